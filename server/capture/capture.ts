@@ -1,0 +1,49 @@
+/**
+ * The capture edge as the daemon sees it: packets in, state out. How packets are had (cap in a child process; later the
+ * kernel, or listeners) is the implementations' business.
+ */
+import type { AddressKey } from '../../shared/address.ts';
+import type { Pair } from '../../shared/knock.ts';
+
+/**
+ * Called for each packet that could be a knock: a TCP SYN without ACK, or a UDP datagram where UDP is asked for; first
+ * fragments only; any destination. `atMs` is CLOCK_MONOTONIC in milliseconds, as performance of the kernel counts it
+ * for every process (process.hrtime). Positional and synchronous: nothing is allocated for a packet.
+ */
+export type ArrivalListener = (atMs: number, source: AddressKey, destination: AddressKey, pair: Pair) => void;
+
+export type CaptureState =
+  | 'starting' // the child has not said yet that it hears
+  | 'listening' // the device is open and the child's heartbeat is fresh
+  | 'deaf'; // the device is missing, down, or the child does not answer; being retried
+
+export interface CaptureStatus {
+  readonly interface: string;
+  readonly state: CaptureState;
+  /** Unix milliseconds since when. */
+  readonly since: number;
+  /** Why it is deaf, in words for the log. */
+  readonly reason?: string;
+  /** Frames that the child decoded into knocks, and records that it had to drop because the daemon did not keep up. */
+  readonly received: number;
+  readonly dropped: number;
+  readonly restarts: number;
+  /** What the child gave up after it opened the device, in words. */
+  readonly privileges?: string;
+}
+
+export interface CaptureOptions {
+  /** Interface names; `any` is Linux's pseudo-device. */
+  readonly interfaces: readonly string[];
+  readonly udp: boolean;
+  readonly onArrival: ArrivalListener;
+  /** Called once for every change of state of an interface, never twice in a row for the same state. */
+  readonly onState: (status: CaptureStatus) => void;
+}
+
+export interface Capture {
+  /** Resolves when every interface has become `listening` or `deaf` for the first time. */
+  start(): Promise<void>;
+  status(): readonly CaptureStatus[];
+  stop(): Promise<void>;
+}

@@ -1,0 +1,71 @@
+/**
+ * The ports that derived knocks may use: a range minus excludes. Knows the text form (`1024-65535`, `1900,5060-5061`)
+ * and its canonical spelling, which travels in profiles: client and server must agree on the list to the last port.
+ */
+import { KnockError } from './errors.ts';
+import { parsePort } from './knock.ts';
+
+export interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Ascending, disjoint, not adjacent. */
+export type PortRanges = readonly PortRange[];
+
+/** Default `port_range`: everything that needs no privilege to listen on, so that few services stand there. */
+export const DEFAULT_PORT_RANGE = '1024-65535';
+
+/**
+ * Default `exclude_ports`: ports that carriers, hotel networks and home routers commonly filter or answer themselves
+ * (SQL worms, SSDP, RDP, SIP, mDNS/LLMNR, IRC), where a knock would be lost on its way out.
+ */
+export const DEFAULT_EXCLUDE_PORTS = '1433-1434,1900,3389,5060-5061,5353,5355,6666-6669';
+
+/**
+ * Reads `1024-2000,3000` into canonical ranges. An empty text is no ports.
+ * @throws KnockError CONFIG_INVALID naming the part that is wrong
+ */
+export function parsePortRanges(text: string): PortRanges {
+  const ranges: PortRange[] = [];
+  for (const part of text.split(',').map((piece) => piece.trim())) {
+    if (part === '') continue;
+    const [low = '', high = low, rest] = part.split('-').map((piece) => piece.trim());
+    const from = parsePort(low);
+    const to = parsePort(high);
+    if (from === undefined || to === undefined || rest !== undefined || from > to) {
+      throw new KnockError('CONFIG_INVALID', `"${part}" is not a port or a range of ports`, {
+        hint: 'write ports as 1 to 65535, ranges as 1024-65535, several with commas',
+      });
+    }
+    ranges.push({ from, to });
+  }
+  return canonical(ranges);
+}
+
+export function formatPortRanges(ranges: PortRanges): string {
+  return ranges.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
+}
+
+/** The ascending list of ports in `range` that are not in `exclude` (SPEC section 4). */
+export function allowedPorts(range: PortRanges, exclude: PortRanges): readonly number[] {
+  const ports: number[] = [];
+  for (const { from, to } of range) {
+    for (let port = from; port <= to; port += 1) if (!includesPort(exclude, port)) ports.push(port);
+  }
+  return ports;
+}
+
+export function includesPort(ranges: PortRanges, port: number): boolean {
+  return ranges.some(({ from, to }) => from <= port && port <= to);
+}
+
+function canonical(ranges: readonly PortRange[]): PortRanges {
+  const merged: { from: number; to: number }[] = [];
+  for (const { from, to } of ranges.toSorted((a, b) => a.from - b.from)) {
+    const last = merged.at(-1);
+    if (last !== undefined && from <= last.to + 1) last.to = Math.max(last.to, to);
+    else merged.push({ from, to });
+  }
+  return merged;
+}

@@ -1,0 +1,126 @@
+/**
+ * The protocol's heart: (secret, identity, moving factor, shape) -> sequence of knocks. SPEC section 4, to the letter;
+ * vectors in test/vectors/sequence.json. Pure, the same code on client and server.
+ *
+ * HKDF rather than the truncated codes of RFC 4226: six digits are 20 bits and could be searched while a time step
+ * lasts. Every identity field is bound in, so that a capture taken at one server, door or client says nothing of another.
+ */
+import { expand, extract } from '@noble/hashes/hkdf.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { utf8ToBytes } from '@noble/hashes/utils.js';
+import { KnockError } from './errors.ts';
+import type { Knock, Protocol } from './knock.ts';
+import { factorBytes, type OtpMode } from './moving-factor.ts';
+import type { Secret } from './secret.ts';
+
+/** HKDF salt: names the protocol and its version, so that no other use of the secret can yield the same keys. */
+export const DERIVATION_LABEL = 'knock-otp/1';
+
+/** Bytes consumed by one draw: two for the port, one for the protocol (used only where both are allowed). */
+const DRAW_BYTES = 3;
+/** RFC 5869 section 2.3: no more than 255 hash lengths of output. */
+const MAX_OUTPUT_BYTES = 255 * 32;
+
+export const MIN_KNOCKS = 1;
+export const MAX_KNOCKS = 32;
+
+export interface Identity {
+  readonly server: string;
+  readonly door: string;
+  readonly client: string;
+  readonly mode: OtpMode;
+  /** The client's address as the server sees it, 4 or 16 bytes, where the door binds sequences to it. */
+  readonly boundSource?: Uint8Array;
+}
+
+export interface Shape {
+  /** How many knocks: 1 to 32, and no more than there are allowed ports. */
+  readonly knocks: number;
+  /** Ascending, distinct: see allowedPorts. */
+  readonly ports: readonly number[];
+  readonly protocols: 'tcp' | 'udp' | 'both';
+}
+
+/** HKDF-Extract, once for each secret. Opaque and as secret as the secret. */
+export type DerivationKey = Uint8Array & { readonly __derivationKey?: never };
+
+export function derivationKey(secret: Secret): DerivationKey {
+  return extract(sha256, secret.bytes(), utf8ToBytes(DERIVATION_LABEL));
+}
+
+/**
+ * The sequence for one moving factor: `shape.knocks` knocks on distinct ports.
+ * @throws KnockError CONFIG_INVALID when the shape cannot be filled
+ */
+export function deriveSequence(key: DerivationKey, identity: Identity, factor: number, shape: Shape): Knock[] {
+  const { knocks, ports, protocols } = shape;
+  if (!Number.isInteger(knocks) || knocks < MIN_KNOCKS || knocks > MAX_KNOCKS || knocks > ports.length) {
+    throw new KnockError('CONFIG_INVALID', `cannot derive ${knocks} knocks from ${ports.length} allowed ports`, {
+      hint: `1 to ${MAX_KNOCKS} knocks, and at least as many ports`,
+    });
+  }
+  const info = derivationInfo(identity, factor);
+  // 16-bit draws at or above the largest multiple of R are rejected: no port is likelier than another.
+  const limit = Math.floor(0x10000 / ports.length) * ports.length;
+  for (let bytes = firstOutputBytes(knocks); ; bytes = Math.min(bytes * 4, MAX_OUTPUT_BYTES)) {
+    const drawn = draw(expand(sha256, key, info, bytes), limit, knocks, ports, protocols);
+    if (drawn !== undefined) return drawn;
+    if (bytes === MAX_OUTPUT_BYTES) {
+      throw new KnockError('CONFIG_INVALID', `no sequence of ${knocks} knocks from ${ports.length} allowed ports`, {
+        hint: 'allow more ports',
+      });
+    }
+  }
+}
+
+/** HKDF info: every field behind its length as two bytes big-endian, so that no two identities encode alike. */
+export function derivationInfo(identity: Identity, factor: number): Uint8Array {
+  const fields = [
+    utf8ToBytes(identity.server),
+    utf8ToBytes(identity.door),
+    utf8ToBytes(identity.client),
+    utf8ToBytes(identity.mode),
+    factorBytes(factor),
+    identity.boundSource ?? new Uint8Array(0),
+  ];
+  const info = new Uint8Array(fields.reduce((sum, field) => sum + 2 + field.length, 0));
+  let at = 0;
+  for (const field of fields) {
+    info[at] = field.length >> 8;
+    info[at + 1] = field.length & 0xff;
+    info.set(field, at + 2);
+    at += 2 + field.length;
+  }
+  return info;
+}
+
+function draw(
+  output: Uint8Array,
+  limit: number,
+  knocks: number,
+  ports: readonly number[],
+  protocols: Shape['protocols'],
+): Knock[] | undefined {
+  const sequence: Knock[] = [];
+  const taken = new Set<number>();
+  for (let at = 0; at + DRAW_BYTES <= output.length; at += DRAW_BYTES) {
+    const value = ((output[at] ?? 0) << 8) | (output[at + 1] ?? 0);
+    if (value >= limit) continue;
+    const port = ports[value % ports.length];
+    if (port === undefined || taken.has(port)) continue;
+    taken.add(port);
+    sequence.push({ protocol: protocolOf(protocols, output[at + 2] ?? 0), port });
+    if (sequence.length === knocks) return sequence;
+  }
+  return undefined;
+}
+
+function protocolOf(protocols: Shape['protocols'], byte: number): Protocol {
+  if (protocols !== 'both') return protocols;
+  return (byte & 1) === 0 ? 'tcp' : 'udp';
+}
+
+/** Enough hash blocks for the draws that are expected, with half as many again. HKDF output is a stream: more is longer. */
+function firstOutputBytes(knocks: number): number {
+  return Math.ceil((knocks * DRAW_BYTES * 1.5) / 32) * 32;
+}

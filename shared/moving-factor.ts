@@ -1,0 +1,50 @@
+/**
+ * Moving factors: what RFC 4226 and RFC 6238 say of counters, time steps and codes, by otplib. A moving factor is an
+ * integer, a HOTP counter C or a TOTP time step T. Who accepts which is policy and lives elsewhere.
+ */
+import { counterToBytes } from '@otplib/core';
+import { generateSync } from '@otplib/hotp';
+import { NobleCryptoPlugin } from '@otplib/plugin-crypto-noble';
+import { getTimeStepUsed } from '@otplib/totp';
+import type { Secret } from './secret.ts';
+
+export type OtpMode = 'totp' | 'hotp';
+
+const crypto = new NobleCryptoPlugin();
+
+/** Default seconds of a time step, RFC 6238 section 5.2. */
+export const DEFAULT_STEP_SECONDS = 30;
+
+/** T = floor(unix / step), RFC 6238 section 4.2 with T0 = 0. `wallMs` is Unix time in milliseconds, not negative. */
+export function timeStepAt(wallMs: number, stepSeconds: number): number {
+  return getTimeStepUsed(Math.floor(wallMs / 1000), stepSeconds);
+}
+
+/** Unix milliseconds at which time step T begins; it ends where T + 1 begins. */
+export function timeStepStart(timeStep: number, stepSeconds: number): number {
+  return timeStep * stepSeconds * 1000;
+}
+
+/** The factor as RFC 4226 section 5.1 feeds it to HMAC: 8 bytes, big-endian. @throws when negative or not an integer */
+export function factorBytes(factor: number): Uint8Array {
+  return counterToBytes(factor);
+}
+
+export interface CodeOptions {
+  readonly digits?: 6 | 8;
+  readonly algorithm?: 'sha1' | 'sha256' | 'sha512';
+}
+
+/**
+ * The code an authenticator app shows for this factor (RFC 4226 section 5.3). No door accepts it: six digits are 20
+ * bits. It is there to compare clock and secret of two devices, see `knock-otp show --code`.
+ */
+export function authenticatorCode(secret: Secret, factor: number, options: CodeOptions = {}): string {
+  return generateSync({
+    secret: secret.bytes(),
+    counter: factor,
+    digits: options.digits ?? 6,
+    algorithm: options.algorithm ?? 'sha1',
+    crypto,
+  });
+}
