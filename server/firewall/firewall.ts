@@ -29,8 +29,11 @@ export interface Opening {
 
 /** Every verb rejects with KnockError FIREWALL or COMMAND; after a rejection the source is not let in. */
 export interface Firewall {
-  /** Whether openings survive the end of the daemon (a started command does) or are rebuilt by `prepare` (nftables sets). */
-  readonly openingsPersist: boolean;
+  /**
+   * Whether openings of such a door survive the end of the daemon (what a start command did) or are rebuilt by `prepare`
+   * and end by themselves (nftables sets).
+   */
+  openingsPersist(action: DoorAction): boolean;
   /** Makes `doors` closed to everyone but `openings`, in one step: there is no moment when a door stands open between. */
   prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void>;
   /** Lets the source in for `durationMs` from now; on a source that is in already, that is the new end. */
@@ -39,6 +42,12 @@ export interface Firewall {
   close(door: ActionDoor, source: AddressKey): Promise<void>;
   /** What the backend holds to be open now, where it can tell. */
   list(): Promise<readonly Opening[]>;
-  /** Removes everything of ours: guards too. */
+  /**
+   * Whether what `prepare` built is still there, whole: false when somebody flushed the ruleset, say, which leaves the
+   * doors open to everyone until `prepare` is called again. Cheap enough to ask every second. Never rejects: a backend
+   * that cannot tell says false, and `prepare` then says why.
+   */
+  guardStands(): Promise<boolean>;
+  /** Ends all openings and removes everything of ours, guards too: what a guard hid is then open. Not for a restart. */
   release(): Promise<void>;
 }

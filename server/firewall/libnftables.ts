@@ -1,0 +1,116 @@
+/**
+ * nft scripts through libnftables.so.1, called by koffi: no process is started, a script costs what the kernel takes.
+ * Calls run on a worker thread, since another program's large ruleset load makes the kernel hold every transaction
+ * back, and the daemon's timers must not wait for that; one at a time, because a context is not safe for two threads.
+ */
+import type { KoffiFunc } from 'koffi';
+import { type NftListing, type NftRunner, refusal } from './nft-runner.ts';
+
+/** The soname of every libnftables since nftables 0.9. */
+const LIBRARY = 'libnftables.so.1';
+
+/** From nftables/libnftables.h. */
+const NFT_CTX_DEFAULT = 0;
+const NFT_CTX_OUTPUT_STATELESS = 1 << 2;
+const NFT_CTX_OUTPUT_JSON = 1 << 4;
+const NFT_CTX_OUTPUT_TERSE = 1 << 11;
+
+const LISTING_FLAGS: Readonly<Record<NftListing, number>> = {
+  json: NFT_CTX_OUTPUT_JSON,
+  layout: NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE,
+};
+
+type Context = { readonly __nftContext: never };
+
+interface Calls {
+  readonly newContext: KoffiFunc<(flags: number) => Context | null>;
+  readonly freeContext: KoffiFunc<(context: Context) => void>;
+  readonly bufferOutput: KoffiFunc<(context: Context) => number>;
+  readonly bufferError: KoffiFunc<(context: Context) => number>;
+  readonly output: KoffiFunc<(context: Context) => string | null>;
+  readonly error: KoffiFunc<(context: Context) => string | null>;
+  readonly setOutputFlags: KoffiFunc<(context: Context, flags: number) => void>;
+  readonly run: KoffiFunc<(context: Context, script: string) => number>;
+}
+
+/** Undefined where koffi is not installed, has no build for this machine, or the library is missing. */
+export async function openLibnftables(library: string = LIBRARY): Promise<NftRunner | undefined> {
+  try {
+    const calls = await bind(library);
+    const context = calls.newContext(NFT_CTX_DEFAULT);
+    if (context === null) return undefined;
+    if (calls.bufferOutput(context) !== 0 || calls.bufferError(context) !== 0) {
+      calls.freeContext(context);
+      return undefined;
+    }
+    return new Libnftables(calls, context);
+  } catch {
+    return undefined;
+  }
+}
+
+async function bind(library: string): Promise<Calls> {
+  const { default: koffi } = await import('koffi');
+  const loaded = koffi.load(library);
+  const pointer = 'void *';
+  const bound: Record<keyof Calls, unknown> = {
+    newContext: loaded.func('nft_ctx_new', pointer, ['uint32_t']),
+    freeContext: loaded.func('nft_ctx_free', 'void', [pointer]),
+    bufferOutput: loaded.func('nft_ctx_buffer_output', 'int', [pointer]),
+    bufferError: loaded.func('nft_ctx_buffer_error', 'int', [pointer]),
+    output: loaded.func('nft_ctx_get_output_buffer', 'str', [pointer]),
+    error: loaded.func('nft_ctx_get_error_buffer', 'str', [pointer]),
+    setOutputFlags: loaded.func('nft_ctx_output_set_flags', 'void', [pointer, 'unsigned int']),
+    run: loaded.func('nft_run_cmd_from_buffer', 'int', [pointer, 'str']),
+  };
+  return bound as unknown as Calls;
+}
+
+class Libnftables implements NftRunner {
+  readonly via = 'libnftables';
+  readonly #calls: Calls;
+  #context: Context | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(calls: Calls, context: Context) {
+    this.#calls = calls;
+    this.#context = context;
+  }
+
+  async run(script: string): Promise<void> {
+    await this.#inTurn(script, 0);
+  }
+
+  list(script: string, listing: NftListing): Promise<string> {
+    return this.#inTurn(script, LISTING_FLAGS[listing]);
+  }
+
+  close(): void {
+    const context = this.#context;
+    this.#context = undefined;
+    if (context !== undefined) void this.#last.then(() => this.#calls.freeContext(context));
+  }
+
+  #inTurn(script: string, flags: number): Promise<string> {
+    const context = this.#context;
+    if (context === undefined) return Promise.reject(refusal('the connection to it is closed'));
+    const turn = this.#last.then(() => this.#call(context, script, flags));
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #call(context: Context, script: string, flags: number): Promise<string> {
+    const calls = this.#calls;
+    calls.setOutputFlags(context, flags);
+    return new Promise((resolve, reject) => {
+      calls.run.async(context, script, (failure: unknown, status: number) => {
+        // Reading a buffer also empties it: both are read on either way, or the next script would answer with these.
+        const output = calls.output(context) ?? '';
+        const words = calls.error(context) ?? '';
+        if (failure !== null && failure !== undefined) reject(refusal('the library call failed', failure));
+        else if (status !== 0) reject(refusal(words));
+        else resolve(output);
+      });
+    });
+  }
+}
