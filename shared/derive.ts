@@ -21,6 +21,9 @@ const DRAW_BYTES = 3;
 /** RFC 5869 section 2.3: no more than 255 hash lengths of output. */
 const MAX_OUTPUT_BYTES = 255 * 32;
 
+/** What two bytes of length can say; beyond it two identities could encode alike. */
+const MAX_FIELD_BYTES = 0xffff;
+
 export const MIN_KNOCKS = 1;
 export const MAX_KNOCKS = 32;
 
@@ -73,7 +76,10 @@ export function deriveSequence(key: DerivationKey, identity: Identity, factor: n
   }
 }
 
-/** HKDF info: every field behind its length as two bytes big-endian, so that no two identities encode alike. */
+/**
+ * HKDF info: every field behind its length as two bytes big-endian, so that no two identities encode alike.
+ * @throws KnockError CONFIG_INVALID when a field is longer than 65535 bytes
+ */
 export function derivationInfo(identity: Identity, factor: number): Uint8Array {
   const fields = [
     utf8ToBytes(identity.server),
@@ -86,6 +92,12 @@ export function derivationInfo(identity: Identity, factor: number): Uint8Array {
   const info = new Uint8Array(fields.reduce((sum, field) => sum + 2 + field.length, 0));
   let at = 0;
   for (const field of fields) {
+    if (field.length > MAX_FIELD_BYTES) {
+      throw new KnockError(
+        'CONFIG_INVALID',
+        `an identity field has ${field.length} bytes, at most ${MAX_FIELD_BYTES} fit`,
+      );
+    }
     info[at] = field.length >> 8;
     info[at + 1] = field.length & 0xff;
     info.set(field, at + 2);

@@ -6,6 +6,7 @@ import { counterToBytes } from '@otplib/core';
 import { generateSync } from '@otplib/hotp';
 import { NobleCryptoPlugin } from '@otplib/plugin-crypto-noble';
 import { getTimeStepUsed } from '@otplib/totp';
+import { KnockError } from './errors.ts';
 import type { Secret } from './secret.ts';
 
 export type OtpMode = 'totp' | 'hotp';
@@ -25,8 +26,15 @@ export function timeStepStart(timeStep: number, stepSeconds: number): number {
   return timeStep * stepSeconds * 1000;
 }
 
-/** The factor as RFC 4226 section 5.1 feeds it to HMAC: 8 bytes, big-endian. @throws when negative or not an integer */
+/**
+ * The factor as RFC 4226 section 5.1 feeds it to HMAC: 8 bytes, big-endian.
+ * @throws KnockError CONFIG_INVALID when it is not an integer from 0 to 2^53 - 1: a negative one would encode as a huge
+ * one, and above 2^53 two neighbours are the same number and so the same knocks
+ */
 export function factorBytes(factor: number): Uint8Array {
+  if (!Number.isSafeInteger(factor) || factor < 0) {
+    throw new KnockError('CONFIG_INVALID', `a moving factor is an integer from 0 to 2^53 - 1, found ${factor}`);
+  }
   return counterToBytes(factor);
 }
 

@@ -37,6 +37,8 @@ export class Secret {
   static fromBase32(text: string): Secret {
     let bytes: Uint8Array;
     try {
+      // ASCII only before the case changes: toUpperCase turns a dotless i and a long s into letters of the alphabet.
+      if (!/^[A-Za-z2-7\s=-]*$/.test(text)) throw new RangeError('alphabet');
       bytes = base32.decode(text.replaceAll(/[\s=-]/g, '').toUpperCase());
     } catch {
       // The cause is dropped on purpose: decoders quote their input.
