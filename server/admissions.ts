@@ -1,0 +1,190 @@
+/**
+ * Carries out what the engine decided, in the one order that is safe: spend and journal durably, then open, then
+ * schedule the close; each step only when the one before it succeeded. Owns the retries: of closes, until they work, and
+ * of spends that could not be written, which stay spent in memory meanwhile.
+ */
+import { formatAddress } from '../shared/address.ts';
+import type { Clock } from './clock.ts';
+import type { Admission, Engine } from './core/engine.ts';
+import type { Grant } from './core/grants.ts';
+import { formatProblemOf } from './error-text.ts';
+import type { ActionDoor, Firewall } from './firewall/firewall.ts';
+import { KeyedQueue } from './keyed-queue.ts';
+import type { Log } from './log.ts';
+import type { Store } from './store/store.ts';
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 30_000;
+/** Spends waiting for a writable disk. Each stands for a valid knock, so only holders of secrets can fill it. */
+const MAX_UNWRITTEN = 10_000;
+
+export interface AdmissionsDeps {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly firewall: Firewall;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly doorOf: (name: string) => ActionDoor | undefined;
+  /** Called when the set of grants changed: the next close may be due at another time. */
+  readonly onGrantsChanged: () => void;
+}
+
+export class Admissions {
+  readonly #deps: AdmissionsDeps;
+  readonly #queue = new KeyedQueue();
+  #unwritten: Admission[] = [];
+  /** Closes that failed, by (door, source), with the pause before the next try. */
+  readonly #closing = new Map<string, number>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #stopped = false;
+  opened = 0;
+  failed = 0;
+
+  constructor(deps: AdmissionsDeps) {
+    this.#deps = deps;
+  }
+
+  get unwrittenSpends(): number {
+    return this.#unwritten.length;
+  }
+
+  admit(admission: Admission): void {
+    this.#enqueue(admission, () => this.#carryOut(admission));
+  }
+
+  /** Closes grants whose end has come by now; one that was extended meanwhile stays. */
+  closeDue(): void {
+    for (const grant of this.#deps.engine.grants.due(this.#deps.clock.now().monoMs)) {
+      if (!this.#closing.has(keyOf(grant))) this.#startClose(grant, (present, nowMs) => present.endsAtMs <= nowMs);
+    }
+  }
+
+  /** Closes grants now, whatever their end: a revoked client's, or all when the daemon stops. */
+  closeNow(grants: readonly Grant[]): void {
+    for (const grant of grants) this.#startClose(grant, () => true);
+  }
+
+  /** Tries again to write spends that could not be written. True when nothing is left unwritten. */
+  async retryUnwritten(): Promise<boolean> {
+    const waiting = this.#unwritten;
+    this.#unwritten = [];
+    for (const [at, admission] of waiting.entries()) {
+      try {
+        await this.#deps.store.spend(admission, admission.state);
+        this.#deps.log.info('a spent factor is now stored', { door: admission.door, client: admission.client });
+      } catch {
+        this.#unwritten = [...waiting.slice(at), ...this.#unwritten].slice(0, MAX_UNWRITTEN);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Waits for everything under way; closes that keep failing are given up after this. */
+  async drain(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    await this.#queue.idle();
+  }
+
+  async #carryOut(admission: Admission): Promise<void> {
+    const { engine, store, firewall, clock, log } = this.#deps;
+    const door = this.#deps.doorOf(admission.door);
+    if (door === undefined) return;
+    const fields = {
+      door: admission.door,
+      source: formatAddress(admission.source),
+      client: admission.client,
+      ...(admission.strays > 0 ? { strays: admission.strays } : {}),
+    };
+    const planned = engine.planGrant(admission, clock.now());
+    try {
+      await store.spend(admission, admission.state, planned);
+    } catch (error) {
+      this.failed += 1;
+      if (this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(admission);
+      log.error('not opened: the spent factor could not be stored', { ...fields, reason: formatProblemOf(error) });
+      return;
+    }
+    const isExtension = engine.grants.get(admission.door, admission.source) !== undefined;
+    const grant = engine.granted(admission, clock.now());
+    this.#deps.onGrantsChanged();
+    try {
+      await firewall.open(door, admission.source, grant.endsAtMs - clock.now().monoMs);
+    } catch (error) {
+      this.failed += 1;
+      log.error('not opened: the door did not move', { ...fields, reason: formatProblemOf(error) });
+      await this.#abandon(door, grant);
+      return;
+    }
+    this.opened += 1;
+    log.info(isExtension ? 'extended' : 'opened', {
+      ...fields,
+      seconds: Math.round((grant.endsAtMs - clock.now().monoMs) / 1000),
+    });
+    // Unconfirmed only means that a restart closes it early.
+    await store.confirmOpen(admission.door, admission.source).catch((error: unknown) => {
+      log.warn('the journal could not be confirmed', { ...fields, reason: formatProblemOf(error) });
+    });
+  }
+
+  /** After a failed opening: whatever may have been half done is undone once, and the grant forgotten. */
+  async #abandon(door: ActionDoor, grant: Grant): Promise<void> {
+    const { engine, store, firewall, log } = this.#deps;
+    const fields = { door: door.name, source: formatAddress(grant.source) };
+    await firewall.close(door, grant.source).catch((error: unknown) => {
+      log.warn('closing after a failed opening failed too', { ...fields, reason: formatProblemOf(error) });
+    });
+    engine.grants.remove(door.name, grant.source);
+    await store.closeGrant(door.name, grant.source).catch((error: unknown) => {
+      log.warn('the journal could not forget a grant', { ...fields, reason: formatProblemOf(error) });
+    });
+  }
+
+  #startClose(grant: Grant, isDue: (present: Grant, nowMs: number) => boolean): void {
+    this.#closing.set(keyOf(grant), this.#closing.get(keyOf(grant)) ?? FIRST_RETRY_MS);
+    this.#enqueue(grant, async () => {
+      const { engine, clock } = this.#deps;
+      const present = engine.grants.get(grant.door, grant.source);
+      // Looked at again in its turn: a knock that came first may have moved the end, and a close may have been done.
+      if (present === undefined || !isDue(present, clock.now().monoMs)) this.#closing.delete(keyOf(grant));
+      else await this.#close(present, isDue);
+    });
+  }
+
+  async #close(grant: Grant, isDue: (present: Grant, nowMs: number) => boolean): Promise<void> {
+    const { engine, store, firewall, log } = this.#deps;
+    const door = this.#deps.doorOf(grant.door);
+    const fields = { door: grant.door, source: formatAddress(grant.source), client: grant.client };
+    try {
+      if (door !== undefined) await firewall.close(door, grant.source);
+    } catch (error) {
+      const pauseMs = this.#closing.get(keyOf(grant)) ?? FIRST_RETRY_MS;
+      log.error('not closed, will try again', { ...fields, reason: formatProblemOf(error), seconds: pauseMs / 1000 });
+      if (this.#stopped) return;
+      this.#closing.set(keyOf(grant), Math.min(pauseMs * 2, LAST_RETRY_MS));
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        this.#startClose(grant, isDue);
+      }, pauseMs);
+      this.#timers.add(timer);
+      return;
+    }
+    this.#closing.delete(keyOf(grant));
+    engine.grants.remove(grant.door, grant.source);
+    log.info('closed', fields);
+    await store.closeGrant(grant.door, grant.source).catch((error: unknown) => {
+      log.warn('the journal could not forget a grant', { ...fields, reason: formatProblemOf(error) });
+    });
+  }
+
+  #enqueue(target: { readonly door: string; readonly source: Grant['source'] }, job: () => Promise<void>): void {
+    this.#queue.run(keyOf(target), job, (error) => {
+      this.#deps.log.error('unexpected failure', { door: target.door, reason: formatProblemOf(error) });
+    });
+  }
+}
+
+function keyOf({ door, source }: { readonly door: string; readonly source: Grant['source'] }): string {
+  return `${source}${door}`;
+}

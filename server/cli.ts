@@ -1,0 +1,180 @@
+/**
+ * The command line of knock-otpd. Results go to stdout, talk to stderr with the program's prefix; nothing here ends the
+ * process: an exit code comes back. What the commands do is told by the modules they call.
+ */
+import { Command, CommanderError } from 'commander';
+import pc from 'picocolors';
+import { exitCodeOf, formatProblem, KnockError } from '../shared/errors.ts';
+import type { ServerConfig } from './config/config.ts';
+import { describeCheck, formatCheck } from './config/describe-check.ts';
+import { loadServer } from './config/load-server.ts';
+import { readConfig } from './config/read-config.ts';
+import { askDaemon, askIfRunning } from './control/ask.ts';
+import { runInBackground } from './daemonize.ts';
+import { enrolClient, revokeClient } from './enrol-client.ts';
+import { runDaemon } from './run.ts';
+import { formatStatus, type Status } from './status.ts';
+
+export interface CliDeps {
+  readonly version: string;
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+const DEFAULT_CONFIG = '/etc/knock-otp.conf';
+
+interface FileOption {
+  readonly config: string;
+  readonly interface?: string;
+}
+
+interface RunFlags extends FileOption {
+  readonly daemon?: boolean;
+  readonly verbose?: boolean;
+  readonly debug?: boolean;
+}
+
+/** Runs one command line (without node and script). Resolves with the exit code: 0 done, 1 failed, 2 usage. */
+export async function runCli(args: readonly string[], deps: CliDeps): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram(deps, args, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    sayError(error, deps, args.includes('-D') || args.includes('--debug'));
+    return exitCodeOf(error);
+  }
+}
+
+function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (code: number) => void): Command {
+  const { stdout, stderr } = deps;
+  const say = (line: string) => stderr.write(`knock-otpd: ${line}\n`);
+  const print = (line: string) => stdout.write(`${line}\n`);
+  const program = new Command('knock-otpd');
+  program
+    .description('opens doors to one-time knocks')
+    .version(deps.version, '-V, --version')
+    .option('-c, --config <file>', 'configuration file', DEFAULT_CONFIG)
+    .option('-i, --interface <names>', 'interface to listen on, instead of the configured one')
+    .option('-d, --daemon', 'run in the background')
+    .option('-v, --verbose', 'log more')
+    .option('-D, --debug', 'log more, and show where errors come from')
+    .action(async () => {
+      const flags = program.opts<RunFlags>();
+      if (flags.daemon === true) {
+        // Checked here first: problems belong in front of the user.
+        await loadServer(flags.config, overrides(flags));
+        setExitCode(
+          await runInBackground(
+            args.filter((arg) => arg !== '-d' && arg !== '--daemon'),
+            stderr,
+          ),
+        );
+        return;
+      }
+      const { config, enrolments, warnings } = await loadServer(flags.config, overrides(flags));
+      await runDaemon({
+        version: deps.version,
+        config,
+        enrolments,
+        warnings: warnings.map((warning) => formatProblem(warning)),
+        readEnrolments: async () => (await loadServer(flags.config, overrides(flags))).enrolments,
+        verbose: flags.verbose === true || flags.debug === true,
+        stderr,
+      });
+    });
+  program.exitOverride().configureOutput({
+    writeOut: (text) => stdout.write(text),
+    writeErr: (text) => stderr.write(text.replace(/^error: /, 'knock-otpd: error: ')),
+  });
+  const command = (words: string, description: string) => program.command(words).description(description);
+
+  command('check', 'check the configuration, say how safe each door is, and do nothing')
+    .option('--json', 'print JSON')
+    .action(async (_flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<FileOption & { json?: boolean }>();
+      const server = await loadServer(flags.config, overrides(flags));
+      for (const warning of server.warnings) say(`warning: ${formatProblem(warning)}`);
+      const checked = describeCheck(server);
+      print(flags.json === true ? JSON.stringify(checked) : formatCheck(checked));
+    });
+
+  command('enroll <name>', 'give a client a secret of its own and print its profile URI')
+    .option('--door <door>', 'the door it may knock at (not needed when there is one)')
+    .option('--host <address>', 'where the client reaches this server: name or address')
+    .option('--replace', 'give a client that is enrolled already a new secret')
+    .action(async (name: string, _flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<FileOption & { door?: string; host?: string; replace?: boolean }>();
+      const config = await readConfig(flags.config, overrides(flags));
+      const uri = await enrolClient(config, {
+        name,
+        ...(flags.door === undefined ? {} : { door: flags.door }),
+        ...(flags.host === undefined ? {} : { host: flags.host }),
+        replace: flags.replace === true,
+      });
+      print(uri);
+      say('that line holds the secret: hand it over privately, it is shown only now');
+      say('on the client type this command, then paste the line:');
+      say(`  knock-otp add -${flags.host === undefined ? ' --host ADDRESS' : ''} --as ${config.serverId}`);
+      say(await tellDaemon(config));
+    });
+
+  command('revoke <name>', "take a client's secret away, and close what it has open")
+    .option('--door <door>', 'at this door only')
+    .action(async (name: string, _flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<FileOption & { door?: string }>();
+      const config = await readConfig(flags.config, overrides(flags));
+      await revokeClient(config, name, flags.door);
+      say(`${name} is revoked`);
+      say(await tellDaemon(config));
+    });
+
+  command('status', 'show what the running daemon hears, knows and holds open; exit 0 only when it is healthy')
+    .option('--json', 'print JSON')
+    .action(async (_flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<FileOption & { json?: boolean }>();
+      const config = await readConfig(flags.config, overrides(flags));
+      // The daemon is this very version or says so: the type is a promise between two ends of one program.
+      const status = (await askDaemon(config.stateDir, 'status')) as Status;
+      const text = flags.json === true ? JSON.stringify(status) : formatStatus(status, Date.now());
+      print(status.healthy ? text : text.replace('NOT HEALTHY', pc.red('NOT HEALTHY')));
+      setExitCode(status.healthy ? 0 : 1);
+    });
+
+  command('accept-clock', 'tell the daemon that the clock, which was set back, is right').action(
+    async (_flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<FileOption>();
+      const config = await readConfig(flags.config, overrides(flags));
+      await askDaemon(config.stateDir, 'accept-clock');
+      say('the clock is accepted');
+    },
+  );
+  return program;
+}
+
+function overrides(flags: FileOption): { interfaceOverride?: string } {
+  return flags.interface === undefined ? {} : { interfaceOverride: flags.interface };
+}
+
+async function tellDaemon(config: ServerConfig): Promise<string> {
+  const told = await askIfRunning(config.stateDir, 'reload-clients');
+  return told === undefined ? 'no daemon is running: it takes effect when one starts' : 'the running daemon knows';
+}
+
+function sayError(error: unknown, { stderr }: CliDeps, debug: boolean): void {
+  const say = (line: string) => stderr.write(`knock-otpd: ${line}\n`);
+  if (!(error instanceof KnockError)) {
+    say(`error: unexpected: ${error instanceof Error ? error.message : String(error)}`);
+    if (debug && error instanceof Error) say(error.stack ?? '');
+    return;
+  }
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  say(`error: ${error.message}${cause}`);
+  for (const problem of error.problems) say(`  ${formatProblem(problem)}`);
+  if (error.hint !== undefined) say(`hint: ${error.hint}`);
+  if (debug) say(error.stack ?? '');
+}

@@ -1,0 +1,11 @@
+/** The clock edge: the wall clock for time steps and journals, the monotonic one for everything that must not jump. */
+import type { Now } from './core/grants.ts';
+
+export interface Clock {
+  now(): Now;
+}
+
+/** `monoMs` is CLOCK_MONOTONIC: the same line that the capture children stamp packets on. */
+export const systemClock: Clock = {
+  now: () => ({ wallMs: Date.now(), monoMs: Number(process.hrtime.bigint()) / 1e6 }),
+};

@@ -1,0 +1,83 @@
+/**
+ * The daemon's end of the control socket: bounded lines, bounded connections, one answer each. What an answer is comes
+ * from the handler. Local root is the only one who can connect, but a stuck or broken asker must still cost nothing.
+ */
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { KnockError } from '../../shared/errors.ts';
+import { type Answer, controlSocketPath, MAX_REQUEST_BYTES, parseRequest, type Request } from './requests.ts';
+
+const MAX_CONNECTIONS = 16;
+const PATIENCE_MS = 5_000;
+
+export interface ControlListener {
+  close(): Promise<void>;
+}
+
+/**
+ * Listens in `stateDir`. The caller holds the state's lock, so a socket file that is there is a dead daemon's.
+ * @throws KnockError CONTROL
+ */
+export async function listenForControl(
+  stateDir: string,
+  handle: (request: Request) => Promise<unknown>,
+): Promise<ControlListener> {
+  const path = controlSocketPath(stateDir);
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    serve(socket, handle);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  try {
+    await rm(path, { force: true });
+    await listen(server, path);
+    await chmod(path, 0o600);
+  } catch (cause) {
+    throw new KnockError('CONTROL', `cannot listen on ${path}`, { cause, hint: 'state_dir must be writable' });
+  }
+  return {
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function serve(socket: Socket, handle: (request: Request) => Promise<unknown>): void {
+  let text = '';
+  socket.setEncoding('utf8');
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy());
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (chunk: string) => {
+    text += chunk;
+    if (text.length > MAX_REQUEST_BYTES) socket.destroy();
+    const end = text.indexOf('\n');
+    if (end < 0 || socket.destroyed) return;
+    socket.pause();
+    socket.setTimeout(0);
+    void answer(text.slice(0, end), handle).then((reply) => socket.end(`${JSON.stringify(reply)}\n`));
+  });
+}
+
+async function answer(line: string, handle: (request: Request) => Promise<unknown>): Promise<Answer> {
+  const request = parseRequest(line);
+  if (request === undefined) return { ok: false, code: 'CONTROL', message: 'the daemon does not know this request' };
+  try {
+    return { ok: true, result: await handle(request) };
+  } catch (error) {
+    if (!(error instanceof KnockError)) return { ok: false, code: 'CONTROL', message: 'the daemon failed to answer' };
+    return { ok: false, code: error.code, message: error.message };
+  }
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,180 @@
+/**
+ * Which sequences are live: for each enrolment, the sequences of the factors that its door would accept now, soon, or a
+ * moment ago. Keeps the index that the matcher looks in up to date, in pieces of bounded work, since deriving for
+ * thousands of clients at once would stall the packet path. Knows time only as an argument.
+ */
+import { deriveSequence } from '../../shared/derive.ts';
+import { pairOf } from '../../shared/knock.ts';
+import type { DoorPolicy, Enrolment, FactorState } from './door.ts';
+import { acceptableFactors, type FactorRange } from './policy.ts';
+import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
+
+interface Entry {
+  readonly enrolment: Enrolment;
+  state: FactorState;
+  readonly sequences: Map<number, LiveSequence>;
+  /** The wanted range as of the last visit; visiting again with the same one is free. */
+  visited: FactorRange | undefined;
+}
+
+interface DoorEntry {
+  policy: DoorPolicy;
+  readonly index: SequenceIndex;
+  readonly entries: Map<string, Entry>;
+  /** The range that an unused client without drift would have; when it moves, every entry is due. */
+  edge: string;
+}
+
+/** Milliseconds before its window at which a sequence is derived and put in, at least: room for the work in pieces. */
+const LEAD_MS = 2_000;
+
+export class LiveSet {
+  readonly #server: string;
+  readonly #doors = new Map<string, DoorEntry>();
+  readonly #due: { door: DoorEntry; entry: Entry }[] = [];
+  #nextId = 1;
+
+  /** `indexOf` gives the index of a door: doors that watch different addresses have different ones. */
+  constructor(server: string, doors: readonly DoorPolicy[], indexOf: (door: DoorPolicy) => SequenceIndex) {
+    this.#server = server;
+    for (const policy of doors) {
+      this.#doors.set(policy.name, { policy, index: indexOf(policy), entries: new Map(), edge: '' });
+    }
+  }
+
+  /** How many sequences the matcher watches for. */
+  get size(): number {
+    return [...new Set([...this.#doors.values()].map(({ index }) => index))].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  door(name: string): DoorPolicy | undefined {
+    return this.#doors.get(name)?.policy;
+  }
+
+  enrolments(): readonly { readonly enrolment: Enrolment; readonly state: FactorState }[] {
+    return [...this.#doors.values()].flatMap(({ entries }) => [...entries.values()]);
+  }
+
+  /** The factor state of an enrolment, undefined when there is none with that secret (any more). */
+  state(door: string, client: string, keyId: string): FactorState | undefined {
+    const entry = this.#doors.get(door)?.entries.get(client);
+    return entry?.enrolment.keyId === keyId ? entry.state : undefined;
+  }
+
+  /** Adds an enrolment, or replaces the one of that client. Its sequences follow with the next {@link advance}. */
+  enrol(enrolment: Enrolment, state: FactorState): void {
+    const door = this.#doors.get(enrolment.door);
+    if (door === undefined) return;
+    this.revoke(enrolment.door, enrolment.client);
+    const entry: Entry = { enrolment, state, sequences: new Map(), visited: undefined };
+    door.entries.set(enrolment.client, entry);
+    this.#due.push({ door, entry });
+  }
+
+  /** Removes a client from a door at once. */
+  revoke(doorName: string, client: string): void {
+    const door = this.#doors.get(doorName);
+    const entry = door?.entries.get(client);
+    if (door === undefined || entry === undefined) return;
+    for (const sequence of entry.sequences.values()) door.index.remove(sequence);
+    entry.sequences.clear();
+    door.entries.delete(client);
+  }
+
+  /** Sets what is spent: progress on everything up to it is void at once; HOTP sequences further ahead become due. */
+  spend(doorName: string, client: string, state: FactorState): void {
+    const door = this.#doors.get(doorName);
+    const entry = door?.entries.get(client);
+    if (door === undefined || entry === undefined) return;
+    entry.state = state;
+    entry.visited = undefined;
+    this.#drop(door, entry, { from: state.spent, to: Number.POSITIVE_INFINITY });
+    this.#due.push({ door, entry });
+  }
+
+  /** Changes a door's policy; its sequences are derived anew, knocks in progress at it are void. */
+  setPolicy(policy: DoorPolicy): void {
+    const door = this.#doors.get(policy.name);
+    if (door === undefined) return;
+    door.policy = policy;
+    for (const entry of door.entries.values()) {
+      this.#drop(door, entry, { from: 0, to: -1 });
+      entry.visited = undefined;
+      this.#due.push({ door, entry });
+    }
+  }
+
+  /**
+   * Brings the index up to date, deriving at most `budget` sequences (and one client's more). True when nothing is left
+   * to do at this time. `wallMs` decides which factors, `monoMs` from when on their packets count.
+   */
+  advance(wallMs: number, monoMs: number, budget: number): boolean {
+    for (const door of this.#doors.values()) {
+      const { from, to } = this.#wanted(door.policy, { spent: -1, drift: 0 }, wallMs);
+      const edge = `${from}-${to}`;
+      if (edge === door.edge) continue;
+      door.edge = edge;
+      for (const entry of door.entries.values()) this.#due.push({ door, entry });
+    }
+    let derived = 0;
+    while (derived < budget) {
+      const next = this.#due.pop();
+      if (next === undefined) return true;
+      derived += this.#visit(next.door, next.entry, wallMs, monoMs);
+    }
+    return this.#due.length === 0;
+  }
+
+  #visit(door: DoorEntry, entry: Entry, wallMs: number, monoMs: number): number {
+    const { enrolment } = entry;
+    if (door.entries.get(enrolment.client) !== entry) return 0;
+    const wanted = this.#wanted(door.policy, entry.state, wallMs);
+    if (entry.visited?.from === wanted.from && entry.visited.to === wanted.to) return 0;
+    entry.visited = wanted;
+    // The spent sequence itself stays while its time lasts, so that a replay is seen and logged rather than ignored.
+    const { spent } = entry.state;
+    this.#drop(door, entry, { from: wanted.from === spent + 1 ? spent : wanted.from, to: wanted.to });
+    let derived = 0;
+    for (let factor = wanted.from; factor <= wanted.to; factor += 1) {
+      if (entry.sequences.has(factor)) continue;
+      const sequence = this.#derive(door.policy, enrolment, factor, monoMs);
+      entry.sequences.set(factor, sequence);
+      door.index.add(sequence);
+      derived += 1;
+    }
+    return derived;
+  }
+
+  /** Acceptable now, a run's length ago, or within the lead: the edges of steps must not show. */
+  #wanted(policy: DoorPolicy, state: FactorState, wallMs: number): FactorRange {
+    const before = acceptableFactors(policy, state, Math.max(wallMs - policy.seqTimeoutMs, 0));
+    const after = acceptableFactors(policy, state, wallMs + Math.max(policy.seqTimeoutMs, LEAD_MS));
+    return { from: before.from, to: after.to };
+  }
+
+  #drop(door: DoorEntry, entry: Entry, keep: FactorRange): void {
+    for (const [factor, sequence] of entry.sequences) {
+      if (factor >= keep.from && factor <= keep.to) continue;
+      entry.sequences.delete(factor);
+      door.index.remove(sequence);
+    }
+  }
+
+  #derive(policy: DoorPolicy, enrolment: Enrolment, factor: number, monoMs: number): LiveSequence {
+    const identity = { server: this.#server, door: policy.name, client: enrolment.client, mode: policy.mode };
+    const knocks = deriveSequence(enrolment.key, identity, factor, policy.shape);
+    this.#nextId += 1;
+    return {
+      id: this.#nextId,
+      door: policy.name,
+      client: enrolment.client,
+      keyId: enrolment.keyId,
+      factor,
+      pairs: knocks.map(({ protocol, port }) => pairOf(protocol, port)),
+      order: policy.order,
+      seqTimeoutMs: policy.seqTimeoutMs,
+      maxStrays: policy.maxStrays,
+      enteredAtMs: monoMs,
+    };
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Which live sequences contain a pair: the only table that a packet from an unknown source is looked up in. Its size
+ * follows from the configuration (doors, clients, windows), never from what arrives. Who puts sequences in and takes
+ * them out, and when, is live-set's knowledge.
+ */
+import type { Pair } from '../../shared/knock.ts';
+
+/** One derived sequence that the matcher watches for. */
+export interface LiveSequence {
+  /** Unique for the life of the process. */
+  readonly id: number;
+  readonly door: string;
+  readonly client: string;
+  readonly keyId: string;
+  readonly factor: number;
+  /** In knocking order. Distinct for derived sequences; others may repeat a pair. */
+  readonly pairs: readonly Pair[];
+  readonly order: 'any' | 'strict';
+  /** Longest run, milliseconds. */
+  readonly seqTimeoutMs: number;
+  /** Distinct stray pairs allowed in the run. */
+  readonly maxStrays: number;
+  /** Monotonic milliseconds: packets before this do not count, see matcher. */
+  readonly enteredAtMs: number;
+}
+
+const NONE: readonly LiveSequence[] = [];
+
+export class SequenceIndex {
+  readonly #byPair = new Map<Pair, LiveSequence[]>();
+  readonly #ids = new Set<number>();
+  #longestRun = 0;
+  #longestTimeoutMs = 0;
+
+  get size(): number {
+    return this.#ids.size;
+  }
+
+  /** The most distinct pairs that a completing run of any sequence seen so far may hold. Grows only. */
+  get longestRun(): number {
+    return this.#longestRun;
+  }
+
+  /** Milliseconds after which no packet can matter to any sequence seen so far. Grows only. */
+  get longestTimeoutMs(): number {
+    return this.#longestTimeoutMs;
+  }
+
+  has(id: number): boolean {
+    return this.#ids.has(id);
+  }
+
+  containing(pair: Pair): readonly LiveSequence[] {
+    return this.#byPair.get(pair) ?? NONE;
+  }
+
+  add(sequence: LiveSequence): void {
+    if (this.#ids.has(sequence.id)) return;
+    this.#ids.add(sequence.id);
+    this.#longestRun = Math.max(this.#longestRun, sequence.pairs.length + sequence.maxStrays);
+    this.#longestTimeoutMs = Math.max(this.#longestTimeoutMs, sequence.seqTimeoutMs);
+    for (const pair of new Set(sequence.pairs)) {
+      const others = this.#byPair.get(pair);
+      if (others === undefined) this.#byPair.set(pair, [sequence]);
+      else others.push(sequence);
+    }
+  }
+
+  remove(sequence: LiveSequence): void {
+    if (!this.#ids.delete(sequence.id)) return;
+    for (const pair of new Set(sequence.pairs)) {
+      const others = this.#byPair.get(pair)?.filter((other) => other.id !== sequence.id) ?? [];
+      if (others.length === 0) this.#byPair.delete(pair);
+      else this.#byPair.set(pair, others);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What the matcher remembers of one source: its recent distinct pairs in the order of their last arrival, and its
+ * progress on strict sequences. Bounded by the longest run that could still complete something; knows nothing of other
+ * sources, of time-outs or of what a completion means.
+ */
+import type { Pair } from '../../shared/knock.ts';
+import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
+
+/** A run of packets that holds a whole sequence and ends at the newest packet. */
+export interface Run {
+  /** Monotonic milliseconds of its first packet. */
+  readonly startedAtMs: number;
+  /** Distinct pairs in it. */
+  readonly distinct: number;
+}
+
+interface Progress {
+  readonly sequence: LiveSequence;
+  /** For each prefix of the sequence, the arrival number and time of the latest packet a run holding it can start at. */
+  readonly numbers: number[];
+  readonly times: number[];
+}
+
+export class SourceTrack {
+  /** Distinct pairs, oldest last arrival first; the three arrays run in parallel. */
+  readonly #pairs: Pair[] = [];
+  readonly #times: number[] = [];
+  readonly #numbers: number[] = [];
+  readonly #progress = new Map<number, Progress>();
+  #arrivals = 0;
+  /** The arrival number of the newest pair that was forgotten for want of room. */
+  #forgotten = -1;
+  #pruneAt = 16;
+  lastAtMs = 0;
+
+  get distinct(): number {
+    return this.#pairs.length;
+  }
+
+  /** Makes `pair` the newest; forgets the oldest pair beyond `capacity`. A pair that was there moves: it costs nothing. */
+  arrive(atMs: number, pair: Pair, capacity: number): void {
+    const { length } = this.#pairs;
+    let at = this.#pairs.lastIndexOf(pair);
+    if (at < 0 && length >= capacity) {
+      at = 0;
+      this.#forgotten = this.#numbers[0] ?? -1;
+    }
+    const last = at < 0 ? length : length - 1;
+    // Plain loops: Array.copyWithin and splice are several times slower on arrays of numbers, and this is the hot path.
+    for (let i = at < 0 ? length : at; i < last; i += 1) {
+      this.#pairs[i] = this.#pairs[i + 1] ?? 0;
+      this.#times[i] = this.#times[i + 1] ?? 0;
+      this.#numbers[i] = this.#numbers[i + 1] ?? 0;
+    }
+    this.#pairs[last] = pair;
+    this.#times[last] = atMs;
+    this.#numbers[last] = this.#arrivals;
+    this.#arrivals += 1;
+    this.lastAtMs = atMs;
+  }
+
+  /**
+   * The shortest run that ends at the newest packet and holds every pair of `sequence`, in any order: it starts at the
+   * oldest of their last arrivals. `matched` is how many were found before one was missing, at least 1 for a sequence
+   * that holds the newest pair.
+   */
+  anyOrderRun(sequence: LiveSequence): Run | { readonly matched: number } {
+    let oldest = this.#pairs.length;
+    let matched = 0;
+    for (const pair of sequence.pairs) {
+      const at = this.#pairs.lastIndexOf(pair);
+      if (at >= 0) matched += 1;
+      // Goes on past one miss, so that two matching pairs are noticed wherever they stand; then stops.
+      else if (matched >= 2) break;
+      oldest = at < 0 ? -1 : Math.min(oldest, at);
+    }
+    const startedAtMs = this.#times[oldest];
+    if (matched < sequence.pairs.length || startedAtMs === undefined) return { matched };
+    return { startedAtMs, distinct: this.#pairs.length - oldest };
+  }
+
+  /**
+   * Moves the progress on a strict sequence by the newest packet and returns the shortest run that ends there and holds
+   * the sequence in order, if there is one. A run for a prefix of k + 1 knocks starts where the latest run for k knocks
+   * started, so one number for each prefix is all that must be kept.
+   */
+  strictRun(sequence: LiveSequence): Run | { readonly matched: number } {
+    const newest = this.#pairs.length - 1;
+    const pair = this.#pairs[newest];
+    const known = this.#progress.get(sequence.id);
+    if (known === undefined && sequence.pairs[0] !== pair) return { matched: 1 };
+    const { numbers, times } = known ?? this.#begin(sequence);
+    for (let knock = sequence.pairs.length - 1; knock >= 0; knock -= 1) {
+      if (sequence.pairs[knock] !== pair) continue;
+      numbers[knock] = (knock === 0 ? this.#arrivals - 1 : numbers[knock - 1]) ?? -1;
+      times[knock] = (knock === 0 ? this.lastAtMs : times[knock - 1]) ?? 0;
+    }
+    const last = sequence.pairs.length - 1;
+    const started = numbers[last] ?? -1;
+    // Only a run that ends at this packet counts, and this packet ends one only if it is the last knock.
+    if (sequence.pairs[last] !== pair || started < 0) {
+      return { matched: numbers.reduce((sum, number) => sum + (number >= 0 ? 1 : 0), 0) };
+    }
+    // A run that reaches behind what was forgotten holds more distinct pairs than any sequence allows.
+    if (started <= this.#forgotten) return { startedAtMs: times[last] ?? 0, distinct: this.#pairs.length + 1 };
+    let first = newest;
+    while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
+    return { startedAtMs: times[last] ?? 0, distinct: this.#pairs.length - first };
+  }
+
+  /** Drops progress on sequences that are gone, or whose latest run has fallen out of memory. Amortized: called often. */
+  prune(index: SequenceIndex): void {
+    if (this.#progress.size < this.#pruneAt) return;
+    const oldest = this.#numbers[0] ?? 0;
+    for (const [id, { numbers }] of this.#progress) {
+      if (!index.has(id) || (numbers[0] ?? -1) < oldest) this.#progress.delete(id);
+    }
+    this.#pruneAt = Math.max(16, this.#progress.size * 2);
+  }
+
+  #begin(sequence: LiveSequence): Progress {
+    const progress: Progress = {
+      sequence,
+      numbers: new Array<number>(sequence.pairs.length).fill(-1),
+      times: new Array<number>(sequence.pairs.length).fill(0),
+    };
+    this.#progress.set(sequence.id, progress);
+    return progress;
+  }
+}

@@ -1,0 +1,309 @@
+/**
+ * The daemon: wires capture, engine, store, firewall and clock, and owns everything that must happen on time (closing,
+ * rotation, clock watching). It decides nothing: what a packet means is server/core's, the order of spending and opening
+ * is server/admissions'.
+ */
+import { type AddressKey, formatAddress } from '../shared/address.ts';
+import type { Pair } from '../shared/knock.ts';
+import { Admissions } from './admissions.ts';
+import type { Capture, CaptureStatus } from './capture/capture.ts';
+import type { Clock } from './clock.ts';
+import type { ConfiguredDoor, ServerConfig } from './config/config.ts';
+import type { DoorPolicy, Enrolment } from './core/door.ts';
+import { UNUSED } from './core/door.ts';
+import { type Effect, Engine, type Refusal } from './core/engine.ts';
+import { formatProblemOf } from './error-text.ts';
+import type { Firewall } from './firewall/firewall.ts';
+import type { Log } from './log.ts';
+import { createLogLimit } from './log-limit.ts';
+import { restoreGrants } from './restore.ts';
+import { describeStatus, type Status } from './status.ts';
+import type { FactorOwner, Store, StoredState } from './store/store.ts';
+
+const TICK_MS = 1_000;
+/** Sequences derived in one go, some 3 ms: the packet path and the timers get their turn between. */
+const DERIVATIONS_PER_TURN = 150;
+const GUARD_CHECK_MS = 5_000;
+const CLOCK_NOTE_MS = 60_000;
+const REFUSALS_PER_MINUTE = 5;
+
+export interface DaemonDeps {
+  readonly version: string;
+  readonly config: ServerConfig;
+  readonly enrolments: readonly Enrolment[];
+  readonly store: Store;
+  readonly firewall: Firewall;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Whether an address is one of this host's own, asked for every packet. */
+  readonly isOwnAddress: (address: AddressKey) => boolean;
+  /** The stray budget of a door for a number of enrolled clients. */
+  readonly maxStraysOf: (door: ConfiguredDoor, clients: number) => number;
+  readonly readEnrolments: () => Promise<readonly Enrolment[]>;
+  readonly createCapture: (onArrival: Daemon['arrive'], onState: (status: CaptureStatus) => void) => Capture;
+}
+
+export class Daemon {
+  readonly #deps: DaemonDeps;
+  readonly #engine: Engine;
+  readonly #admissions: Admissions;
+  readonly #capture: Capture;
+  readonly #limit = createLogLimit(REFUSALS_PER_MINUTE);
+  readonly #startedAt: number;
+  #stored: StoredState = { factors: [], grants: [], clockHighWater: 0 };
+  #tick: NodeJS.Timeout | undefined;
+  #closeTimer: NodeJS.Timeout | undefined;
+  #advancing = false;
+  #guardStands = false;
+  #nextGuardCheckMs = 0;
+  #nextClockNoteMs = 0;
+  #nextSpendRetryMs = 0;
+  #clockWasTrusted = true;
+  #arrivals = 0;
+  #refused = 0;
+  #stopping = false;
+
+  constructor(deps: DaemonDeps) {
+    this.#deps = deps;
+    const { config } = deps;
+    const policies = config.doors.map((door) => this.#policyOf(door, countOf(deps.enrolments, door.name)));
+    this.#engine = new Engine(config.serverId, policies);
+    this.#admissions = new Admissions({
+      ...deps,
+      engine: this.#engine,
+      doorOf: (name) => config.doors.find((door) => door.name === name),
+      onGrantsChanged: () => this.#scheduleClose(),
+    });
+    this.#capture = deps.createCapture(this.arrive, (status) => this.#logCapture(status));
+    this.#startedAt = deps.clock.now().wallMs;
+  }
+
+  /**
+   * Loads what is spent, finishes what an earlier run left, closes all doors, and listens. Resolves when every interface
+   * has answered for the first time. @throws KnockError STORE, STATE_REFUSED, FIREWALL
+   */
+  async start(): Promise<void> {
+    const { store, firewall, clock, config, enrolments, log } = this.#deps;
+    this.#stored = await store.load();
+    this.#engine.noteClock(this.#stored.clockHighWater);
+    for (const enrolment of enrolments) this.#enrol(enrolment);
+    const openings = await restoreGrants(this.#stored.grants, this.#engine, { clock, config, firewall, store, log });
+    await firewall.prepare(config.doors, openings);
+    this.#guardStands = true;
+    await this.#advanceAll();
+    this.#onTick();
+    this.#tick = setInterval(() => this.#onTick(), TICK_MS);
+    this.#scheduleClose();
+    await this.#capture.start();
+  }
+
+  /** Closes every grant, leaves the guard in place, and lets go of everything. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#tick);
+    clearTimeout(this.#closeTimer);
+    await this.#capture.stop();
+    this.#admissions.closeNow(this.#engine.grants.all);
+    await this.#admissions.drain();
+    await this.#admissions.retryUnwritten();
+    await this.#deps.store.close();
+  }
+
+  /** One packet from a capture child. Synchronous, total, and without I/O: effects are only queued. */
+  readonly arrive = (atMs: number, source: AddressKey, destination: AddressKey, pair: Pair): void => {
+    if (this.#stopping) return;
+    this.#arrivals += 1;
+    const { clock, isOwnAddress } = this.#deps;
+    const effects = this.#engine.arrive(atMs, source, destination, pair, isOwnAddress(destination), clock.now());
+    for (const effect of effects) this.#apply(effect);
+  };
+
+  /** Takes in enrolled, changed and revoked clients without a restart. @throws KnockError as reading the files does */
+  async reloadClients(): Promise<{ readonly added: number; readonly removed: number }> {
+    const wanted = await this.#deps.readEnrolments();
+    // Counters may have moved since the start, and a secret may come back that was here before.
+    this.#stored = await this.#deps.store.load();
+    const same = (a: Enrolment) => (b: Enrolment) => a.door === b.door && a.client === b.client && a.keyId === b.keyId;
+    const present = this.#engine.enrolments().map(({ enrolment }) => enrolment);
+    const removed = present.filter((enrolment) => !wanted.some(same(enrolment)));
+    const added = wanted.filter((enrolment) => !present.some(same(enrolment)));
+    for (const { door, client } of removed) {
+      this.#engine.revoke(door, client);
+      this.#admissions.closeNow(
+        this.#engine.grants.all.filter((grant) => grant.door === door && grant.client === client),
+      );
+      this.#deps.log.info('revoked', { door, client });
+    }
+    this.#adjustBudgets(wanted);
+    for (const enrolment of added) {
+      this.#enrol(enrolment);
+      this.#deps.log.info('enrolled', { door: enrolment.door, client: enrolment.client });
+    }
+    this.#advance();
+    return { added: added.length, removed: removed.length };
+  }
+
+  /** The administrator says that the clock, which stands before times already seen, is right. */
+  async acceptClock(): Promise<void> {
+    const { wallMs } = this.#deps.clock.now();
+    await this.#deps.store.acceptClock(wallMs);
+    this.#engine.acceptClock(wallMs);
+  }
+
+  status(): Status {
+    const { version, config, clock } = this.#deps;
+    return describeStatus(
+      this.#engine,
+      {
+        version,
+        server: config.serverId,
+        startedAt: this.#startedAt,
+        guardStands: this.#guardStands,
+        interfaces: this.#capture.status(),
+        doors: config.doors.map(({ name }) => name),
+        counters: {
+          packets: this.#arrivals,
+          opened: this.#admissions.opened,
+          refused: this.#refused,
+          failed: this.#admissions.failed,
+          unwrittenSpends: this.#admissions.unwrittenSpends,
+        },
+      },
+      clock.now(),
+    );
+  }
+
+  #apply(effect: Effect): void {
+    if (effect.kind === 'admit') this.#admissions.admit(effect);
+    else this.#refuse(effect);
+  }
+
+  #refuse({ door, client, source, reason }: Refusal): void {
+    this.#refused += 1;
+    if (!this.#limit.allow(`${reason} ${door}`, this.#deps.clock.now().monoMs)) return;
+    this.#deps.log.warn(`refused: ${reason}`, { door, client, source: formatAddress(source) });
+  }
+
+  #onTick(): void {
+    const { clock, log } = this.#deps;
+    const { wallMs, monoMs } = clock.now();
+    this.#watchClock(wallMs);
+    this.#advance();
+    this.#admissions.closeDue();
+    for (const { key, suppressed } of this.#limit.drain(monoMs))
+      log.warn('more refusals', { kind: key, lines: suppressed });
+    if (monoMs >= this.#nextGuardCheckMs) {
+      this.#nextGuardCheckMs = monoMs + GUARD_CHECK_MS;
+      void this.#checkGuard();
+    }
+    if (monoMs >= this.#nextClockNoteMs && this.#clockWasTrusted) {
+      this.#nextClockNoteMs = monoMs + CLOCK_NOTE_MS;
+      this.#deps.store.noteClock(wallMs).catch((error: unknown) => {
+        log.warn('the clock mark could not be stored', { reason: formatProblemOf(error) });
+      });
+    }
+    if (this.#admissions.unwrittenSpends > 0 && monoMs >= this.#nextSpendRetryMs) {
+      this.#nextSpendRetryMs = monoMs + 5 * TICK_MS;
+      void this.#admissions.retryUnwritten();
+    }
+  }
+
+  #watchClock(wallMs: number): void {
+    const totp = this.#deps.config.doors
+      .flatMap(({ name }) => this.#engine.door(name) ?? [])
+      .filter((door) => door.mode === 'totp');
+    const trusted = totp.every((door) => this.#engine.isClockTrusted(door, wallMs));
+    if (trusted !== this.#clockWasTrusted) {
+      const seen = new Date(this.#engine.clockHighWater).toISOString();
+      if (trusted) this.#deps.log.info('the clock is past what was seen before, totp doors work again');
+      else
+        this.#deps.log.error('the clock stands before a time already seen: totp doors refuse until it has caught up', {
+          seen,
+          hint: 'knock-otpd accept-clock',
+        });
+    }
+    this.#clockWasTrusted = trusted;
+    this.#engine.noteClock(wallMs);
+  }
+
+  /** Somebody may flush the whole ruleset: then the guard is gone and doors stand open until this puts it back. */
+  async #checkGuard(): Promise<void> {
+    const { firewall, config, log, clock } = this.#deps;
+    try {
+      if (await firewall.guardStands()) {
+        this.#guardStands = true;
+        return;
+      }
+      if (this.#guardStands) log.error('the guard is gone from the firewall, putting it back');
+      this.#guardStands = false;
+      const { monoMs } = clock.now();
+      const openings = this.#engine.grants.all.map(({ door, source, endsAtMs }) => ({
+        door,
+        source,
+        remainingMs: endsAtMs - monoMs,
+      }));
+      await firewall.prepare(
+        config.doors,
+        openings.filter(({ remainingMs }) => remainingMs > 0),
+      );
+      this.#guardStands = true;
+    } catch (error) {
+      this.#guardStands = false;
+      log.error('the guard could not be checked or put back', { reason: formatProblemOf(error) });
+    }
+  }
+
+  #enrol(enrolment: Enrolment): void {
+    const isSame = (owner: FactorOwner) =>
+      owner.door === enrolment.door && owner.client === enrolment.client && owner.keyId === enrolment.keyId;
+    this.#engine.enrol(enrolment, this.#stored.factors.find(isSame) ?? UNUSED);
+  }
+
+  #adjustBudgets(enrolments: readonly Enrolment[]): void {
+    for (const door of this.#deps.config.doors) {
+      const policy = this.#policyOf(door, countOf(enrolments, door.name));
+      if (policy.maxStrays !== this.#engine.door(door.name)?.maxStrays) this.#engine.setPolicy(policy);
+    }
+  }
+
+  /** Counts are rounded up to a power of two: a client more or less seldom changes the budget, and so seldom voids a knock. */
+  #policyOf(door: ConfiguredDoor, clients: number): DoorPolicy {
+    const rounded = clients === 0 ? 1 : 2 ** Math.ceil(Math.log2(clients));
+    return { ...door.policy, maxStrays: this.#deps.maxStraysOf(door, rounded) };
+  }
+
+  #advance(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    void this.#advanceAll().finally(() => {
+      this.#advancing = false;
+    });
+  }
+
+  async #advanceAll(): Promise<void> {
+    while (!this.#engine.advance(this.#deps.clock.now(), DERIVATIONS_PER_TURN)) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #scheduleClose(): void {
+    clearTimeout(this.#closeTimer);
+    const next = this.#engine.grants.nextEndMs;
+    if (next === undefined || this.#stopping) return;
+    const pauseMs = Math.min(Math.max(next - this.#deps.clock.now().monoMs, 1), 60_000);
+    this.#closeTimer = setTimeout(() => {
+      this.#admissions.closeDue();
+      this.#scheduleClose();
+    }, pauseMs);
+  }
+
+  #logCapture(status: CaptureStatus): void {
+    const fields = { interface: status.interface, reason: status.reason, privileges: status.privileges };
+    if (status.state === 'listening') this.#deps.log.info('listening', fields);
+    else if (status.state === 'deaf') this.#deps.log.error('deaf', fields);
+  }
+}
+
+function countOf(enrolments: readonly Enrolment[], door: string): number {
+  return enrolments.filter((enrolment) => enrolment.door === door).length;
+}

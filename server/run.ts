@@ -1,0 +1,136 @@
+/**
+ * `knock-otpd` itself: builds the real edges for a configuration, runs the daemon until a signal ends it, and cleans up
+ * in order. Signals: TERM and INT stop, HUP reads the clients again and reopens the log file.
+ */
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
+import { KnockError } from '../shared/errors.ts';
+import { OwnAddresses } from './capture/own-addresses.ts';
+import { CaptureSupervisor } from './capture/supervisor.ts';
+import { systemClock } from './clock.ts';
+import type { ServerConfig } from './config/config.ts';
+import { doorBudget } from './config/stray-budget.ts';
+import { type ControlListener, listenForControl } from './control/listener.ts';
+import type { Request } from './control/requests.ts';
+import type { Enrolment } from './core/door.ts';
+import { Daemon } from './daemon.ts';
+import { isInBackground, sayReady } from './daemonize.ts';
+import { formatProblemOf } from './error-text.ts';
+import { DoorsFirewall } from './firewall/doors-firewall.ts';
+import type { Log } from './log.ts';
+import { createLog, fileSink, type LogSink, streamSink, syslogSink } from './log-sinks.ts';
+import { openSqliteStore } from './store/sqlite-store.ts';
+
+export interface RunOptions {
+  readonly version: string;
+  readonly config: ServerConfig;
+  readonly enrolments: readonly Enrolment[];
+  readonly warnings: readonly string[];
+  readonly readEnrolments: () => Promise<readonly Enrolment[]>;
+  readonly verbose: boolean;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+/** Runs until SIGTERM or SIGINT; resolves when everything is closed. @throws KnockError when it cannot start */
+export async function runDaemon(options: RunOptions): Promise<void> {
+  const { config, stderr } = options;
+  const sinks = logSinks(config, stderr);
+  const log = createLog({ sinks, verbose: options.verbose });
+  for (const warning of options.warnings) log.warn(warning);
+  const store = await openSqliteStore(config.stateDir);
+  const firewall = await DoorsFirewall.open({ guardLoopback: config.interfaces.includes('lo') });
+  const own = new OwnAddresses({ onChange: () => log.info('own addresses changed') });
+  own.start();
+  let control: ControlListener | undefined;
+  const daemon = new Daemon({
+    version: options.version,
+    config,
+    enrolments: options.enrolments,
+    store,
+    firewall,
+    clock: systemClock,
+    log,
+    isOwnAddress: (address) => own.has(address),
+    maxStraysOf: (door, clients) => doorBudget(door, clients).maxStrays,
+    readEnrolments: options.readEnrolments,
+    createCapture: (onArrival, onState) =>
+      new CaptureSupervisor({
+        interfaces: config.interfaces,
+        udp: config.doors.some(({ policy }) => policy.shape.protocols !== 'tcp'),
+        onArrival,
+        onState,
+      }),
+  });
+  const ended = waitForEnd(daemon, sinks, log);
+  try {
+    writePidFile(config.pidFile);
+    await daemon.start();
+    control = await listenForControl(config.stateDir, (request) => handle(daemon, request));
+    log.info('ready', { server: config.serverId, doors: config.doors.length, clients: options.enrolments.length });
+    sayReady();
+    log.info('stopping', { signal: await ended });
+  } finally {
+    await control?.close();
+    await daemon.stop();
+    await firewall.dispose();
+    own.stop();
+    if (config.pidFile !== undefined) rmSync(config.pidFile, { force: true });
+    for (const sink of sinks) sink.close?.();
+  }
+}
+
+function logSinks(config: ServerConfig, stderr: NodeJS.WritableStream): readonly LogSink[] {
+  const background = isInBackground();
+  const console = streamSink(stderr);
+  return [
+    // Once the foreground process is gone, nobody reads this stderr.
+    { write: (level, line) => (background && !isInBackground() ? undefined : console.write(level, line)) },
+    ...(config.logFile === undefined ? [] : [openLogFile(config.logFile)]),
+    ...(config.useSyslog ? [syslogSink()] : []),
+  ];
+}
+
+function openLogFile(path: string): LogSink {
+  try {
+    return fileSink(path);
+  } catch (cause) {
+    throw new KnockError('CONFIG_INVALID', `cannot write the log file ${path}`, {
+      cause,
+      hint: 'see logfile in [options]',
+    });
+  }
+}
+
+function writePidFile(path: string | undefined): void {
+  if (path === undefined) return;
+  try {
+    writeFileSync(path, `${process.pid}\n`, { mode: 0o644 });
+  } catch (cause) {
+    throw new KnockError('CONFIG_INVALID', `cannot write the pid file ${path}`, {
+      cause,
+      hint: 'see pidfile in [options]',
+    });
+  }
+}
+
+async function handle(daemon: Daemon, request: Request): Promise<unknown> {
+  switch (request) {
+    case 'status':
+      return daemon.status();
+    case 'reload-clients':
+      return await daemon.reloadClients();
+    case 'accept-clock':
+      return await daemon.acceptClock();
+  }
+}
+
+async function waitForEnd(daemon: Daemon, sinks: readonly LogSink[], log: Log): Promise<NodeJS.Signals> {
+  process.on('SIGHUP', () => {
+    for (const sink of sinks) sink.reopen?.();
+    daemon.reloadClients().catch((error: unknown) => {
+      log.error('clients not read again, those known stay', { reason: formatProblemOf(error) });
+    });
+  });
+  const signals = ['SIGTERM', 'SIGINT'] as const;
+  return await Promise.race(signals.map((signal) => once(process, signal).then(() => signal)));
+}

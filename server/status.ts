@@ -1,0 +1,131 @@
+/**
+ * The daemon's state as `knock-otpd status` shows it: the data, how it is made from the engine, and its text. Shows no
+ * secret, no sequence and no unspent factor.
+ */
+import { formatAddress } from '../shared/address.ts';
+import type { CaptureStatus } from './capture/capture.ts';
+import type { Engine } from './core/engine.ts';
+import type { Now } from './core/grants.ts';
+
+export interface Status {
+  readonly version: string;
+  readonly pid: number;
+  readonly server: string;
+  /** Unix milliseconds. */
+  readonly startedAt: number;
+  /** True when every interface is listening and the guard stands. */
+  readonly healthy: boolean;
+  readonly guardStands: boolean;
+  readonly clockTrusted: boolean;
+  readonly interfaces: readonly CaptureStatus[];
+  readonly doors: readonly {
+    readonly name: string;
+    readonly mode: string;
+    readonly clients: number;
+    readonly maxStrays: number;
+    readonly openFor: number;
+  }[];
+  readonly clients: readonly {
+    readonly name: string;
+    readonly door: string;
+    readonly lastUse?: number;
+    readonly drift: number;
+  }[];
+  readonly grants: readonly {
+    readonly door: string;
+    readonly source: string;
+    readonly client: string;
+    readonly openedAt: number;
+    readonly remainingSeconds: number;
+  }[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface StatusParts {
+  readonly version: string;
+  readonly server: string;
+  readonly startedAt: number;
+  readonly guardStands: boolean;
+  readonly interfaces: readonly CaptureStatus[];
+  readonly counters: Readonly<Record<string, number>>;
+  readonly doors: readonly string[];
+}
+
+export function describeStatus(engine: Engine, parts: StatusParts, now: Now): Status {
+  const enrolments = engine.enrolments();
+  const grants = engine.grants.all;
+  const policies = parts.doors.flatMap((name) => engine.door(name) ?? []);
+  return {
+    version: parts.version,
+    pid: process.pid,
+    server: parts.server,
+    startedAt: parts.startedAt,
+    healthy:
+      parts.guardStands && parts.interfaces.length > 0 && parts.interfaces.every(({ state }) => state === 'listening'),
+    guardStands: parts.guardStands,
+    clockTrusted: policies.every((policy) => policy.mode !== 'totp' || engine.isClockTrusted(policy, now.wallMs)),
+    interfaces: parts.interfaces,
+    doors: policies.map(({ name, mode, maxStrays }) => ({
+      name,
+      mode,
+      clients: enrolments.filter(({ enrolment }) => enrolment.door === name).length,
+      maxStrays,
+      openFor: grants.filter(({ door }) => door === name).length,
+    })),
+    clients: enrolments.map(({ enrolment, state }) => ({
+      name: enrolment.client,
+      door: enrolment.door,
+      drift: state.drift,
+      ...(state.lastUse === undefined ? {} : { lastUse: state.lastUse }),
+    })),
+    grants: grants.map(({ door, source, client, openedAt, endsAtMs }) => ({
+      door,
+      source: formatAddress(source),
+      client,
+      openedAt,
+      remainingSeconds: Math.max(0, Math.ceil((endsAtMs - now.monoMs) / 1000)),
+    })),
+    counters: { ...engine.counters, ...parts.counters },
+  };
+}
+
+/** The status for people; `nowMs` is Unix milliseconds. */
+export function formatStatus(status: Status, nowMs: number): string {
+  const lines = [
+    `knock-otpd ${status.version} (pid ${status.pid}) as ${status.server}, running for ${ago(nowMs - status.startedAt)}: ${status.healthy ? 'healthy' : 'NOT HEALTHY'}`,
+  ];
+  if (!status.guardStands) lines.push('guard      MISSING: doors may stand open to everyone');
+  if (!status.clockTrusted)
+    lines.push('clock      stands before a time already seen: totp doors refuse (knock-otpd accept-clock)');
+  for (const { interface: name, state, since, reason, received, dropped, restarts } of status.interfaces) {
+    const why = reason === undefined ? '' : `: ${reason}`;
+    lines.push(
+      `interface  ${name} ${state} for ${ago(nowMs - since)}${why} (${received} packets, ${dropped} dropped, ${restarts} restarts)`,
+    );
+  }
+  for (const { name, mode, clients, maxStrays, openFor } of status.doors) {
+    lines.push(`door       ${name} ${mode}, ${clients} clients, ${maxStrays} strays allowed, open for ${openFor}`);
+  }
+  for (const { name, door, lastUse, drift } of status.clients) {
+    const used = lastUse === undefined ? 'never used' : `last used ${ago(nowMs - lastUse)} ago`;
+    lines.push(
+      `client     ${name} at ${door}, ${used}${drift === 0 ? '' : `, drift ${drift > 0 ? '+' : ''}${drift} steps`}`,
+    );
+  }
+  for (const { door, source, client, remainingSeconds } of status.grants) {
+    lines.push(`grant      ${door} for ${source} (${client}), ${remainingSeconds} s left`);
+  }
+  lines.push(
+    `counters   ${Object.entries(status.counters)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(' ')}`,
+  );
+  return lines.join('\n');
+}
+
+function ago(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Matcher } from '../../server/core/matcher.ts';
+import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
+import { addressKey } from '../../shared/address.ts';
+import { type Packet, referenceCompletes } from '../support/reference-matcher.ts';
+
+const sources = ['192.0.2.1', '192.0.2.2', '2001:db8::1'].map((text) => {
+  const key = addressKey(text);
+  assert.ok(key !== undefined);
+  return key;
+});
+
+// Few pairs and small budgets: collisions, repeats and exhausted budgets are the rule, not the exception.
+const pair = fc.integer({ min: 1, max: 9 });
+const liveSequence = fc.record({
+  order: fc.constantFrom('any' as const, 'strict' as const),
+  pairs: fc.array(pair, { minLength: 1, maxLength: 4 }),
+  maxStrays: fc.integer({ min: 0, max: 3 }),
+  seqTimeoutMs: fc.integer({ min: 1, max: 40 }),
+  enteredAtMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 60 })),
+});
+const arrival = fc.record({
+  source: fc.integer({ min: 0, max: sources.length - 1 }),
+  pair,
+  gapMs: fc.integer({ min: 0, max: 6 }),
+});
+
+function asLive(fields: fc.TypeOfArbitrary<typeof liveSequence>, id: number): LiveSequence {
+  const pairs = fields.order === 'any' ? [...new Set(fields.pairs)] : fields.pairs;
+  return { ...fields, id, pairs, door: `door${id}`, client: 'client', keyId: 'key', factor: id };
+}
+
+test('the matcher agrees with the naive definition on every packet of every source', () => {
+  fc.assert(
+    fc.property(
+      fc.array(liveSequence, { minLength: 1, maxLength: 40, size: 'max' }),
+      fc.array(arrival, { minLength: 1, maxLength: 80 }),
+      (fields, arrivals) => {
+        const index = new SequenceIndex();
+        const live = fields.map(asLive);
+        for (const sequence of live) index.add(sequence);
+        const matcher = new Matcher(index);
+        const lists: Packet[][] = sources.map(() => []);
+        let atMs = 0;
+        for (const { source, pair: knocked, gapMs } of arrivals) {
+          atMs += gapMs;
+          lists[source]?.push({ atMs, pair: knocked });
+          const key = sources[source];
+          assert.ok(key !== undefined);
+          const completed = matcher.arrive(atMs, key, knocked).map(({ sequence }) => sequence.id);
+          const expected = live.filter((s) => referenceCompletes(lists[source] ?? [], s)).map(({ id }) => id);
+          assert.deepEqual(completed.toSorted(), expected.toSorted());
+        }
+      },
+    ),
+    { numRuns: process.env['KNOCK_OTP_LONG'] === '1' ? 200_000 : 4_000 },
+  );
+});

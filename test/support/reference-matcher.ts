@@ -1,0 +1,46 @@
+/**
+ * The matcher's definition as naive code over the list of one source's eligible packets: what the real matcher must
+ * agree with on every input. Slow on purpose; remembers everything.
+ */
+
+import type { LiveSequence } from '../../server/core/sequence-index.ts';
+import type { Pair } from '../../shared/knock.ts';
+
+export interface Packet {
+  readonly atMs: number;
+  readonly pair: Pair;
+}
+
+/** Whether the newest of `packets` completes `sequence`. */
+export function referenceCompletes(packets: readonly Packet[], sequence: LiveSequence): boolean {
+  const counted = packets.filter((packet) => packet.atMs >= sequence.enteredAtMs);
+  for (let start = counted.length - 1; start >= 0; start -= 1) {
+    const run = counted.slice(start);
+    if (
+      !holds(
+        run.map(({ pair }) => pair),
+        sequence,
+      )
+    )
+      continue;
+    const distinct = new Set(run.map(({ pair }) => pair)).size;
+    const lasts = (run.at(-1)?.atMs ?? 0) - (run[0]?.atMs ?? 0);
+    return (
+      distinct <= sequence.pairs.length + sequence.maxStrays && lasts <= sequence.seqTimeoutMs && endsIt(run, sequence)
+    );
+  }
+  return false;
+}
+
+function holds(run: readonly Pair[], { pairs, order }: LiveSequence): boolean {
+  if (order === 'any') return pairs.every((pair) => run.includes(pair));
+  let next = 0;
+  for (const pair of run) if (pair === pairs[next]) next += 1;
+  return next === pairs.length;
+}
+
+/** A packet that is no knock of the sequence (or, strict, not its last one) completes nothing: the run before it did. */
+function endsIt(run: readonly Packet[], { pairs, order }: LiveSequence): boolean {
+  const pair = run.at(-1)?.pair ?? -1;
+  return order === 'any' ? pairs.includes(pair) : pairs.at(-1) === pair;
+}
