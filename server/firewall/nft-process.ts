@@ -1,6 +1,9 @@
 /**
- * nft scripts through the nft program, where the library cannot be had. The script goes in on stdin, never through a
- * shell or argv, and both ways are bounded in size and time.
+ * nft scripts through the nft program, where the library cannot be had: never through a shell, bounded in size and time.
+ *
+ * A script is one argument (it holds no secret). `-f -` would be nicer, but nft opens /dev/stdin by that name, and what
+ * Node calls a pipe is a socket, which Linux does not open by a name; versions that read it instead still fail with -j.
+ * Only a script longer than an argument may be (some thousand openings) takes that way.
  */
 import { spawn } from 'node:child_process';
 import { type NftListing, type NftRunner, refusal } from './nft-runner.ts';
@@ -9,6 +12,9 @@ import { SYSTEM_PATH } from './programs.ts';
 /** Most output that a listing may have: 100,000 elements are about 6 MB of JSON. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES = 16 * 1024;
+
+/** Linux takes 128 KiB for one argument (MAX_ARG_STRLEN). */
+const MAX_ARGUMENT_BYTES = 96 * 1024;
 
 const LISTING_ARGUMENTS: Readonly<Record<NftListing, readonly string[]>> = {
   json: ['-j'],
@@ -44,7 +50,8 @@ export class NftProcess implements NftRunner {
 
   #spawn(script: string, listing: readonly string[]): Promise<string> {
     return new Promise((resolve, reject) => {
-      const child = spawn(this.#program, [...listing, '-f', '-'], {
+      const long = Buffer.byteLength(script) > MAX_ARGUMENT_BYTES;
+      const child = spawn(this.#program, [...listing, ...(long ? ['-f', '-'] : ['--', script])], {
         // The environment is searched for the program and read by its runtime: nothing of it comes from our starter.
         env: { PATH: SYSTEM_PATH, LC_ALL: 'C' },
         cwd: '/',
@@ -77,7 +84,7 @@ export class NftProcess implements NftRunner {
         else if (outputBytes > MAX_OUTPUT_BYTES) reject(refusal('its listing is too long'));
         else reject(refusal(`${this.#program} was ended by ${signal} (time limit ${this.#timeoutMs} ms)`));
       });
-      child.stdin.end(script);
+      child.stdin.end(long ? script : '');
     });
   }
 }

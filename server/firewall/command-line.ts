@@ -1,0 +1,55 @@
+/**
+ * A start or stop command as words: how a configured line becomes a program and its arguments, and where the address
+ * goes. Pure. No shell is involved, so a line that counts on one is refused when the configuration is read, not silently
+ * run as something else.
+ */
+import parseArgsStringToArgv from 'string-argv';
+import { type AddressKey, formatAddress } from '../../shared/address.ts';
+import { KnockError } from '../../shared/errors.ts';
+
+/** What a source's address replaces, anywhere in an argument. */
+const PLACEHOLDER = '%IP%';
+
+/** Unquoted, these are a shell's business: sequences, pipes, redirections, substitution, variables, globs, escapes. */
+const SHELL_SYNTAX = /[;&|<>`$*?\\]/;
+
+export interface CommandLine {
+  readonly program: string;
+  /** With %IP% in them. */
+  readonly arguments: readonly string[];
+}
+
+/**
+ * Splits a configured line at unquoted white space; '...' and "..." keep what is in them, to the letter.
+ * @throws KnockError CONFIG_INVALID when it is empty, a quote is not closed, or it needs a shell
+ */
+export function parseCommandLine(line: string): CommandLine {
+  const outside = line.replaceAll(/'[^']*'|"[^"]*"/g, '');
+  if (/['"]/.test(outside)) throw invalid(line, 'a quote is not closed', 'close it, or put one kind into the other');
+  const syntax = SHELL_SYNTAX.exec(outside)?.[0];
+  if (syntax !== undefined) {
+    throw invalid(
+      line,
+      `"${syntax}" needs a shell, and commands run without one`,
+      'quote it if it is meant as it stands, else name a script with %IP% as its argument',
+    );
+  }
+  if (line.includes('\0')) throw invalid(line, 'it holds a NUL character', 'remove it');
+  const [program = '', ...rest] = parseArgsStringToArgv(line);
+  if (program === '') throw invalid(line, 'it names no program', 'write a program and its arguments');
+  if (program.includes(PLACEHOLDER)) throw invalid(line, 'the program itself depends on the address', 'name it');
+  return { program, arguments: rest };
+}
+
+/**
+ * The arguments for one source. The line was split before, so an address never becomes more arguments or an option; only
+ * the formatted form of 4 or 16 bytes is ever put in: digits, a to f, dots and colons.
+ */
+export function argumentsFor(command: CommandLine, source: AddressKey): readonly string[] {
+  const address = formatAddress(source);
+  return command.arguments.map((argument) => argument.replaceAll(PLACEHOLDER, () => address));
+}
+
+function invalid(line: string, what: string, hint: string): KnockError {
+  return new KnockError('CONFIG_INVALID', `command "${line.slice(0, 60)}" cannot be run: ${what}`, { hint });
+}

@@ -1,0 +1,162 @@
+/**
+ * Doors by command: a start command lets a source in, a stop command ends it, as in knockd, but without a shell. Knows
+ * when each is run for which source; what a command does, and undoing it, is the administrator's.
+ *
+ * What a start command did survives this process, so the stop command of every opening in the journal has to be run by
+ * somebody: after `prepare`, `close` runs it once. Start is not run again for a source that is in: a second identical rule
+ * would outlive the one stop. A start that failed may have done half of its work: its stop is run at once, since a
+ * rejected opening must leave nothing open. A stop that failed leaves the source in doubt: the next opening or closing
+ * runs stop again first.
+ */
+import { type AddressKey, formatAddress } from '../../shared/address.ts';
+import { KnockError } from '../../shared/errors.ts';
+import { argumentsFor, type CommandLine, parseCommandLine } from './command-line.ts';
+import type { ActionDoor, DoorAction, Firewall, Opening } from './firewall.ts';
+import { CommandNotStarted, runCommand } from './run-command.ts';
+
+export interface CommandOptions {
+  /** Milliseconds for one command; default 10,000. */
+  readonly timeoutMs?: number;
+  /** Milliseconds of a clock that never jumps; default performance.now. */
+  readonly now?: () => number;
+}
+
+/** More are queued: thousands of overdue closes after an outage must not become thousands of processes at once. */
+const MAX_RUNNING = 8;
+
+interface Held {
+  readonly door: ActionDoor;
+  readonly source: AddressKey;
+  end: number;
+  /** A stop command failed: what it should have undone may still stand. */
+  inDoubt: boolean;
+}
+
+export class CommandFirewall implements Firewall {
+  readonly #timeoutMs: number;
+  readonly #now: () => number;
+  readonly #held = new Map<string, Held>();
+  /** The last verb for each source, so that its start and stop never overlap. */
+  readonly #turns = new Map<string, Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(options: CommandOptions = {}) {
+    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  openingsPersist(_action: DoorAction): boolean {
+    return true;
+  }
+
+  /** Runs nothing: what was started before is still in effect, and what was not is closed. */
+  async prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void> {
+    const byName = new Map(doors.map((door) => [door.name, door]));
+    for (const door of doors) commandsOf(door);
+    this.#held.clear();
+    for (const { door: name, source, remainingMs } of openings) {
+      const door = byName.get(name);
+      if (door === undefined) continue;
+      this.#held.set(keyOf(name, source), { door, source, end: this.#now() + remainingMs, inDoubt: false });
+    }
+  }
+
+  open(door: ActionDoor, source: AddressKey, durationMs: number): Promise<void> {
+    return this.#inTurn(door, source, async (key) => {
+      const { start } = commandsOf(door);
+      const held = this.#held.get(key);
+      if (held?.inDoubt) await this.#stop(door, source, key);
+      else if (held !== undefined) {
+        held.end = this.#now() + durationMs;
+        return;
+      }
+      try {
+        await this.#run(start, door, source);
+      } catch (error) {
+        if (!(error instanceof CommandNotStarted)) await this.#stop(door, source, key).catch(() => undefined);
+        throw error;
+      }
+      this.#held.set(key, { door, source, end: this.#now() + durationMs, inDoubt: false });
+    });
+  }
+
+  /** Runs the stop command whether or not the source is known here: the journal may know more than this process. */
+  close(door: ActionDoor, source: AddressKey): Promise<void> {
+    return this.#inTurn(door, source, (key) => this.#stop(door, source, key));
+  }
+
+  /** What this process started or was told of; a command's opening never ends by itself, `remainingMs` is its grant's. */
+  async list(): Promise<readonly Opening[]> {
+    const now = this.#now();
+    return [...this.#held.values()]
+      .filter(({ inDoubt }) => !inDoubt)
+      .map(({ door, source, end }) => ({ door: door.name, source, remainingMs: Math.max(0, end - now) }));
+  }
+
+  async guardStands(): Promise<boolean> {
+    return true;
+  }
+
+  /** Stops all that is held, each once, and rejects with the first failure. */
+  async release(): Promise<void> {
+    const stops = [...this.#held.values()].map(({ door, source }) => this.close(door, source));
+    const failed = (await Promise.allSettled(stops)).find((stop) => stop.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #stop(door: ActionDoor, source: AddressKey, key: string): Promise<void> {
+    const { stop } = commandsOf(door);
+    try {
+      if (stop !== undefined) await this.#run(stop, door, source);
+      this.#held.delete(key);
+    } catch (error) {
+      this.#held.set(key, { door, source, end: this.#now(), inDoubt: true });
+      throw error;
+    }
+  }
+
+  #inTurn(door: ActionDoor, source: AddressKey, verb: (key: string) => Promise<void>): Promise<void> {
+    const key = keyOf(door.name, source);
+    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(() => verb(key));
+    const settled = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#turns.get(key) === settled) this.#turns.delete(key);
+      });
+    this.#turns.set(key, settled);
+    return turn;
+  }
+
+  async #run(command: CommandLine, door: ActionDoor, source: AddressKey): Promise<void> {
+    if (this.#running >= MAX_RUNNING) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running += 1;
+    try {
+      await runCommand({
+        program: command.program,
+        arguments: argumentsFor(command, source),
+        environment: { KNOCK_OTP_IP: formatAddress(source), KNOCK_OTP_DOOR: door.name },
+        timeoutMs: this.#timeoutMs,
+      });
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running -= 1;
+      else next();
+    }
+  }
+}
+
+function keyOf(door: string, source: AddressKey): string {
+  return `${door}\0${source}`;
+}
+
+function commandsOf(door: ActionDoor): { readonly start: CommandLine; readonly stop: CommandLine | undefined } {
+  const { action } = door;
+  if (action.kind !== 'command') {
+    throw new KnockError('COMMAND', `door "${door.name}" opens by ${action.kind}, not by a command`);
+  }
+  return {
+    start: parseCommandLine(action.start),
+    stop: action.stop === undefined ? undefined : parseCommandLine(action.stop),
+  };
+}
