@@ -1,0 +1,77 @@
+/**
+ * A store that forgets everything with its process: for the tests of whatever stands on a store. It keeps the whole
+ * contract but durability, and can be told to fail as a full disk does.
+ */
+import type { AddressKey } from '../../shared/address.ts';
+import { KnockError } from '../../shared/errors.ts';
+import type { FactorState } from '../core/door.ts';
+import { checkSpend, checkWhole, factorUsed } from './spend-check.ts';
+import type { FactorOwner, JournaledGrant, Store, StoredState } from './store.ts';
+
+export class MemoryStore implements Store {
+  readonly #factors = new Map<string, FactorOwner & FactorState>();
+  readonly #grants = new Map<string, JournaledGrant>();
+  #clock = 0;
+  #failure: KnockError | undefined;
+  #closed = false;
+
+  /** Every change rejects with `failure` from now on; undefined ends that. */
+  failWith(failure: KnockError | undefined): void {
+    this.#failure = failure;
+  }
+
+  async load(): Promise<StoredState> {
+    this.#checkOpen();
+    return { factors: [...this.#factors.values()], grants: [...this.#grants.values()], clockHighWater: this.#clock };
+  }
+
+  async spend(owner: FactorOwner, factor: FactorState, grant?: Omit<JournaledGrant, 'confirmed'>): Promise<void> {
+    checkSpend(factor, grant);
+    this.#checkWritable();
+    const { door, client, keyId } = owner;
+    const key = [door, client, keyId].join('\0');
+    if (factor.spent <= (this.#factors.get(key)?.spent ?? -1)) throw factorUsed(owner);
+    this.#factors.set(key, { ...factor, door, client, keyId });
+    if (grant !== undefined) this.#grants.set(grantKey(grant.door, grant.source), { ...grant, confirmed: false });
+  }
+
+  async confirmOpen(door: string, source: AddressKey): Promise<void> {
+    this.#checkWritable();
+    const grant = this.#grants.get(grantKey(door, source));
+    if (grant !== undefined) this.#grants.set(grantKey(door, source), { ...grant, confirmed: true });
+  }
+
+  async closeGrant(door: string, source: AddressKey): Promise<void> {
+    this.#checkWritable();
+    this.#grants.delete(grantKey(door, source));
+  }
+
+  async noteClock(wallMs: number): Promise<void> {
+    checkWhole(wallMs);
+    this.#checkWritable();
+    this.#clock = Math.max(this.#clock, wallMs);
+  }
+
+  async acceptClock(wallMs: number): Promise<void> {
+    checkWhole(wallMs);
+    this.#checkWritable();
+    this.#clock = wallMs;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new KnockError('STORE', 'the store is closed');
+  }
+
+  #checkWritable(): void {
+    this.#checkOpen();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+function grantKey(door: string, source: AddressKey): string {
+  return `${door}\0${source}`;
+}

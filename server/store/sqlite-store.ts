@@ -1,0 +1,167 @@
+/**
+ * The store on a local disk: SQLite, write-ahead log, each commit on the disk before its promise resolves. Knows the
+ * statements; whether the files may be used at all is state-file's business.
+ *
+ * A verb that fails leaves nothing behind, and the store remains usable: when the disk has room again, the next verb
+ * succeeds. SQLite's calls are synchronous and take a fraction of a millisecond on a healthy disk.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AddressKey, addressBytes, addressKeyOfBytes } from '../../shared/address.ts';
+import { KnockError } from '../../shared/errors.ts';
+import type { FactorState } from '../core/door.ts';
+import { checkSpend, checkWhole, factorUsed } from './spend-check.ts';
+import { lockState, openState, type Sqlite, STATE_FILE, storeError } from './state-file.ts';
+import type { FactorOwner, JournaledGrant, Store, StoredState } from './store.ts';
+
+interface FactorRow {
+  readonly door: string;
+  readonly client: string;
+  readonly key_id: string;
+  readonly spent: number;
+  readonly drift: number;
+  readonly last_use: number | null;
+}
+
+interface GrantRow {
+  readonly door: string;
+  readonly source: Uint8Array;
+  readonly client: string;
+  readonly opened_at: number;
+  readonly expires_at: number;
+  readonly confirmed: number;
+}
+
+/** The comparison stands in the statement: whatever a caller believes, a lower or equal factor changes no row. */
+const SPEND = `
+  INSERT INTO factors (door, client, key_id, spent, drift, last_use)
+  VALUES (@door, @client, @keyId, @spent, @drift, @lastUse)
+  ON CONFLICT (door, client, key_id)
+  DO UPDATE SET spent = excluded.spent, drift = excluded.drift, last_use = excluded.last_use
+  WHERE excluded.spent > factors.spent`;
+const JOURNAL = `
+  INSERT OR REPLACE INTO grants (door, source, client, opened_at, expires_at, confirmed)
+  VALUES (@door, @source, @client, @openedAt, @expiresAt, 0)`;
+const CONFIRM = 'UPDATE grants SET confirmed = 1 WHERE door = ? AND source = ?';
+const FORGET = 'DELETE FROM grants WHERE door = ? AND source = ?';
+const NOTE_CLOCK = 'UPDATE clock SET high_water = max(high_water, ?)';
+const ACCEPT_CLOCK = 'UPDATE clock SET high_water = ?';
+
+/**
+ * Opens the state in `directory`, made 0700 with a file of 0600 where there is none, for this process alone.
+ * @throws KnockError STATE_REFUSED when it is in use, damaged, of another version or open to others; STORE when the disk
+ * refuses
+ */
+export function openSqliteStore(directory: string): SqliteStore {
+  const lock = lockState(directory);
+  try {
+    return new SqliteStore(join(directory, STATE_FILE), openState(directory), lock);
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+export class SqliteStore implements Store {
+  readonly #path: string;
+  readonly #inode: number;
+  readonly #database: Sqlite;
+  readonly #lock: Sqlite;
+
+  /** Use openSqliteStore: `database` is checked and `lock` is held there. */
+  constructor(path: string, database: Sqlite, lock: Sqlite) {
+    this.#path = path;
+    this.#inode = statSync(path).ino;
+    this.#database = database;
+    this.#lock = lock;
+  }
+
+  async load(): Promise<StoredState> {
+    const database = this.#database;
+    return this.#guarded('cannot be read', () =>
+      database.transaction(() => ({
+        factors: database.prepare<[], FactorRow>('SELECT * FROM factors').all().map(factorOf),
+        grants: database.prepare<[], GrantRow>('SELECT * FROM grants').all().map(grantOf),
+        clockHighWater:
+          database.prepare<[], { high_water: number }>('SELECT high_water FROM clock').get()?.high_water ?? 0,
+      }))(),
+    );
+  }
+
+  async spend(owner: FactorOwner, factor: FactorState, grant?: Omit<JournaledGrant, 'confirmed'>): Promise<void> {
+    checkSpend(factor, grant);
+    this.#change((database) => {
+      const { spent, drift, lastUse = null } = factor;
+      const { door, client, keyId } = owner;
+      const { changes } = database.prepare(SPEND).run({ door, client, keyId, spent, drift, lastUse });
+      if (changes !== 1) throw factorUsed(owner);
+      if (grant !== undefined) database.prepare(JOURNAL).run({ ...grant, source: blob(grant.source) });
+    });
+  }
+
+  async confirmOpen(door: string, source: AddressKey): Promise<void> {
+    this.#change((database) => database.prepare(CONFIRM).run(door, blob(source)));
+  }
+
+  async closeGrant(door: string, source: AddressKey): Promise<void> {
+    this.#change((database) => database.prepare(FORGET).run(door, blob(source)));
+  }
+
+  async noteClock(wallMs: number): Promise<void> {
+    checkWhole(wallMs);
+    this.#change((database) => database.prepare(NOTE_CLOCK).run(wallMs));
+  }
+
+  async acceptClock(wallMs: number): Promise<void> {
+    checkWhole(wallMs);
+    this.#change((database) => database.prepare(ACCEPT_CLOCK).run(wallMs));
+  }
+
+  async close(): Promise<void> {
+    // The lock last: the final checkpoint is a write.
+    this.#database.close();
+    this.#lock.close();
+  }
+
+  #change(work: (database: Sqlite) => void): void {
+    this.#guarded('cannot be written', () => {
+      // Somebody moved or removed the file: what is written now would be gone at the next start.
+      if (statSync(this.#path).ino !== this.#inode) throw new Error('another file stands in its place');
+      this.#database.transaction(() => work(this.#database)).immediate();
+    });
+  }
+
+  #guarded<T>(what: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw error instanceof KnockError ? error : storeError(this.#path, what, error);
+    }
+  }
+}
+
+function blob(source: AddressKey): Buffer {
+  return Buffer.from(addressBytes(source));
+}
+
+function factorOf({
+  door,
+  client,
+  key_id: keyId,
+  spent,
+  drift,
+  last_use: lastUse,
+}: FactorRow): FactorOwner & FactorState {
+  return { door, client, keyId, spent, drift, ...(lastUse === null ? {} : { lastUse }) };
+}
+
+function grantOf(row: GrantRow): JournaledGrant {
+  return {
+    door: row.door,
+    source: addressKeyOfBytes(row.source),
+    client: row.client,
+    openedAt: row.opened_at,
+    expiresAt: row.expires_at,
+    confirmed: row.confirmed === 1,
+  };
+}

@@ -1,0 +1,194 @@
+/**
+ * The state as files: the directory, the database in it, and the lock of the one daemon that may use them. Decides
+ * whether what is there may be used at all; what stands in the tables is sqlite-store's business.
+ *
+ * Whoever can put an older or an empty database in place brings spent sequences back to life. So nothing that is there is
+ * ever replaced by something new: a database that is damaged, empty, of a later version, writable by others, or missing
+ * while its write-ahead log remains is refused, and an administrator decides.
+ */
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { KnockError } from '../../shared/errors.ts';
+
+export type Sqlite = Database.Database;
+
+export const STATE_FILE = 'state.db';
+const LOCK_FILE = 'state.lock';
+
+/** `KNOT`: tells our database from any other (PRAGMA application_id). */
+const APPLICATION_ID = 0x4b4e4f54;
+const SCHEMA_VERSION = 1;
+
+/** How long a transaction waits for another process that reads or checkpoints; the event loop stands still meanwhile. */
+const BUSY_MS = 200;
+
+const SCHEMA = `
+  CREATE TABLE factors (
+    door TEXT NOT NULL, client TEXT NOT NULL, key_id TEXT NOT NULL,
+    spent INTEGER NOT NULL CHECK (spent >= 0), drift REAL NOT NULL, last_use INTEGER,
+    PRIMARY KEY (door, client, key_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE grants (
+    door TEXT NOT NULL, source BLOB NOT NULL CHECK (length(source) IN (4, 16)), client TEXT NOT NULL,
+    opened_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, confirmed INTEGER NOT NULL CHECK (confirmed IN (0, 1)),
+    PRIMARY KEY (door, source)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), high_water INTEGER NOT NULL) STRICT;
+  INSERT INTO clock VALUES (1, 0);
+`;
+
+/**
+ * A lock on the directory that this process holds until it closes it or ends, by whatever signal: SQLite's exclusive lock
+ * is a lock of the kernel, and Node has no flock of its own. Never read the lock file by other means: POSIX drops a
+ * process's locks on a file when any of its descriptors is closed.
+ * @throws KnockError STATE_REFUSED when another daemon holds it, STORE when it cannot be had
+ */
+export function lockState(directory: string): Sqlite {
+  prepareDirectory(directory);
+  const path = join(directory, LOCK_FILE);
+  let lock: Sqlite | undefined;
+  try {
+    lock = openPrivately(path, 0);
+    lock.pragma('journal_mode = MEMORY');
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock?.close();
+    if (sqliteCode(error).startsWith('SQLITE_BUSY')) {
+      throw new KnockError('STATE_REFUSED', `state directory ${directory} is in use by another knock-otpd`, {
+        hint: 'one state directory serves one daemon; see knock-otpd status',
+        cause: error,
+      });
+    }
+    throw storeError(path, 'cannot be locked', error);
+  }
+}
+
+/**
+ * Opens the database, or makes it where there has never been one. Call it only with the lock held.
+ * @throws KnockError STATE_REFUSED when it is there but must not be used, STORE when it cannot be read or made
+ */
+export function openState(directory: string): Sqlite {
+  const path = join(directory, STATE_FILE);
+  if (!existsSync(path)) createState(directory, path);
+  let database: Sqlite | undefined;
+  try {
+    refuseForeign(path);
+    database = openPrivately(path, BUSY_MS);
+    checkIdentity(database, path);
+    // FULL: in WAL mode only this makes a commit wait for the disk.
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    const found = database.pragma('quick_check(1)', { simple: true });
+    if (found !== 'ok') throw refused(path, `is damaged (${String(found).slice(0, 120)})`);
+    return database;
+  } catch (error) {
+    database?.close();
+    if (error instanceof KnockError) throw error;
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error))) throw refused(path, 'is damaged', error);
+    throw storeError(path, 'cannot be opened', error);
+  }
+}
+
+/** The error for a disk that does not do what it should. */
+export function storeError(path: string, what: string, cause: unknown): KnockError {
+  const why = cause instanceof Error ? `: ${cause.message}` : '';
+  return new KnockError('STORE', `${path} ${what}${why}`, {
+    hint: 'the door stays shut until the state directory can be written again',
+    cause,
+  });
+}
+
+export function sqliteCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+function refused(path: string, what: string, cause?: unknown): KnockError {
+  return new KnockError('STATE_REFUSED', `${path} ${what}`, {
+    hint: 'the door stays shut until it is repaired, or moved away and every client enrolled anew',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function prepareDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    refuseForeign(realpathSync(directory));
+    const { mode } = statSync(directory);
+    if ((mode & 0o077) !== 0) chmodSync(directory, 0o700);
+  } catch (error) {
+    throw error instanceof KnockError ? error : storeError(directory, 'cannot be used', error);
+  }
+}
+
+/** Others must neither have been able to write what we are about to trust, nor have put a link to it there. */
+function refuseForeign(path: string): void {
+  const { mode, uid } = lstatSync(path);
+  const us = process.geteuid?.() ?? uid;
+  const fault =
+    (mode & 0o170000) === 0o120000
+      ? 'is a symbolic link'
+      : (mode & 0o022) !== 0
+        ? 'can be written by others'
+        : uid !== us && uid !== 0
+          ? `belongs to user ${uid}`
+          : undefined;
+  if (fault !== undefined) throw refused(path, fault);
+}
+
+/** SQLite gives its -wal and -shm files the mode of the database, so that one decides. */
+function openPrivately(path: string, timeout: number): Sqlite {
+  closeSync(openSync(path, 'a', 0o600));
+  if ((lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  return new Database(path, { timeout });
+}
+
+/** Made aside and renamed: a database under the final name is complete, so an empty or partial one is a damaged one. */
+function createState(directory: string, path: string): void {
+  if (existsSync(`${path}-wal`)) throw refused(path, 'is missing, but its write-ahead log is there');
+  const fresh = `${path}.new`;
+  try {
+    for (const leftover of [fresh, `${fresh}-journal`]) rmSync(leftover, { force: true });
+    const database = openPrivately(fresh, BUSY_MS);
+    try {
+      database.pragma('synchronous = FULL');
+      database.transaction(() => {
+        database.exec(SCHEMA);
+        database.pragma(`application_id = ${APPLICATION_ID}`);
+        database.pragma(`user_version = ${SCHEMA_VERSION}`);
+      })();
+    } finally {
+      database.close();
+    }
+    renameSync(fresh, path);
+    const entry = openSync(directory, 'r');
+    fsyncSync(entry);
+    closeSync(entry);
+  } catch (error) {
+    throw storeError(path, 'cannot be made', error);
+  }
+}
+
+function checkIdentity(database: Sqlite, path: string): void {
+  if (database.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+    throw refused(path, 'is not a state of knock-otpd, or is damaged');
+  }
+  const version = database.pragma('user_version', { simple: true });
+  if (version === SCHEMA_VERSION) return;
+  throw new KnockError('STATE_REFUSED', `${path} has version ${String(version)}, this is version ${SCHEMA_VERSION}`, {
+    hint: 'it was written by another version of knock-otpd: use that one',
+  });
+}
