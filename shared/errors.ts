@@ -27,6 +27,8 @@ export type ErrorCode = (typeof errorCodes)[number];
 
 /** Where in a file a problem is. Lines count from 1; undefined when the problem is something that is missing. */
 export interface Problem {
+  /** Where it is not the file that was asked for: a client file behind a configuration. */
+  readonly file?: string;
   readonly section?: string;
   readonly key?: string;
   readonly line?: number;
@@ -73,7 +75,7 @@ export function exitCodeOf(error: unknown): 1 | 2 {
 
 /** One line for a problem: `FILE:12: [ssh] knocks: 40 is above 16 (hint: ...)`. */
 export function formatProblem(problem: Problem, file?: string): string {
-  const place = [file, problem.line].filter((part) => part !== undefined).join(':');
+  const place = [problem.file ?? file, problem.line].filter((part) => part !== undefined).join(':');
   const name = [problem.section === undefined ? '' : `[${problem.section}]`, problem.key ?? '']
     .filter(Boolean)
     .join(' ');

@@ -1,0 +1,147 @@
+/** What `knock-otpd check` says of a sound configuration: per door, how it opens, for whom, and how safe that is. */
+import { formatPortRanges } from '../../shared/allowed-ports.ts';
+import { formatProblem } from '../../shared/errors.ts';
+import { ASSUMED_RANDOM_PACKETS_PER_SECOND } from '../../shared/odds.ts';
+import { formatService } from '../../shared/profile-uri.ts';
+import type { ConfiguredDoor } from './config.ts';
+import { enrolmentsAt, type LoadedServer } from './load-server.ts';
+import { doorBudget } from './stray-budget.ts';
+
+/** The report as data; the field names are a contract with scripts. */
+export interface CheckReport {
+  readonly file: string;
+  readonly serverId: string;
+  readonly interfaces: readonly string[];
+  readonly stateDir: string;
+  readonly clientsDir: string;
+  readonly doors: readonly DoorReport[];
+  readonly warnings: readonly string[];
+}
+
+export interface DoorReport {
+  readonly name: string;
+  readonly otp: 'totp' | 'hotp';
+  /** `nftables tcp/22`, or `command`: the command itself may hold what is not for every eye. */
+  readonly opens: string;
+  readonly seconds: number;
+  readonly clients: readonly string[];
+  readonly knocks: number;
+  readonly order: 'any' | 'strict';
+  readonly protocols: 'tcp' | 'udp' | 'both';
+  readonly seqTimeout: number;
+  readonly portRange: string;
+  readonly excludePorts: string;
+  readonly allowedPorts: number;
+  readonly liveSequences: number;
+  readonly entropyBits: number;
+  readonly maxStrays: number;
+  /** log10 of the openings a day that 10^5 random packets a second may expect; null when nobody may knock. */
+  readonly log10OpeningsPerDay: number | null;
+}
+
+export function checkReport({ config, enrolments, warnings }: LoadedServer): CheckReport {
+  return {
+    file: config.file,
+    serverId: config.serverId,
+    interfaces: config.interfaces,
+    stateDir: config.stateDir,
+    clientsDir: config.clientsDir,
+    doors: config.doors.map((door) =>
+      doorReport(
+        door,
+        enrolmentsAt(door.name, enrolments).map(({ client }) => client),
+      ),
+    ),
+    warnings: warnings.map((warning) => formatProblem(warning, config.file)),
+  };
+}
+
+/** Lines for standard output, without a line break at the end. */
+export function describeCheck(loaded: LoadedServer): string {
+  const report = checkReport(loaded);
+  const clients = new Set(report.doors.flatMap((door) => door.clients));
+  const head = [
+    `${report.file}: ${count(report.doors.length, 'door')}, ${count(clients.size, 'client')}`,
+    ...columns([
+      ['server id', report.serverId],
+      ['interface', report.interfaces.join(', ')],
+      ['state', report.stateDir],
+      ['clients', report.clientsDir],
+    ]),
+  ];
+  const doors = loaded.config.doors.flatMap((door, at) => {
+    const found = report.doors[at];
+    return found === undefined ? [] : ['', `[${found.name}]`, ...columns(doorLines(found, door))];
+  });
+  const warnings = report.warnings.map((warning) => `warning: ${warning}`);
+  return [...head, ...doors, ...(warnings.length > 0 ? ['', ...warnings] : [])].join('\n');
+}
+
+function doorReport(door: ConfiguredDoor, clients: readonly string[]): DoorReport {
+  const { policy, action } = door;
+  const budget = doorBudget(door, clients.length);
+  const log10 = budget.log10OpeningsPerDay;
+  return {
+    name: door.name,
+    otp: policy.mode,
+    opens: action.kind === 'nftables' ? `nftables ${action.services.map(formatService).join(', ')}` : 'command',
+    seconds: policy.grantMs / 1000,
+    clients,
+    knocks: policy.shape.knocks,
+    order: policy.order,
+    protocols: policy.shape.protocols,
+    seqTimeout: policy.seqTimeoutMs / 1000,
+    portRange: formatPortRanges(door.range),
+    excludePorts: formatPortRanges(door.exclude),
+    allowedPorts: policy.shape.ports.length,
+    liveSequences: budget.liveSequences,
+    entropyBits: rounded(budget.bits),
+    maxStrays: budget.maxStrays,
+    log10OpeningsPerDay: Number.isFinite(log10) ? rounded(log10) : null,
+  };
+}
+
+function doorLines(report: DoorReport, { policy }: ConfiguredDoor): [string, string][] {
+  const accepted =
+    report.otp === 'totp'
+      ? `totp, steps of ${policy.stepSeconds} s, window ${policy.window}`
+      : `hotp, look-ahead ${policy.lookAhead}`;
+  const protocols = report.protocols === 'both' ? 'tcp and udp' : report.protocols;
+  const excluded = report.excludePorts === '' ? '' : ` without ${report.excludePorts}`;
+  return [
+    ['opens', `${report.opens}, for ${report.seconds} s`],
+    ['otp', accepted],
+    ['clients', report.clients.length === 0 ? 'none' : report.clients.join(', ')],
+    ['knocks', `${report.knocks} (${protocols}, ${report.order} order, within ${report.seqTimeout} s)`],
+    ['ports', `${report.allowedPorts} of ${report.portRange}${excluded}`],
+    ['entropy', `${report.entropyBits.toFixed(1)} bits, ${count(report.liveSequences, 'live sequence')} at most`],
+    ['strays', `${report.maxStrays} forgiven within a knock`],
+    ['odds', formatOdds(report.log10OpeningsPerDay)],
+  ];
+}
+
+/** Chances below one in a billion say more as a power of ten. */
+function formatOdds(log10: number | null): string {
+  if (log10 === null) return 'nobody can open it';
+  const rate = `a day, at 10^${Math.log10(ASSUMED_RANDOM_PACKETS_PER_SECOND)} random packets/s`;
+  if (log10 >= 0) return `${grouped(10 ** log10)} random openings ${rate}`;
+  if (log10 > -9) return `a random opening: 1 in ${grouped(10 ** -log10)} ${rate}`;
+  return `a random opening: 10^${log10.toFixed(1)} ${rate}`;
+}
+
+/** Three digits that count, and the thousands apart. */
+function grouped(value: number): string {
+  return Number(value.toPrecision(3)).toLocaleString('en-US');
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  return rows.map(([name, value]) => `  ${name.padEnd(9)}  ${value}`);
+}

@@ -1,0 +1,44 @@
+/** Collects what is wrong (refused) and what is doubtful (said) about a configuration, so that all of it is said at once. */
+import { KnockError, type Problem } from '../../shared/errors.ts';
+
+export class Findings {
+  readonly problems: Problem[] = [];
+  readonly warnings: Problem[] = [];
+  /** True when every problem so far is a file that others can read or change. */
+  #onlyInsecure = true;
+
+  problem(problem: Problem): void {
+    this.#onlyInsecure = false;
+    this.problems.push(problem);
+  }
+
+  /** A problem of a file's owner or mode rather than of what it says. */
+  insecure(problem: Problem): void {
+    this.problems.push(problem);
+  }
+
+  warn(warning: Problem): void {
+    this.warnings.push(warning);
+  }
+
+  /** @throws KnockError INSECURE_FILE or CONFIG_INVALID with all problems, when there are any */
+  throwIfAny(file: string): void {
+    const count = this.problems.length;
+    if (count === 0) return;
+    throw new KnockError(
+      this.#onlyInsecure ? 'INSECURE_FILE' : 'CONFIG_INVALID',
+      `${count === 1 ? 'a problem' : `${count} problems`} with the configuration ${file}`,
+      { problems: sorted(this.problems) },
+    );
+  }
+}
+
+/** The configuration's own lines first, in their order; then what is missing; then other files. */
+function sorted(problems: readonly Problem[]): readonly Problem[] {
+  const rank = ({ file, line }: Problem): number =>
+    file === undefined ? (line ?? Number.MAX_SAFE_INTEGER) : Number.POSITIVE_INFINITY;
+  return problems.toSorted((a, b) => {
+    const [first, second] = [rank(a), rank(b)];
+    return first === second ? 0 : first - second;
+  });
+}

@@ -1,0 +1,127 @@
+/**
+ * The configuration file -> ServerConfig. Every problem of the file is found in one pass and thrown together. Secrets
+ * are not here: see client-files, and load-server for both at once.
+ */
+import { hostname } from 'node:os';
+import { KnockError } from '../../shared/errors.ts';
+import { type IniSection, parseIni } from '../../shared/ini-document.ts';
+import { formatService } from '../../shared/profile-uri.ts';
+import type { ConfiguredDoor, ServerConfig } from './config.ts';
+import { defaultInterface, readRouteTables } from './default-interface.ts';
+import { Findings } from './findings.ts';
+import { readDoor } from './read-door.ts';
+import { readOptions, type Surroundings } from './read-options.ts';
+import { OPTIONS_SECTION } from './schema.ts';
+import { readTrusted } from './trusted-file.ts';
+
+export interface ConfigOptions {
+  /** The command line's `-i`: an interface, several with commas, or `any`; replaces the file's `interface`. */
+  readonly interfaceOverride?: string;
+}
+
+/** What could be read of a configuration, with problems or without. */
+export interface ConfigDraft {
+  readonly config: ServerConfig;
+  /** Names of all doors of the file: `config.doors` lacks those that could not be read. */
+  readonly doorNames: readonly string[];
+  /** False where an option is wrong: `clients_dir` may then be another than meant. */
+  readonly optionsSound: boolean;
+}
+
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/**
+ * Reads and checks `file`. Warnings are found by {@link loadServer}, which reads the clients too.
+ * @throws KnockError CONFIG_INVALID with all problems, INSECURE_FILE when others can change the file
+ */
+export async function readConfig(file: string, options: ConfigOptions = {}): Promise<ServerConfig> {
+  const findings = new Findings();
+  const draft = await draftConfig(file, options, findings);
+  findings.throwIfAny(file);
+  if (draft === undefined) throw new KnockError('CONFIG_INVALID', `cannot read ${file}`);
+  return draft.config;
+}
+
+/** As {@link readConfig}, with what is wrong in `findings`; undefined when there is no text to read. */
+export async function draftConfig(
+  file: string,
+  options: ConfigOptions,
+  findings: Findings,
+): Promise<ConfigDraft | undefined> {
+  const read = await readTrusted(file, { secret: false, maxBytes: MAX_CONFIG_BYTES });
+  switch (read.kind) {
+    case 'missing':
+      findings.problem({ message: 'there is no such file', hint: 'docs/CONFIG.md begins with one that works' });
+      return undefined;
+    case 'insecure':
+      findings.insecure(read.flaw);
+      return undefined;
+    case 'unreadable':
+      findings.problem(read.flaw);
+      return undefined;
+    case 'text':
+      if (read.warning !== undefined) findings.warn(read.warning);
+      return parseConfig(read.text, file, surroundings(options), findings);
+  }
+}
+
+function surroundings(options: ConfigOptions): Surroundings {
+  return { hostname: hostname(), defaultInterface: defaultInterface(readRouteTables()), ...options };
+}
+
+/** The pure part: text in, draft and findings out. */
+export function parseConfig(text: string, file: string, around: Surroundings, findings: Findings): ConfigDraft {
+  const { sections, problems } = parseIni(text);
+  for (const problem of problems) findings.problem(problem);
+  const [options, ...furtherOptions] = sections.filter(isOptions);
+  for (const { name, line } of furtherOptions) {
+    // The same spelling is the document's problem already.
+    if (name !== options?.name) {
+      findings.problem({ section: name, line, message: `[${options?.name}] stands at line ${options?.line} already` });
+    }
+  }
+  const doorSections = sections.filter((section) => !isOptions(section));
+  const doors: ConfiguredDoor[] = [];
+  const lines = new Map<ConfiguredDoor, number>();
+  for (const section of doorSections) {
+    const door = readDoor(section, findings);
+    if (door === undefined) continue;
+    doors.push(door);
+    lines.set(door, section.line);
+  }
+  if (sections.length > 0 && doorSections.length === 0) {
+    findings.problem({ message: 'the file has no door', hint: 'a section such as [ssh] with otp = totp is one' });
+  } else if (sections.length === 0 && problems.length === 0) {
+    findings.problem({ message: 'the file is empty', hint: 'docs/CONFIG.md begins with one that works' });
+  }
+  reportSharedPorts(doors, lines, findings);
+  const before = findings.problems.length;
+  const config = { file, ...readOptions(options, around, findings), doors };
+  const optionsSound = findings.problems.length === before;
+  return { config, doorNames: doorSections.map(({ name }) => name), optionsSound };
+}
+
+function isOptions({ name }: IniSection): boolean {
+  return name.toLowerCase() === OPTIONS_SECTION;
+}
+
+/** Two guards of one port would each drop whom the other lets in. */
+function reportSharedPorts(
+  doors: readonly ConfiguredDoor[],
+  lines: ReadonlyMap<ConfiguredDoor, number>,
+  findings: Findings,
+): void {
+  const owners = new Map<string, ConfiguredDoor>();
+  for (const door of doors) {
+    if (door.action.kind !== 'nftables') continue;
+    for (const service of door.action.services.map(formatService)) {
+      const owner = owners.get(service);
+      if (owner === undefined) owners.set(service, door);
+      else if (owner.name !== door.name) {
+        const message = `${service} belongs to door [${owner.name}] at line ${lines.get(owner)} already`;
+        const hint = 'a port has one door: let its clients knock there';
+        findings.problem({ section: door.name, key: 'open', line: lines.get(door) ?? 0, message, hint });
+      }
+    }
+  }
+}

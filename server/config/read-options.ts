@@ -1,0 +1,60 @@
+/** The [options] section: where the daemon listens, who it is, where it keeps things. */
+import type { IniSection } from '../../shared/ini-document.ts';
+import { NAME_PATTERN } from '../../shared/profile-uri.ts';
+import type { ServerConfig } from './config.ts';
+import { Findings } from './findings.ts';
+import { OPTIONS_SECTION, optionKeys } from './schema.ts';
+import { SectionReader } from './section-reader.ts';
+
+/** What the defaults come from; tests give their own. */
+export interface Surroundings {
+  readonly hostname: string;
+  /** The interface of the default route. */
+  readonly defaultInterface: string | undefined;
+  /** The command line's `-i`: replaces `interface`, in the same words. */
+  readonly interfaceOverride?: string;
+}
+
+export type Options = Omit<ServerConfig, 'file' | 'doors'>;
+
+/** `section` is undefined when the file has none: every option has a default. */
+export function readOptions(section: IniSection | undefined, around: Surroundings, findings: Findings): Options {
+  const reader = new SectionReader(optionKeys, section ?? { name: OPTIONS_SECTION, line: 1, entries: [] }, findings);
+  const configured = reader.interfaces('interface');
+  const interfaces = overriding(around, findings) ?? configured ?? [around.defaultInterface ?? 'any'];
+  let serverId = reader.name('server_id');
+  if (serverId === undefined) {
+    serverId = around.hostname;
+    if (!reader.has('server_id') && !NAME_PATTERN.test(serverId)) {
+      reader.problem(
+        'server_id',
+        "this host's name cannot be the server's id",
+        'give one, such as server_id = bastion',
+      );
+    }
+  }
+  const logFile = reader.path('logfile');
+  const pidFile = reader.path('pidfile');
+  return {
+    serverId,
+    interfaces,
+    stateDir: reader.path('state_dir'),
+    clientsDir: reader.path('clients_dir'),
+    ...(logFile === undefined ? {} : { logFile }),
+    ...(pidFile === undefined ? {} : { pidFile }),
+    useSyslog: reader.switch('usesyslog'),
+  };
+}
+
+function overriding({ interfaceOverride }: Surroundings, findings: Findings): readonly string[] | undefined {
+  if (interfaceOverride === undefined) return undefined;
+  const own = new Findings();
+  const entry = { key: 'interface', rawKey: 'interface', value: interfaceOverride, line: 0 };
+  const section = { name: OPTIONS_SECTION, line: 0, entries: [entry] };
+  const list = new SectionReader(optionKeys, section, own).interfaces('interface');
+  // It stands on the command line: no section, no line.
+  for (const { message, hint } of own.problems) {
+    findings.problem({ key: '-i', message, ...(hint === undefined ? {} : { hint }) });
+  }
+  return list;
+}

@@ -1,0 +1,124 @@
+/**
+ * Every key of the configuration: its section, type, default, range and what it does. The reader, the near-miss hints
+ * and the test of docs/CONFIG.md go by this table; a key that is not here does not exist. What the values must be to each
+ * other is in read-options and read-door.
+ */
+import { DEFAULT_EXCLUDE_PORTS, DEFAULT_PORT_RANGE } from '../../shared/allowed-ports.ts';
+import { MAX_KNOCKS, MIN_KNOCKS } from '../../shared/derive.ts';
+import { DEFAULT_STEP_SECONDS } from '../../shared/moving-factor.ts';
+import { MAX_STRAYS } from '../../shared/odds.ts';
+
+export type ValueType =
+  | 'integer' // decimal digits, from and to given
+  | 'choice'
+  | 'switch' // yes or no; without a value: yes
+  | 'name' // NAME_PATTERN
+  | 'names' // with commas
+  | 'interfaces' // with commas
+  | 'path' // absolute
+  | 'ports' // ranges with commas; may be empty
+  | 'nftables' // `nftables tcp/22, ...`
+  | 'command' // to the letter
+  | 'address';
+
+export interface KeySpec {
+  readonly type: ValueType;
+  readonly aliases?: readonly string[];
+  /** As it would be written in the file. */
+  readonly default?: string;
+  /** Where the default is not a text: what it is. */
+  readonly otherwise?: string;
+  readonly from?: number;
+  readonly to?: number;
+  readonly choices?: readonly string[];
+  readonly doc: string;
+}
+
+export type Table = Readonly<Record<string, KeySpec>>;
+
+export const OPTIONS_SECTION = 'options';
+
+export const optionKeys = {
+  interface: {
+    type: 'interfaces',
+    otherwise: 'the interface of the default route, `any` where there is none',
+    doc: 'where to listen: one interface, several with commas, or `any`',
+  },
+  server_id: {
+    type: 'name',
+    otherwise: 'the host name',
+    doc: 'this server in every derivation: a knock seen here is worth nothing at a server of another id',
+  },
+  state_dir: { type: 'path', default: '/var/lib/knock-otp', doc: 'where spent factors and grants are kept' },
+  clients_dir: { type: 'path', default: '/etc/knock-otp/clients', doc: "where the clients' secret files are" },
+  logfile: { type: 'path', otherwise: 'none', doc: 'a file for the log besides standard error' },
+  pidfile: { type: 'path', otherwise: 'none', doc: "a file for the daemon's process number" },
+  usesyslog: { type: 'switch', default: 'no', doc: 'log to syslog too' },
+} as const satisfies Table;
+
+export const doorKeys = {
+  otp: { type: 'choice', choices: ['totp', 'hotp'], doc: 'what a knock is derived from: the time, or a counter' },
+  clients: { type: 'names', otherwise: 'everyone enrolled at this door', doc: 'who may knock, with commas' },
+  knocks: { type: 'integer', default: '6', from: MIN_KNOCKS, to: MAX_KNOCKS, doc: 'knocks of a sequence' },
+  port_range: { type: 'ports', default: DEFAULT_PORT_RANGE, doc: 'ports that a knock may go to' },
+  exclude_ports: {
+    type: 'ports',
+    default: DEFAULT_EXCLUDE_PORTS,
+    doc: 'ports of the range that a knock never goes to; the ports that the door opens are always among them',
+  },
+  protocols: { type: 'choice', choices: ['tcp', 'udp', 'both'], default: 'tcp', doc: 'what a knock may be' },
+  order: {
+    type: 'choice',
+    choices: ['any', 'strict'],
+    default: 'any',
+    doc: 'whether knocks that the network reordered still count',
+  },
+  step: { type: 'integer', default: `${DEFAULT_STEP_SECONDS}`, from: 1, to: 3600, doc: 'seconds of a time step; totp' },
+  window: { type: 'integer', default: '1', from: 0, to: 10, doc: 'time steps accepted before and after now; totp' },
+  look_ahead: { type: 'integer', default: '10', from: 0, to: 100, doc: 'counters accepted beyond the next one; hotp' },
+  seq_timeout: {
+    type: 'integer',
+    aliases: ['timeout'],
+    default: '10',
+    from: 1,
+    to: 3600,
+    doc: 'seconds that a whole sequence may take',
+  },
+  max_strays: {
+    type: 'integer',
+    from: 0,
+    to: MAX_STRAYS,
+    otherwise: 'as many as the odds allow',
+    doc: 'an upper limit for wrong ports within a knock',
+  },
+  allow_low_entropy: { type: 'switch', default: 'no', doc: 'accept a door of fewer than 48 bits' },
+  target: {
+    type: 'address',
+    otherwise: "this host's own addresses",
+    doc: 'the address that knocks are sent to, where this host only forwards them',
+  },
+  open: {
+    type: 'nftables',
+    otherwise: 'none; a door has this or `start_command`',
+    doc: 'ports that nftables hides and opens to the one who knocked',
+  },
+  start_command: { type: 'command', aliases: ['command'], otherwise: 'none', doc: 'what to run to open' },
+  stop_command: { type: 'command', otherwise: 'none', doc: 'what to run to close' },
+  cmd_timeout: { type: 'integer', default: '30', from: 1, to: 604_800, doc: 'seconds that a grant lasts' },
+} as const satisfies Table;
+
+/** knockd's keys that this version knows of but cannot follow: refused, never ignored. */
+export const unsupportedDoorKeys: Readonly<Record<string, string>> = {
+  sequence: 'static sequences',
+  one_time_sequences: 'files of one-time sequences',
+  tcpflags: 'choosing TCP flags (a knock is a SYN without ACK)',
+  start_command_6: 'a command of its own for IPv6 (start_command runs for both)',
+  command_6: 'a command of its own for IPv6 (start_command runs for both)',
+  stop_command_6: 'a command of its own for IPv6 (stop_command runs for both)',
+};
+
+/** The key of `table` that `name` (lower case) says, by its own name or an alias. */
+export function findKey(table: Table, name: string): string | undefined {
+  if (Object.hasOwn(table, name)) return name;
+  return Object.keys(table).find((key) => table[key]?.aliases?.includes(name));
+}

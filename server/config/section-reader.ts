@@ -1,0 +1,265 @@
+/**
+ * One section's values by the schema's table: text -> typed value, or a problem with section, key, line and hint. Every
+ * method answers the default where the key is missing or its value is wrong, so that reading goes on and all problems
+ * are found; whoever reads must not use the result when there are problems.
+ */
+import { type AddressKey, addressKey } from '../../shared/address.ts';
+import { type PortRanges, parsePortRanges } from '../../shared/allowed-ports.ts';
+import type { KnockError, Problem } from '../../shared/errors.ts';
+import type { IniEntry, IniSection } from '../../shared/ini-document.ts';
+import { NAME_PATTERN, parseService, type Service } from '../../shared/profile-uri.ts';
+import type { Findings } from './findings.ts';
+import { nearMiss } from './near-miss.ts';
+import { findKey, type KeySpec, type Table, type ValueType } from './schema.ts';
+
+export const NAME_HINT =
+  'names have 1 to 64 letters, digits, dots, dashes and underscores, and begin with a letter or digit';
+/** Linux: IFNAMSIZ is 16 with its NUL; a leading dash would be an option to tools. */
+const INTERFACE_PATTERN = /^[A-Za-z0-9_.][A-Za-z0-9_.:@-]{0,14}$/;
+
+/** The longest key there is has 18. */
+const MAX_QUOTED_KEY = 20;
+
+type KeyOf<T extends Table, V extends ValueType> = {
+  [K in keyof T]: T[K]['type'] extends V ? K : never;
+}[keyof T] &
+  string;
+
+/** What a key without a value reads as: its default, and undefined where it has none. */
+type Read<Spec extends KeySpec, Value> = Spec extends { default: string } ? Value : Value | undefined;
+
+export class SectionReader<T extends Table> {
+  readonly #table: T;
+  readonly #section: IniSection;
+  readonly #findings: Findings;
+  readonly #entries = new Map<string, IniEntry>();
+
+  /** Reports keys that `table` does not have, save those that `explain` knows a better word for. */
+  constructor(table: T, section: IniSection, findings: Findings, explain?: (key: string) => string | undefined) {
+    this.#table = table;
+    this.#section = section;
+    this.#findings = findings;
+    for (const entry of section.entries) {
+      const key = findKey(table, entry.key);
+      if (key === undefined) {
+        this.#reportUnknown(entry, explain?.(entry.key));
+        continue;
+      }
+      const before = this.#entries.get(key);
+      // The same spelling twice is the document's problem already; an alias is another spelling.
+      if (before !== undefined && before.key !== entry.key) {
+        this.problem(
+          key,
+          `"${before.rawKey}" at line ${before.line} and "${entry.rawKey}" are one key`,
+          undefined,
+          entry,
+        );
+      }
+      this.#entries.set(key, entry);
+    }
+  }
+
+  has(key: keyof T & string): boolean {
+    return this.#entries.has(key);
+  }
+
+  lineOf(key: keyof T & string): number {
+    return this.#entries.get(key)?.line ?? this.#section.line;
+  }
+
+  problem(key: keyof T & string, message: string, hint?: string, entry = this.#entries.get(key)): void {
+    this.#findings.problem(this.#place(key, message, hint, entry));
+  }
+
+  warn(key: keyof T & string, message: string, hint?: string): void {
+    this.#findings.warn(this.#place(key, message, hint, this.#entries.get(key)));
+  }
+
+  integer<K extends KeyOf<T, 'integer'>>(key: K): Read<T[K], number> {
+    const { from = 0, to = Number.MAX_SAFE_INTEGER } = this.#spec(key);
+    const hint = `a whole number from ${from} to ${to}`;
+    return this.#read(key, (text, fail) => {
+      // Decimal and nothing else: Number() would take 0x10, 1e3 and +5, and other programs read 010 as eight.
+      if (!/^(0|[1-9][0-9]*)$/.test(text)) return fail(`${quote(text)} is not a whole number`, hint);
+      const value = Number(text);
+      if (value < from || value > to) return fail(`${quote(text)} is not from ${from} to ${to}`, hint);
+      return value;
+    });
+  }
+
+  choice<K extends KeyOf<T, 'choice'>>(key: K): Read<T[K], NonNullable<T[K]['choices']>[number]> {
+    const choices = this.#spec(key).choices ?? [];
+    return this.#read(key, (text, fail) => {
+      const found = choices.find((choice) => choice === text.toLowerCase());
+      if (found !== undefined) return found;
+      const near = nearMiss(text, choices);
+      return fail(
+        `${quote(text)} is not ${choices.join(' or ')}`,
+        near === undefined ? undefined : `did you mean ${near}?`,
+      );
+    });
+  }
+
+  /** `yes`, `no`, or the key alone, as knockd's UseSyslog. */
+  switch<K extends KeyOf<T, 'switch'>>(key: K): boolean {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && entry.value === undefined) return true;
+    const value = this.#read<K, boolean>(key, (text, fail) => {
+      const word = text.toLowerCase();
+      return word === 'yes' || word === 'no' ? word === 'yes' : fail(`${quote(text)} is not yes or no`);
+    });
+    return value === true;
+  }
+
+  name<K extends KeyOf<T, 'name'>>(key: K): string | undefined {
+    return this.#read<K, string>(key, (text, fail) =>
+      NAME_PATTERN.test(text) ? text : fail(`${quote(text)} is not a name`, NAME_HINT),
+    );
+  }
+
+  names<K extends KeyOf<T, 'names'>>(key: K): readonly string[] | undefined {
+    return this.#list(key, (part) => (NAME_PATTERN.test(part) ? undefined : 'is not a name'), NAME_HINT);
+  }
+
+  interfaces<K extends KeyOf<T, 'interfaces'>>(key: K): readonly string[] | undefined {
+    const list = this.#list(
+      key,
+      (part) => (INTERFACE_PATTERN.test(part) ? undefined : 'is not the name of an interface'),
+      'write names as ip link shows them, with commas, or any',
+    );
+    if (list !== undefined && list.length > 1 && list.includes('any')) {
+      this.problem(key, 'any stands beside other interfaces', 'any hears them all: give it alone');
+    }
+    return list;
+  }
+
+  path<K extends KeyOf<T, 'path'>>(key: K): Read<T[K], string> {
+    return this.#read(key, (text, fail) =>
+      // The daemon leaves its directory: a relative path would mean another file then.
+      text.startsWith('/') ? text : fail(`${quote(text)} is not an absolute path`, 'begin it with /'),
+    );
+  }
+
+  ports<K extends KeyOf<T, 'ports'>>(key: K): PortRanges {
+    const ranges = this.#read<K, PortRanges>(
+      key,
+      (text, fail) => {
+        try {
+          return parsePortRanges(text);
+        } catch (error) {
+          const { message, hint } = error as KnockError;
+          return fail(message.slice(0, 160), hint);
+        }
+      },
+      { mayBeEmpty: true },
+    );
+    return ranges ?? [];
+  }
+
+  /** The ports of `open = nftables tcp/22, tcp/443`. */
+  services<K extends KeyOf<T, 'nftables'>>(key: K): readonly Service[] | undefined {
+    return this.#read<K, readonly Service[]>(key, (text, fail) => {
+      const hint = 'write nftables tcp/22, or nftables tcp/22, tcp/443';
+      const [, backend = '', rest = ''] = /^(\S*)\s*(.*)$/.exec(text) ?? [];
+      if (backend.toLowerCase() !== 'nftables') return fail(`${quote(backend)} is not a way to open`, hint);
+      const services: Service[] = [];
+      for (const part of rest.split(',').map((piece) => piece.trim())) {
+        const service = parseService(part.toLowerCase());
+        if (service === undefined) return fail(`${quote(part)} is not a protocol and a port`, hint);
+        if (services.some(({ protocol, port }) => protocol === service.protocol && port === service.port)) {
+          return fail(`${quote(part)} stands there twice`);
+        }
+        services.push(service);
+      }
+      return services;
+    });
+  }
+
+  /** A command is never quoted in a problem: it may carry a password. */
+  command<K extends KeyOf<T, 'command'>>(key: K): string | undefined {
+    return this.#read<K, string>(key, (text) => text);
+  }
+
+  address<K extends KeyOf<T, 'address'>>(key: K): AddressKey | undefined {
+    return this.#read<K, AddressKey>(
+      key,
+      (text, fail) => addressKey(text) ?? fail(`${quote(text)} is not an IP address`, 'write 192.0.2.7 or 2001:db8::7'),
+    );
+  }
+
+  #list(key: string, flawOf: (part: string) => string | undefined, hint: string): readonly string[] | undefined {
+    return this.#read<string, readonly string[]>(key, (text, fail) => {
+      const parts = text.split(',').map((part) => part.trim());
+      for (const [index, part] of parts.entries()) {
+        const flaw = flawOf(part) ?? (parts.indexOf(part) < index ? 'stands there twice' : undefined);
+        if (flaw !== undefined) return fail(`${quote(part)} ${flaw}`, hint);
+      }
+      return parts;
+    });
+  }
+
+  #read<K extends string, V>(
+    key: K,
+    parse: (text: string, fail: (message: string, hint?: string) => undefined) => V | undefined,
+    { mayBeEmpty = false } = {},
+  ): Read<T[K], V> {
+    const entry = this.#entries.get(key);
+    const fail = (message: string, hint?: string): undefined => {
+      this.problem(key, message, hint);
+    };
+    const fallback = this.#spec(key).default;
+    const value = (): V | undefined => {
+      if (entry === undefined) return undefined;
+      if (entry.value === undefined) return fail('the key has no value', `write ${key} = ...`);
+      if (entry.value === '' && !mayBeEmpty) return fail('the value is empty', 'leave the key out for its default');
+      return parse(entry.value, fail);
+    };
+    // Defaults are in the language of the file, so that they go through the same reading and are documented as written.
+    const result = value() ?? (fallback === undefined ? undefined : parse(fallback, fail));
+    return result as Read<T[K], V>;
+  }
+
+  #spec(key: string): KeySpec {
+    return this.#table[key] ?? { type: 'command', doc: '' };
+  }
+
+  #reportUnknown(entry: IniEntry, explanation: string | undefined): void {
+    const { name } = this.#section;
+    // A line that is no setting may be anything, a pasted secret too (26 letters or more): it is not repeated.
+    const key = entry.value === undefined || entry.rawKey.length > MAX_QUOTED_KEY ? undefined : entry.rawKey;
+    const known = Object.entries(this.#table).flatMap(([own, { aliases }]) => [own, ...(aliases ?? [])]);
+    const near = nearMiss(entry.key, known);
+    const hint = /^[;/]/.test(entry.key)
+      ? 'comments begin with #'
+      : near === undefined
+        ? `keys of this section: ${Object.keys(this.#table).join(', ')}`
+        : `did you mean ${near}?`;
+    this.#findings.problem({
+      section: shorten(name),
+      ...(key === undefined ? {} : { key }),
+      line: entry.line,
+      ...(explanation === undefined
+        ? { message: 'this key is not known', hint }
+        : { message: `${explanation}: not supported by this version yet`, hint: 'take the line out' }),
+    });
+  }
+
+  #place(key: string, message: string, hint: string | undefined, entry: IniEntry | undefined): Problem {
+    return {
+      section: shorten(this.#section.name),
+      key: entry === undefined ? key : entry.rawKey,
+      line: entry?.line ?? this.#section.line,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+    };
+  }
+}
+
+/** What was found, for a message: short enough to read. Control characters never get past the document. */
+function quote(text: string): string {
+  return `"${shorten(text)}"`;
+}
+
+export function shorten(text: string): string {
+  return text.length <= 64 ? text : `${text.slice(0, 60)}...`;
+}

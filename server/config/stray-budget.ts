@@ -1,0 +1,86 @@
+/**
+ * How many strays a door forgives, from its shape, its window and how many may knock at it. The formula is
+ * shared/odds'; here it meets a configured door.
+ */
+import type { Shape } from '../../shared/derive.ts';
+import type { Problem } from '../../shared/errors.ts';
+import {
+  ASSUMED_RANDOM_PACKETS_PER_SECOND,
+  entropyBits,
+  FEW_STRAYS,
+  isGuessable,
+  log10OpeningsPerDay,
+  strayBudget,
+} from '../../shared/odds.ts';
+import type { DoorPolicy } from '../core/door.ts';
+import type { ConfiguredDoor } from './config.ts';
+
+export interface StrayBudget {
+  /** Sequences that would open the door at one moment, at most. */
+  readonly liveSequences: number;
+  /** (protocol, port) pairs that a knock may be. */
+  readonly pairs: number;
+  /** log2 of the number of sequences that the door tells apart. */
+  readonly bits: number;
+  readonly maxStrays: number;
+  /** Openings a day that random packets may expect, with `maxStrays`; -Infinity when nobody may knock. */
+  readonly log10OpeningsPerDay: number;
+  readonly warnings: readonly Problem[];
+}
+
+/** `clients`: how many are enrolled at the door. */
+export function doorBudget(door: ConfiguredDoor, clients: number): StrayBudget {
+  const { shape, order } = door.policy;
+  const pairs = pairsOf(shape);
+  const liveSequences = liveSequencesOf(door, clients);
+  const odds = { knocks: shape.knocks, pairs, liveSequences, anyOrder: order === 'any' };
+  const affordable = strayBudget(odds);
+  const maxStrays = Math.min(affordable, door.maxStraysLimit ?? affordable);
+  const warnings: Problem[] = [];
+  const warn = (message: string, hint: string): void => {
+    warnings.push({ section: door.name, message, hint });
+  };
+  if (clients === 0) {
+    warn('nobody is enrolled at this door', `knock-otpd enroll NAME --door ${door.name}`);
+  } else if (isGuessable(odds)) {
+    const rate = ASSUMED_RANDOM_PACKETS_PER_SECOND.toLocaleString('en-US');
+    warn(`${rate} random packets a second may open this door, even with no strays forgiven`, 'more knocks');
+  } else if (maxStrays < FEW_STRAYS) {
+    const limited = maxStrays < affordable;
+    warn(
+      `only ${maxStrays} strays are forgiven: a few packets with a forged source keep its owner from knocking`,
+      limited ? `raise max_strays, up to ${affordable}` : 'more knocks, or a smaller window or look_ahead',
+    );
+  }
+  return {
+    liveSequences,
+    pairs,
+    bits: shapeBits(shape, order),
+    maxStrays,
+    log10OpeningsPerDay: log10OpeningsPerDay(odds, maxStrays),
+    warnings,
+  };
+}
+
+/** The door's policy with its stray budget, as the core wants it. */
+export function doorPolicy(door: ConfiguredDoor, clients: number): DoorPolicy {
+  return { ...door.policy, maxStrays: doorBudget(door, clients).maxStrays };
+}
+
+/** log2 of the number of sequences of a shape. */
+export function shapeBits({ knocks, ports, protocols }: Shape, order: 'any' | 'strict'): number {
+  // Ports are distinct whatever their protocol, so `both` adds one bit a knock rather than doubling the ports.
+  const bits = entropyBits({ knocks, pairs: ports.length, anyOrder: order === 'any' });
+  return protocols === 'both' ? bits + knocks : bits;
+}
+
+function pairsOf({ ports, protocols }: Shape): number {
+  return protocols === 'both' ? 2 * ports.length : ports.length;
+}
+
+function liveSequencesOf({ policy }: ConfiguredDoor, clients: number): number {
+  if (policy.mode === 'hotp') return (policy.lookAhead + 1) * clients;
+  // A step that left the window lives on for one seq_timeout, so that a knock across the edge works.
+  const lingering = Math.ceil(policy.seqTimeoutMs / (policy.stepSeconds * 1000));
+  return (2 * policy.window + 1 + lingering) * clients;
+}

@@ -1,0 +1,100 @@
+/**
+ * Reading files that decide who gets in: opened once, judged by the open handle, and only then read, so that nothing can
+ * be put in their place between. What the text means is the callers' business.
+ */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+
+export interface FileRules {
+  /** Refuse symbolic links, and files that anyone but the owner can read. */
+  readonly secret: boolean;
+  readonly maxBytes: number;
+}
+
+export type TrustedRead =
+  | { readonly kind: 'text'; readonly text: string; readonly warning?: Flaw }
+  | { readonly kind: 'missing' }
+  /** Its owner or mode: others can read or change it. */
+  | { readonly kind: 'insecure'; readonly flaw: Flaw }
+  | { readonly kind: 'unreadable'; readonly flaw: Flaw };
+
+export interface Flaw {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** Never throws; messages quote nothing of the file. */
+export async function readTrusted(path: string, rules: FileRules): Promise<TrustedRead> {
+  let handle: FileHandle;
+  try {
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer for ever.
+    const follow = rules.secret ? constants.O_NOFOLLOW : 0;
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | follow);
+  } catch (error) {
+    return refusalOf(error);
+  }
+  try {
+    const stat = await handle.stat();
+    const { mode, uid, size } = stat;
+    if (!stat.isFile()) return unreadable('it is not a regular file');
+    const flaw = ownershipFlaw(uid, mode, rules.secret ? 0o077 : 0o002);
+    if (flaw !== undefined) return { kind: 'insecure', flaw };
+    // The size is that of now: reading stops at the limit whatever it says.
+    const bytes = size > rules.maxBytes ? undefined : await readUpTo(handle, rules.maxBytes + 1);
+    if (bytes === undefined || bytes.length > rules.maxBytes) {
+      return unreadable(`it is longer than ${rules.maxBytes} bytes`, 'is it the right file?');
+    }
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    const warning = rules.secret ? undefined : ownershipFlaw(uid, mode, 0o020);
+    return { kind: 'text', text, ...(warning === undefined ? {} : { warning }) };
+  } catch (error) {
+    if (error instanceof TypeError) return unreadable('it is not UTF-8 text');
+    return refusalOf(error);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Why a file or directory with this owner and mode is not ours alone; `forbidden` are the mode bits that none may have. */
+export function ownershipFlaw(uid: number, mode: number, forbidden: number): Flaw | undefined {
+  const us = process.geteuid?.() ?? 0;
+  if (uid !== us && uid !== 0) {
+    return { message: `it belongs to user ${uid}, neither to root nor to this one`, hint: `chown ${us}` };
+  }
+  const excess = mode & forbidden;
+  if (excess === 0) return undefined;
+  const who = (excess & 0o007) !== 0 ? 'others' : 'its group';
+  const what = (excess & 0o044) !== 0 ? 'read' : (excess & 0o022) !== 0 ? 'change' : 'enter';
+  const shown = (mode & 0o7777).toString(8).padStart(4, '0');
+  return { message: `${who} can ${what} it (mode ${shown})`, hint: `chmod ${modeHint(mode, forbidden)}` };
+}
+
+function modeHint(mode: number, forbidden: number): string {
+  if ((forbidden & 0o077) === 0o077) return (mode & 0o040000) !== 0 ? '700' : '600';
+  return (forbidden & 0o020) !== 0 ? 'go-w' : 'o-w';
+}
+
+async function readUpTo(handle: FileHandle, limit: number): Promise<Uint8Array> {
+  const buffer = new Uint8Array(limit);
+  let length = 0;
+  while (length < limit) {
+    const { bytesRead } = await handle.read(buffer, length, limit - length, length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return buffer.subarray(0, length);
+}
+
+function refusalOf(error: unknown): TrustedRead {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+  if (code === 'ENOENT') return { kind: 'missing' };
+  if (code === 'ELOOP') {
+    return { kind: 'insecure', flaw: { message: 'it is a symbolic link', hint: 'put the file itself there' } };
+  }
+  if (code === 'EACCES') return unreadable('this user may not read it', 'run it as root');
+  return unreadable(`it cannot be read: ${code}`);
+}
+
+function unreadable(message: string, hint?: string): TrustedRead {
+  return { kind: 'unreadable', flaw: { message, ...(hint === undefined ? {} : { hint }) } };
+}
