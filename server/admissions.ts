@@ -4,6 +4,7 @@
  * of spends that could not be written, which stay spent in memory meanwhile.
  */
 import { formatAddress } from '../shared/address.ts';
+import { KnockError } from '../shared/errors.ts';
 import type { Clock } from './clock.ts';
 import type { Admission, Engine } from './core/engine.ts';
 import type { Grant } from './core/grants.ts';
@@ -72,7 +73,9 @@ export class Admissions {
       try {
         await this.#deps.store.spend(admission, admission.state);
         this.#deps.log.info('a spent factor is now stored', { door: admission.door, client: admission.client });
-      } catch {
+      } catch (error) {
+        // A later factor of the client has been stored meanwhile, and this one with it.
+        if (error instanceof KnockError && error.code === 'FACTOR_USED') continue;
         this.#unwritten = [...waiting.slice(at), ...this.#unwritten].slice(0, MAX_UNWRITTEN);
         return false;
       }

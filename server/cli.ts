@@ -5,13 +5,14 @@
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { exitCodeOf, formatProblem, KnockError } from '../shared/errors.ts';
+import { removeClient } from './config/client-writes.ts';
 import type { ServerConfig } from './config/config.ts';
 import { describeCheck, formatCheck } from './config/describe-check.ts';
 import { loadServer } from './config/load-server.ts';
 import { readConfig } from './config/read-config.ts';
 import { askDaemon, askIfRunning } from './control/ask.ts';
 import { runInBackground } from './daemonize.ts';
-import { enrolClient, revokeClient } from './enrol-client.ts';
+import { enrolClient } from './enrol-client.ts';
 import { runDaemon } from './run.ts';
 import { formatStatus, type Status } from './status.ts';
 
@@ -128,8 +129,8 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     .action(async (name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileOption & { door?: string }>();
       const config = await readConfig(flags.config, overrides(flags));
-      await revokeClient(config, name, flags.door);
-      say(`${name} is revoked`);
+      const doors = await removeClient(config, name, flags.door);
+      say(`${name} is revoked at ${doors.join(', ')}`);
       say(await tellDaemon(config));
     });
 

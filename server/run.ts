@@ -16,7 +16,10 @@ import type { Enrolment } from './core/door.ts';
 import { Daemon } from './daemon.ts';
 import { isInBackground, sayReady } from './daemonize.ts';
 import { formatProblemOf } from './error-text.ts';
+import { CommandFirewall } from './firewall/command.ts';
 import { DoorsFirewall } from './firewall/doors-firewall.ts';
+import { NftablesFirewall } from './firewall/nftables.ts';
+import { openNftRunner } from './firewall/open-nft-runner.ts';
 import type { Log } from './log.ts';
 import { createLog, fileSink, type LogSink, streamSink, syslogSink } from './log-sinks.ts';
 import { openSqliteStore } from './store/sqlite-store.ts';
@@ -37,8 +40,12 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   const sinks = logSinks(config, stderr);
   const log = createLog({ sinks, verbose: options.verbose });
   for (const warning of options.warnings) log.warn(warning);
-  const store = await openSqliteStore(config.stateDir);
-  const firewall = await DoorsFirewall.open({ guardLoopback: config.interfaces.includes('lo') });
+  const store = openSqliteStore(config.stateDir);
+  const nft = await openNftRunner();
+  const firewall = new DoorsFirewall({
+    nftables: new NftablesFirewall(nft, { guardLoopback: config.interfaces.includes('lo') }),
+    command: new CommandFirewall(),
+  });
   const own = new OwnAddresses({ onChange: () => log.info('own addresses changed') });
   own.start();
   let control: ControlListener | undefined;
@@ -72,7 +79,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   } finally {
     await control?.close();
     await daemon.stop();
-    await firewall.dispose();
+    nft.close();
     own.stop();
     if (config.pidFile !== undefined) rmSync(config.pidFile, { force: true });
     for (const sink of sinks) sink.close?.();

@@ -162,8 +162,8 @@ export class Engine {
     const refusal = (reason: RefusalReason): Refusal => ({ kind: 'refuse', door, client, source, reason });
     if (policy === undefined || state === undefined) return refusal('outside-window');
     const decision = decide(policy, state, factor, {
-      completedWallMs: now.wallMs - Math.max(now.monoMs - completion.completedAtMs, 0),
-      startedWallMs: now.wallMs - Math.max(now.monoMs - completion.startedAtMs, 0),
+      completedWallMs: now.wallMs - elapsedMs(completion.completedAtMs, now),
+      startedWallMs: now.wallMs - elapsedMs(completion.startedAtMs, now),
       clockTrusted: this.isClockTrusted(policy, now.wallMs),
     });
     if (!decision.accept) return refusal(decision.reason);
@@ -180,4 +180,9 @@ export class Engine {
     this.#scopes.set(key, scope);
     return scope;
   }
+}
+
+/** Whole milliseconds, since wall times are; never negative, since children stamp packets on their own. */
+function elapsedMs(atMs: number, now: Now): number {
+  return Math.max(0, Math.round(now.monoMs - atMs));
 }
