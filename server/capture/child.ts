@@ -1,0 +1,121 @@
+/**
+ * Main of the capture child: `child INTERFACE tcp|udp`, records on descriptor 3, one line on stderr when it cannot. One
+ * process an interface, because `cap` takes the process with it when the interface goes. It knows no secret, no door and
+ * no sequence: whoever breaks into it by a packet finds an empty process of nobody.
+ *
+ * While packets keep coming, `cap` does not return to the event loop: no timer, no stream and no signal handler runs.
+ * Hence everything that must happen under a flood (batches, heartbeats, noticing that the daemon is gone) happens in the
+ * frame listener, by the clock, with synchronous writes.
+ */
+import { writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { pairOf } from '../../shared/knock.ts';
+import { decodePacket, packetView } from '../core/packet.ts';
+import { captureFilter, isDeviceName } from './filter.ts';
+import { loadLibc } from './libc.ts';
+import { openPcap, type PcapDevice } from './pcap-device.ts';
+import { dropPrivileges } from './privileges.ts';
+import { RecordWriter } from './record-writer.ts';
+import { writeHeartbeat, writeOpened, writePacket } from './records.ts';
+import { CHILD_PREFIX, HEARTBEAT_MS, RECORDS_FD } from './wire.ts';
+
+/** The longest that a record may lie here while frames that are no knocks keep the loop busy. */
+const LINGER_MS = 5;
+/** When the pipe was full and the flood is over. */
+const RETRY_MS = 10;
+const UDP_PAIRS = pairOf('udp', 0);
+
+// performance.now() costs no allocation; process.hrtime is the clock that parent and child share. Both are libuv's.
+const [seconds, nanoseconds] = process.hrtime();
+const clockBase = seconds * 1000 + nanoseconds / 1e6 - performance.now();
+
+const writer = new RecordWriter(writeToPipe);
+const view = packetView();
+let device: PcapDevice | undefined;
+let udp = false;
+let frames = 0;
+let received = 0;
+let dropped = 0;
+let nextBeatAt = 0;
+let scheduled = false;
+
+function now(): number {
+  return clockBase + performance.now();
+}
+
+function onFrame(length: number): void {
+  if (device === undefined) return;
+  const at = now();
+  frames += 1;
+  // The filter does not look behind VLAN tags and extension headers: UDP may come through there unasked.
+  if (decodePacket(device.linkType, device.frame, length, view) && (udp || view.pair < UDP_PAIRS)) {
+    received += 1;
+    const slot = writer.slot(at);
+    if (slot < 0) dropped += 1;
+    else {
+      writePacket(writer.bytes, slot, at, device.frame, view.family, view.sourceAt, view.destinationAt, view.pair);
+    }
+  }
+  if (at >= nextBeatAt) beat(at);
+  if (writer.full || (writer.waiting && at - writer.waitingSinceMs >= LINGER_MS)) writer.flush(at);
+  if (writer.waiting && !scheduled) {
+    scheduled = true;
+    setImmediate(flushWhenIdle);
+  }
+}
+
+function flushWhenIdle(): void {
+  writer.flush(now());
+  scheduled = writer.waiting;
+  if (scheduled) setTimeout(flushWhenIdle, RETRY_MS);
+}
+
+/** A heartbeat that finds no room is no loss: a full pipe means that the daemon has enough to read from us. */
+function beat(at: number): void {
+  nextBeatAt = at + HEARTBEAT_MS;
+  const slot = writer.slot(at);
+  if (slot >= 0) writeHeartbeat(writer.bytes, slot, { atMs: at, received, dropped, frames });
+  writer.flush(at);
+}
+
+function writeToPipe(bytes: Buffer, from: number, to: number): number {
+  try {
+    return writeSync(RECORDS_FD, bytes, from, to - from);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+    // EPIPE: the daemon is gone, and nobody will close what we might still be told of.
+    process.exit(0);
+  }
+}
+
+/** The daemon's end of stdin and of the records is never written to: anything there, and any end, means that it is gone. */
+function followTheDaemon(): void {
+  const leave = (): never => process.exit(0);
+  // Wrapping the descriptor makes it non-blocking, which writeToPipe relies on.
+  const pipe = new Socket({ fd: RECORDS_FD, readable: true, writable: true });
+  for (const stream of [pipe, process.stdin]) stream.on('end', leave).on('close', leave).on('error', leave).resume();
+}
+
+async function main(): Promise<void> {
+  const [interfaceName = '', protocols = ''] = process.argv.slice(2);
+  if (!isDeviceName(interfaceName) || (protocols !== 'tcp' && protocols !== 'udp')) {
+    fail('started with wrong arguments');
+  }
+  udp = protocols === 'udp';
+  followTheDaemon();
+  const libc = await loadLibc();
+  device = await openPcap(interfaceName, captureFilter(interfaceName, udp), onFrame);
+  const privileges = dropPrivileges(libc);
+  const at = now();
+  const slot = writer.slot(at);
+  if (slot >= 0) writeOpened(writer.bytes, slot, { atMs: at, linkType: device.linkType, ...privileges });
+  beat(at);
+  setInterval(() => beat(now()), HEARTBEAT_MS);
+}
+
+function fail(message: string): never {
+  writeSync(2, `${CHILD_PREFIX}${message}\n`);
+  process.exit(1);
+}
+
+await main().catch((error: unknown) => fail((error as Error).message));

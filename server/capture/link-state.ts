@@ -1,0 +1,45 @@
+/**
+ * Whether an interface can be listened to right now: is it there, is it up, and is it still the same one. Asked a few
+ * times a second, so it costs two system calls. Knows libc's names for it, and sysfs where there is no koffi.
+ */
+import { readFileSync } from 'node:fs';
+import { isDeviceName, isPseudoDevice } from './filter.ts';
+import { loadLibc } from './libc.ts';
+
+export type LinkState =
+  | {
+      readonly usable: true;
+      /** Another number under the same name is another interface. 0 for pseudo-devices: they are always there. */
+      readonly index: number;
+    }
+  | { readonly usable: false; readonly reason: string };
+
+export type LinkReader = (name: string) => LinkState;
+
+const IFF_UP = 1;
+const PSEUDO: LinkState = { usable: true, index: 0 };
+const NO_NAME: LinkState = { usable: false, reason: 'not the name of an interface' };
+const MISSING: LinkState = { usable: false, reason: 'the interface does not exist' };
+const DOWN: LinkState = { usable: false, reason: 'the interface is down' };
+
+/** The kernel's own answer where koffi is there: sysfs shows the network namespace of whoever mounted it, not ours. */
+export async function linkReader(): Promise<LinkReader> {
+  const libc = await loadLibc();
+  return (name) => {
+    if (!isDeviceName(name)) return NO_NAME;
+    if (isPseudoDevice(name)) return PSEUDO;
+    const index = libc === undefined ? sysfsNumber(name, 'ifindex') : libc.interfaceIndex(name);
+    if (index <= 0) return MISSING;
+    const flags = libc === undefined ? sysfsNumber(name, 'flags') : libc.interfaceFlags(name);
+    if (flags < 0) return MISSING;
+    return (flags & IFF_UP) === 0 ? DOWN : { usable: true, index };
+  };
+}
+
+function sysfsNumber(name: string, attribute: 'ifindex' | 'flags'): number {
+  try {
+    return Number(readFileSync(`/sys/class/net/${name}/${attribute}`, 'latin1').trim());
+  } catch {
+    return -1;
+  }
+}

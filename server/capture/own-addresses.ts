@@ -1,0 +1,78 @@
+/**
+ * This host's own addresses: a packet to anyone else is no knock (the capture is promiscuous). Knows how to ask the
+ * system and how often; a DHCP lease or an interface that comes later is seen within a second.
+ */
+import { networkInterfaces } from 'node:os';
+import { type AddressKey, addressKey } from '../../shared/address.ts';
+
+export const REREAD_MS = 1000;
+
+/** Address texts as the system has them now. */
+export type AddressReader = () => readonly string[];
+
+export interface OwnAddressesOptions {
+  readonly read?: AddressReader;
+  /** After a change only, not for the first reading. */
+  readonly onChange?: (addresses: ReadonlySet<AddressKey>) => void;
+}
+
+export class OwnAddresses {
+  readonly #read: AddressReader;
+  readonly #onChange: (addresses: ReadonlySet<AddressKey>) => void;
+  #addresses: ReadonlySet<AddressKey>;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Reads once, so that {@link has} is right from the start. */
+  constructor({ read = readSystem, onChange = () => {} }: OwnAddressesOptions = {}) {
+    this.#read = read;
+    this.#onChange = onChange;
+    this.#addresses = this.#current() ?? new Set();
+  }
+
+  /** On the packet path. */
+  has(address: AddressKey): boolean {
+    return this.#addresses.has(address);
+  }
+
+  all(): ReadonlySet<AddressKey> {
+    return this.#addresses;
+  }
+
+  /** Rereads every {@link REREAD_MS}; the timer alone keeps no process alive. */
+  start(): void {
+    this.#timer ??= setInterval(() => this.reread(), REREAD_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  reread(): void {
+    const addresses = this.#current();
+    if (addresses === undefined || sameSet(addresses, this.#addresses)) return;
+    this.#addresses = addresses;
+    this.#onChange(addresses);
+  }
+
+  /** Undefined when the system would not say (out of descriptors, say): what was true a second ago is the better guess. */
+  #current(): ReadonlySet<AddressKey> | undefined {
+    try {
+      return new Set(
+        this.#read()
+          .map((text) => addressKey(text))
+          .filter((key) => key !== undefined),
+      );
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function readSystem(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? []);
+}
+
+function sameSet(one: ReadonlySet<AddressKey>, other: ReadonlySet<AddressKey>): boolean {
+  return one.size === other.size && [...one].every((address) => other.has(address));
+}

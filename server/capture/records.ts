@@ -1,0 +1,169 @@
+/**
+ * What the capture child tells the daemon: records of one size on a pipe. Knows their bytes, both ways; who writes when
+ * and what a silence means is child's and supervisor's business.
+ *
+ * The child has looked attackers' packets in the eye and may be theirs. So there is no length in a record, no text, and
+ * nothing that the daemon would have to allocate for; and since a stream of fixed sizes cannot be found again once it is
+ * out of step, the first byte that is wrong condemns the child.
+ *
+ * ```
+ *            0       1      2..3   4..7        8..15       16..23    24..31    32..39    40..47
+ * packet     'K'     1      0      pair        atMs        source (16 bytes)   destination (16 bytes)
+ * heartbeat  'K'     2      0      0           atMs        received  dropped   frames    0
+ * opened     'K'     3      0      link type   atMs        uid       kept      0         0
+ * ```
+ * Integers of 4 bytes and float64 are little-endian.
+ */
+import type { AddressKey } from '../../shared/address.ts';
+import { PAIR_COUNT, type Pair } from '../../shared/knock.ts';
+
+export const RECORD_BYTES = 48;
+
+const MARK = 0x4b;
+const PACKET = 1;
+const HEARTBEAT = 2;
+const OPENED = 3;
+
+/** What the child could not give up, as bits of `kept`. */
+export const KEPT_USER = 1;
+export const KEPT_GROUPS = 2;
+export const KEPT_CAPABILITIES = 4;
+export const KEPT_NEW_PRIVILEGES = 8;
+export const KEPT_SYSTEM_CALLS = 16;
+const KEPT_ALL = KEPT_USER | KEPT_GROUPS | KEPT_CAPABILITIES | KEPT_NEW_PRIVILEGES | KEPT_SYSTEM_CALLS;
+
+export interface Heartbeat {
+  /** CLOCK_MONOTONIC in milliseconds. */
+  readonly atMs: number;
+  /** Packets decoded into knock candidates since the device was opened. */
+  readonly received: number;
+  /** Of those, records that the pipe did not take. */
+  readonly dropped: number;
+  /** Frames that the kernel's filter let through. */
+  readonly frames: number;
+}
+
+export interface Opened {
+  readonly atMs: number;
+  readonly linkType: number;
+  readonly uid: number;
+  /** {@link KEPT_USER} and so on. */
+  readonly kept: number;
+}
+
+/** Who is told. Called synchronously; a throw would be the daemon's end, so none may. */
+export interface RecordSink {
+  packet(atMs: number, source: AddressKey, destination: AddressKey, pair: Pair): void;
+  heartbeat(heartbeat: Heartbeat): void;
+  opened(opened: Opened): void;
+}
+
+/** Writes a packet record at `into[at]`; addresses are copied from `frame`, IPv4 in its mapped form (shared/address). */
+export function writePacket(
+  into: Buffer,
+  at: number,
+  atMs: number,
+  frame: Buffer,
+  family: 4 | 6,
+  sourceAt: number,
+  destinationAt: number,
+  pair: Pair,
+): void {
+  writeHead(into, at, PACKET, pair, atMs);
+  writeAddress(into, at + 16, frame, family, sourceAt);
+  writeAddress(into, at + 32, frame, family, destinationAt);
+}
+
+export function writeHeartbeat(into: Buffer, at: number, heartbeat: Heartbeat): void {
+  writeHead(into, at, HEARTBEAT, 0, heartbeat.atMs);
+  into.writeDoubleLE(heartbeat.received, at + 16);
+  into.writeDoubleLE(heartbeat.dropped, at + 24);
+  into.writeDoubleLE(heartbeat.frames, at + 32);
+  into.fill(0, at + 40, at + RECORD_BYTES);
+}
+
+export function writeOpened(into: Buffer, at: number, opened: Opened): void {
+  writeHead(into, at, OPENED, opened.linkType, opened.atMs);
+  into.writeDoubleLE(opened.uid, at + 16);
+  into.writeDoubleLE(opened.kept, at + 24);
+  into.fill(0, at + 32, at + RECORD_BYTES);
+}
+
+function writeHead(into: Buffer, at: number, type: number, value: number, atMs: number): void {
+  into.writeUInt32LE(MARK | (type << 8), at);
+  into.writeUInt32LE(value, at + 4);
+  into.writeDoubleLE(atMs, at + 8);
+}
+
+function writeAddress(into: Buffer, at: number, frame: Buffer, family: 4 | 6, from: number): void {
+  if (family === 6) {
+    frame.copy(into, at, from, from + 16);
+    return;
+  }
+  into.fill(0, at, at + 10);
+  into.writeUInt16LE(0xffff, at + 10);
+  frame.copy(into, at + 12, from, from + 4);
+}
+
+/** Reads records out of chunks that are cut anywhere. Holds less than one record between them. */
+export class RecordReader {
+  readonly #sink: RecordSink;
+  readonly #rest = Buffer.alloc(RECORD_BYTES);
+  #held = 0;
+  #broken = false;
+
+  constructor(sink: RecordSink) {
+    this.#sink = sink;
+  }
+
+  /** False once anything was not a record; nothing is told any more then. */
+  push(chunk: Buffer): boolean {
+    let at = 0;
+    if (this.#held > 0) {
+      at = chunk.copy(this.#rest, this.#held, 0, RECORD_BYTES - this.#held);
+      this.#held += at;
+      if (this.#held < RECORD_BYTES) return !this.#broken;
+      this.#held = 0;
+      this.#read(this.#rest, 0);
+    }
+    for (; at + RECORD_BYTES <= chunk.length && !this.#broken; at += RECORD_BYTES) this.#read(chunk, at);
+    if (!this.#broken) this.#held = chunk.copy(this.#rest, 0, at);
+    return !this.#broken;
+  }
+
+  #read(bytes: Buffer, at: number): void {
+    if (!this.#broken && !this.#tell(bytes, at)) this.#broken = true;
+  }
+
+  #tell(bytes: Buffer, at: number): boolean {
+    const head = bytes.readUInt32LE(at);
+    const value = bytes.readUInt32LE(at + 4);
+    const atMs = bytes.readDoubleLE(at + 8);
+    if (!(atMs >= 0 && atMs <= Number.MAX_SAFE_INTEGER)) return false;
+    if (head === (MARK | (PACKET << 8))) {
+      if (value >= PAIR_COUNT || (value & 0xffff) === 0) return false;
+      const source = bytes.toString('latin1', at + 16, at + 32) as AddressKey;
+      const destination = bytes.toString('latin1', at + 32, at + 48) as AddressKey;
+      this.#sink.packet(atMs, source, destination, value);
+      return true;
+    }
+    const first = bytes.readDoubleLE(at + 16);
+    const second = bytes.readDoubleLE(at + 24);
+    const third = bytes.readDoubleLE(at + 32);
+    if (!isCount(first) || !isCount(second) || !isCount(third)) return false;
+    if (bytes.readDoubleLE(at + 40) !== 0) return false;
+    if (head === (MARK | (HEARTBEAT << 8)) && value === 0) {
+      this.#sink.heartbeat({ atMs, received: first, dropped: second, frames: third });
+      return true;
+    }
+    if (head === (MARK | (OPENED << 8)) && value <= 0xffff && second <= KEPT_ALL && third === 0) {
+      this.#sink.opened({ atMs, linkType: value, uid: first, kept: second });
+      return true;
+    }
+    return false;
+  }
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,82 @@
+/**
+ * The Capture that runs one child an interface. Knows time: one timer looks at all interfaces a few times a second, which
+ * is how one that comes back is heard again at once. What a look decides stands in interface-capture.
+ */
+import type { Capture, CaptureOptions, CaptureStatus } from './capture.ts';
+import { type ChildLauncher, launchChild } from './child-process.ts';
+import { InterfaceCapture } from './interface-capture.ts';
+import { type LinkReader, linkReader } from './link-state.ts';
+
+/** Well under the seconds within which knocks must be heard again. */
+const LOOK_MS = 250;
+
+export interface SupervisorEdges {
+  readonly readLink?: LinkReader;
+  readonly launch?: ChildLauncher;
+}
+
+/** The edges are for tests; without them, libc and child processes. */
+export class CaptureSupervisor implements Capture {
+  readonly #options: CaptureOptions;
+  readonly #edges: SupervisorEdges;
+  #interfaces: readonly InterfaceCapture[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #decided: () => void = () => {};
+
+  constructor(options: CaptureOptions, edges: SupervisorEdges = {}) {
+    this.#options = options;
+    this.#edges = edges;
+  }
+
+  async start(): Promise<void> {
+    const { interfaces, udp, onArrival, onState } = this.#options;
+    const readLink = this.#edges.readLink ?? (await linkReader());
+    const launch = this.#edges.launch ?? launchChild;
+    await new Promise<void>((resolve) => {
+      this.#decided = resolve;
+      // A name that stands there twice would have each packet counted twice.
+      const undecided = new Set(interfaces);
+      this.#interfaces = [...undecided].map(
+        (name) =>
+          new InterfaceCapture(
+            {
+              name,
+              udp,
+              onArrival,
+              onState(status) {
+                onState(status);
+                undecided.delete(status.interface);
+                if (undecided.size === 0) resolve();
+              },
+            },
+            { readLink, launch, monotonicMs, wallMs: Date.now },
+          ),
+      );
+      if (undecided.size === 0) resolve();
+      this.#look();
+      this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    });
+  }
+
+  status(): readonly CaptureStatus[] {
+    return this.#interfaces.map((one) => one.status());
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#decided();
+    await Promise.all(this.#interfaces.map((one) => one.stop()));
+  }
+
+  #look(): void {
+    for (const one of this.#interfaces) one.tick();
+  }
+}
+
+/** What the child stamps packets with: process.hrtime is CLOCK_MONOTONIC in every process. */
+function monotonicMs(): number {
+  return clockBase + performance.now();
+}
+
+const [seconds, nanoseconds] = process.hrtime();
+const clockBase = seconds * 1000 + nanoseconds / 1e6 - performance.now();
