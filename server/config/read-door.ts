@@ -111,7 +111,9 @@ function checkShape(reader: DoorReader, shape: Shape, order: 'any' | 'strict', a
   }
   const bits = shapeBits(shape, order);
   if (bits >= MIN_ENTROPY_BITS) return;
-  const message = `the sequences of this door have ${bits.toFixed(1)} bits of entropy, fewer than ${MIN_ENTROPY_BITS}`;
+  // Rounded down: 47.97 must not read as the 48 that it is not.
+  const shown = (Math.floor(bits * 10) / 10).toFixed(1);
+  const message = `the sequences of this door have ${shown} bits of entropy, fewer than ${MIN_ENTROPY_BITS}`;
   if (allowLowEntropy) reader.warn('allow_low_entropy', message);
   else reader.problem('knocks', message, 'more knocks, a wider port_range, or allow_low_entropy = yes');
 }
