@@ -1,0 +1,65 @@
+/** The ground that the other end-to-end tests stand on: hosts that hear each other, and leave nothing behind. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pcapOf } from '../support/frames.ts';
+import { Network, skipWithoutNamespaces } from '../support/namespaces.ts';
+
+const options = { skip: skipWithoutNamespaces(), timeout: 60_000 };
+
+test('three hosts reach each other over IPv4 and IPv6 at once', options, async () => {
+  await using network = await Network.create(['server', 'client', 'other']);
+  const server = network.host('server');
+  for (const name of ['client', 'other']) {
+    for (const address of [server.ipv4, server.ipv6]) {
+      assert.equal((await network.host(name).connect(address, 4444)).state, 'refused', `${name} to ${address}`);
+    }
+  }
+});
+
+test('when an interface was deleted and plugged in again then hosts reach each other', options, async () => {
+  await using network = await Network.create(['server', 'client']);
+  const [server, client] = [network.host('server'), network.host('client')];
+  await network.unplug(server);
+  assert.equal((await client.connect(server.ipv4, 4444)).state, 'silent');
+  await network.plug(server);
+  assert.equal((await client.connect(server.ipv4, 4444)).state, 'refused');
+});
+
+test('frames of our own making are whole to tcpdump and answered by the kernel', options, async (context) => {
+  const scratch = await mkdtemp(join(tmpdir(), 'knock-otp-frames-'));
+  context.after(() => rm(scratch, { recursive: true }));
+  await using network = await Network.create(['server', 'client']);
+  const [server, client] = [network.host('server'), network.host('client')];
+  for (const [from, to] of [
+    [client.ipv4, server.ipv4],
+    [client.ipv6, server.ipv6],
+  ] as const) {
+    const file = join(scratch, 'frames.pcap');
+    const knocks = [
+      { protocol: 'tcp' as const, port: 4444 },
+      { protocol: 'udp' as const, port: 5555 },
+    ];
+    writeFileSync(file, pcapOf({ fromMac: client.mac, toMac: server.mac, from, to }, knocks));
+    const seen = await server.must(['tcpdump', '-Z', 'root', '-nnvr', file]);
+    assert.match(seen, /\.4444: Flags \[S\], cksum 0x[0-9a-f]+ \(correct\)/);
+    const listener = client.spawn(['tcpdump', '-Z', 'root', '-nnli', 'eth0']);
+    await listener.waitForLine(/listening on/);
+    await client.must(['tcpreplay', '-q', '-i', 'eth0', file]);
+    // The kernel answers only what has a right checksum.
+    await listener.waitForLine(/4444 > .*Flags \[R\.\]/);
+    await listener.waitForLine(/unreachable.*5555|5555 unreachable/);
+    await listener.end('SIGKILL');
+  }
+});
+
+test('when the network is taken down then its holders are gone', options, async () => {
+  const network = await Network.create(['server']);
+  const pid = network.host('server').holderPid;
+  assert.match(readFileSync(`/proc/${pid}/comm`, 'utf8'), /cat/);
+  await network.dispose();
+  assert.throws(() => readFileSync(`/proc/${pid}/comm`, 'utf8'));
+});
