@@ -7,7 +7,7 @@ import pc from 'picocolors';
 import { exitCodeOf, formatProblem, KnockError } from '../shared/errors.ts';
 import { removeClient } from './config/client-writes.ts';
 import type { ServerConfig } from './config/config.ts';
-import { describeCheck, formatCheck } from './config/describe-check.ts';
+import { checkReport, describeCheck } from './config/describe-check.ts';
 import { loadServer } from './config/load-server.ts';
 import { readConfig } from './config/read-config.ts';
 import { askDaemon, askIfRunning } from './control/ask.ts';
@@ -99,9 +99,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     .action(async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileOption & { json?: boolean }>();
       const server = await loadServer(flags.config, overrides(flags));
-      for (const warning of server.warnings) say(`warning: ${formatProblem(warning)}`);
-      const checked = describeCheck(server);
-      print(flags.json === true ? JSON.stringify(checked) : formatCheck(checked));
+      print(flags.json === true ? JSON.stringify(checkReport(server)) : describeCheck(server));
     });
 
   command('enroll <name>', 'give a client a secret of its own and print its profile URI')
