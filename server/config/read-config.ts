@@ -12,6 +12,7 @@ import { Findings } from './findings.ts';
 import { readDoor } from './read-door.ts';
 import { readOptions, type Surroundings } from './read-options.ts';
 import { OPTIONS_SECTION } from './schema.ts';
+import { isQuotable } from './section-reader.ts';
 import { readTrusted } from './trusted-file.ts';
 
 export interface ConfigOptions {
@@ -72,7 +73,9 @@ function surroundings(options: ConfigOptions): Surroundings {
 /** The pure part: text in, draft and findings out. */
 export function parseConfig(text: string, file: string, around: Surroundings, findings: Findings): ConfigDraft {
   const { sections, problems } = parseIni(text);
-  for (const problem of problems) findings.problem(problem);
+  for (const { key, ...problem } of problems) {
+    findings.problem(key !== undefined && isQuotable(key) ? { ...problem, key } : problem);
+  }
   const [options, ...furtherOptions] = sections.filter(isOptions);
   for (const { name, line } of furtherOptions) {
     // The same spelling is the document's problem already.

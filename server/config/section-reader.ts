@@ -17,8 +17,13 @@ export const NAME_HINT =
 /** Linux: IFNAMSIZ is 16 with its NUL; a leading dash would be an option to tools. */
 const INTERFACE_PATTERN = /^[A-Za-z0-9_.][A-Za-z0-9_.:@-]{0,14}$/;
 
-/** The longest key there is has 18. */
-const MAX_QUOTED_KEY = 20;
+/**
+ * Whether an unknown key may be repeated in a message. A line that is no setting may be anything, a pasted secret too:
+ * that has 26 letters or more, and the longest key there is has 18.
+ */
+export function isQuotable(rawKey: string): boolean {
+  return rawKey.length <= 20;
+}
 
 type KeyOf<T extends Table, V extends ValueType> = {
   [K in keyof T]: T[K]['type'] extends V ? K : never;
@@ -225,8 +230,7 @@ export class SectionReader<T extends Table> {
 
   #reportUnknown(entry: IniEntry, explanation: string | undefined): void {
     const { name } = this.#section;
-    // A line that is no setting may be anything, a pasted secret too (26 letters or more): it is not repeated.
-    const key = entry.value === undefined || entry.rawKey.length > MAX_QUOTED_KEY ? undefined : entry.rawKey;
+    const key = isQuotable(entry.rawKey) ? entry.rawKey : undefined;
     const known = Object.entries(this.#table).flatMap(([own, { aliases }]) => [own, ...(aliases ?? [])]);
     const near = nearMiss(entry.key, known);
     const hint = /^[;/]/.test(entry.key)
