@@ -18,7 +18,7 @@ import { Findings } from './findings.ts';
 import { NAME_HINT, shorten } from './section-reader.ts';
 import { ownershipFlaw, readTrusted } from './trusted-file.ts';
 
-export const CLIENT_SUFFIX = '.client';
+const CLIENT_SUFFIX = '.client';
 /** A section for a door is at most some 190 bytes: room for more than a thousand doors. */
 const MAX_CLIENT_BYTES = 256 * 1024;
 /**

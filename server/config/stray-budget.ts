@@ -12,7 +12,6 @@ import {
   log10OpeningsPerDay,
   strayBudget,
 } from '../../shared/odds.ts';
-import type { DoorPolicy } from '../core/door.ts';
 import type { ConfiguredDoor } from './config.ts';
 
 export interface StrayBudget {
@@ -60,11 +59,6 @@ export function doorBudget(door: ConfiguredDoor, clients: number): StrayBudget {
     log10OpeningsPerDay: log10OpeningsPerDay(odds, maxStrays),
     warnings,
   };
-}
-
-/** The door's policy with its stray budget, as the core wants it. */
-export function doorPolicy(door: ConfiguredDoor, clients: number): DoorPolicy {
-  return { ...door.policy, maxStrays: doorBudget(door, clients).maxStrays };
 }
 
 /** log2 of the number of sequences of a shape. */

@@ -131,7 +131,7 @@ test('when a program asks then the report is data with stable names', async () =
         excludePorts: '8443',
         allowedPorts: 999,
         liveSequences: 0,
-        entropyBits: 50.29,
+        entropyBits: 50.27,
         maxStrays: 256,
         log10OpeningsPerDay: null,
       },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConfiguredDoor } from '../../server/config/config.ts';
-import { doorBudget, doorPolicy, shapeBits } from '../../server/config/stray-budget.ts';
+import { doorBudget, shapeBits } from '../../server/config/stray-budget.ts';
 import { MAX_STRAYS, TOLERATED_OPENINGS_PER_DAY } from '../../shared/odds.ts';
 import { doorText, readText } from '../support/config-text.ts';
 
@@ -55,7 +55,6 @@ test('when a shape is small enough to count then its bits are the logarithm of t
 test('when max_strays is given then it lowers the budget and never raises it', () => {
   assert.equal(doorBudget(door('max_strays = 20'), 1).maxStrays, 20);
   assert.equal(doorBudget(door('max_strays = 256'), 1).maxStrays, doorBudget(door(), 1).maxStrays);
-  assert.equal(doorPolicy(door('max_strays = 20'), 1).maxStrays, 20);
 });
 
 const warned: readonly { lines: string[]; clients: number; says: RegExp; why: string }[] = [
