@@ -32,69 +32,108 @@ const childMain = fileURLToPath(new URL(fromSource ? './child.ts' : './child.js'
 const NODE_OPTIONS = ['--v8-pool-size=0'];
 
 export const launchChild: ChildLauncher = (device, udp, events) => {
-  let over = false;
-  const end = (reason: string): void => {
-    if (over) return;
-    over = true;
-    process_.kill('SIGKILL');
-    events.ended(reason);
-  };
-  const process_ = spawn(process.execPath, [...NODE_OPTIONS, ...loader(), childMain, device, udp ? 'udp' : 'tcp'], {
+  const argv = [...NODE_OPTIONS, ...loader(), childMain, device, udp ? 'udp' : 'tcp'];
+  try {
+    return new RunningChild(startProcess(argv), events);
+  } catch (error) {
+    // Most failures to start come as events; a few (no memory) are thrown.
+    queueMicrotask(() => events.ended(cannotStart(error as Error)));
+    return { kill: () => Promise.resolve() };
+  }
+};
+
+function startProcess(argv: readonly string[]): ChildProcess {
+  return spawn(process.execPath, argv, {
     // Nothing of ours goes along: not the environment, not a working directory that could not be unmounted then.
     env: {},
     ...(fromSource ? {} : { cwd: '/' }),
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
   });
-  const gone = new Promise<void>((resolve) => {
-    process_.once('close', () => resolve());
-    process_.once('error', () => resolve());
-  });
-  const said = collectStderr(process_.stderr);
-  process_.once('error', (error) => end(`cannot start the capture process: ${error.message}`.slice(0, MAX_REASON)));
-  // Not `exit`: what it wrote before its end is read first.
-  process_.once('close', (code, signal) => end(reasonOf(code, signal, said())));
-  process_.stdin?.on('error', () => {});
-  readRecords(process_, events, () => over, end);
-  return {
-    kill() {
-      over = true;
-      process_.kill('SIGKILL');
-      return gone;
-    },
-  };
-};
+}
+
+class RunningChild implements Child {
+  readonly #process: ChildProcess;
+  readonly #events: ChildEvents;
+  readonly #gone: Promise<void>;
+  #over = false;
+
+  constructor(child: ChildProcess, events: ChildEvents) {
+    this.#process = child;
+    this.#events = events;
+    const said = collectStderr(child.stderr);
+    this.#gone = new Promise((resolve) => {
+      // Not `exit`: what it wrote before its end is read first.
+      child.once('close', (code, signal) => {
+        this.#end(reasonOf(code, signal, said()));
+        resolve();
+      });
+      // Comes when it cannot be started, and again when it cannot be killed: a daemon that is root without CAP_KILL may
+      // not signal nobody's process. That one leaves by itself, its pipes being shut.
+      child.on('error', (error) => {
+        this.#end(cannotStart(error));
+        resolve();
+      });
+    });
+    child.stdin?.on('error', () => {});
+    this.#readRecords();
+  }
+
+  kill(): Promise<void> {
+    this.#over = true;
+    this.#close();
+    return this.#gone;
+  }
+
+  #end(reason: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#close();
+    this.#events.ended(reason);
+  }
+
+  #close(): void {
+    this.#process.kill('SIGKILL');
+    this.#process.stdin?.destroy();
+    this.#recordsPipe()?.destroy();
+  }
+
+  /** Undefined when the process could not be started for want of descriptors: then Node has not even made `stdio`. */
+  #recordsPipe(): Readable | null | undefined {
+    const stdio: readonly unknown[] | undefined = this.#process.stdio;
+    return stdio?.[RECORDS_FD] as Readable | null | undefined;
+  }
+
+  #readRecords(): void {
+    const reader = new RecordReader({
+      packet: (...record) => this.#over || this.#events.packet(...record),
+      heartbeat: (heartbeat) => this.#over || this.#events.heartbeat(heartbeat),
+      opened: (opened) => this.#over || this.#events.opened(opened),
+    });
+    const pipe = this.#recordsPipe();
+    pipe?.on('error', () => {});
+    pipe?.on('data', (chunk: Buffer) => {
+      if (this.#over) return;
+      if (!reader.push(chunk)) {
+        this.#end('the capture process sent what is not a record');
+        return;
+      }
+      // One chunk a turn: under a flood libuv would hand us thirty before any timer of the daemon ran.
+      pipe.pause();
+      setImmediate(() => pipe.resume());
+    });
+  }
+}
+
+function cannotStart(error: Error): string {
+  return `cannot start the capture process: ${error.message}`.slice(0, MAX_REASON);
+}
 
 /** Under tsx the child needs the same loader; compiled code needs none. Debugger and test options are not for it. */
 function loader(): readonly string[] {
   return fromSource ? ['--import', 'tsx'] : [];
 }
 
-function readRecords(
-  child: ChildProcess,
-  events: RecordSink,
-  over: () => boolean,
-  end: (reason: string) => void,
-): void {
-  const reader = new RecordReader({
-    packet: (...record) => over() || events.packet(...record),
-    heartbeat: (heartbeat) => over() || events.heartbeat(heartbeat),
-    opened: (opened) => over() || events.opened(opened),
-  });
-  const pipe = child.stdio[RECORDS_FD] as Readable | null | undefined;
-  pipe?.on('error', () => {});
-  pipe?.on('data', (chunk: Buffer) => {
-    if (over()) return;
-    if (!reader.push(chunk)) {
-      end('the capture process sent what is not a record');
-      return;
-    }
-    // One chunk a turn: under a flood libuv would hand us thirty before any timer of the daemon ran.
-    pipe.pause();
-    setImmediate(() => pipe.resume());
-  });
-}
-
-function collectStderr(stream: Readable | null): () => string {
+function collectStderr(stream: Readable | null | undefined): () => string {
   let text = '';
   let read = 0;
   stream?.on('error', () => {});

@@ -70,10 +70,10 @@ function flushWhenIdle(): void {
   if (scheduled) setTimeout(flushWhenIdle, RETRY_MS);
 }
 
-/** A heartbeat that finds no room is no loss: a full pipe means that the daemon has enough to read from us. */
+/** A heartbeat that finds no room is tried again soon; until it goes, the records that fill the pipe prove that we live. */
 function beat(at: number): void {
-  nextBeatAt = at + HEARTBEAT_MS;
   const slot = writer.slot(at);
+  nextBeatAt = at + (slot < 0 ? RETRY_MS : HEARTBEAT_MS);
   if (slot >= 0) writeHeartbeat(writer.bytes, slot, { atMs: at, received, dropped, frames });
   writer.flush(at);
 }

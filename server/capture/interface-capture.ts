@@ -138,8 +138,10 @@ export class InterfaceCapture {
    * says otherwise is not to be believed: it could stretch or shrink timeouts.
    */
   #arrival(atMs: number): number {
-    if (atMs < this.#lastArrivalMs) return this.#lastArrivalMs;
-    this.#lastArrivalMs = Math.min(atMs, this.#edges.monotonicMs());
+    const now = this.#edges.monotonicMs();
+    // Packets are signs of life: where the daemon cannot keep up, the pipe is full and heartbeats find no room in it.
+    this.#lastWordAt = now;
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, Math.min(atMs, now));
     return this.#lastArrivalMs;
   }
 

@@ -164,6 +164,26 @@ test('when the interface is any or lo then loopback and the network are heard', 
   await loopback.end();
 });
 
+test('when nftables hands packets over by NFLOG then what it chose is heard', options, async () => {
+  await using network = await Network.create(['server', 'client']);
+  const [server, client] = [network.host('server'), network.host('client')];
+  const rules = `
+    table inet chosen {
+      chain input {
+        type filter hook prerouting priority raw
+        tcp dport 8001 log group 5 snaplen 128
+      }
+    }`;
+  await server.must(['nft', '-f', '-'], { input: rules });
+  const capture = await listening(server, 'tcp', 'nflog:5');
+  await client.connect(server.ipv4, 8002);
+  await client.connect(server.ipv4, 8001);
+  await capture.waitForLine(/^packet 10\.77\.0\.2 > 10\.77\.0\.1 8001$/);
+  await client.connect(server.ipv6, 8001);
+  await capture.waitForLine(/^packet fd77::2 > fd77::1 8001$/);
+  assert.doesNotMatch((await capture.end()).stderr, /8002/);
+});
+
 test(
   'when an interface goes down, is deleted and comes back then each is said once and knocks are heard in time',
   options,
@@ -230,6 +250,7 @@ test('when the child has its device then it has given everything else up', optio
   assert.match(status, /^NoNewPrivs:\s*1$/m);
   assert.match(status, /^CapEff:\s*0+$/m);
   assert.match(status, /^CapPrm:\s*0+$/m);
+  assert.match(status, /^Seccomp:\s*2$/m);
   const mapped = /^\s*0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'latin1'));
   if (mapped) assert.match(status, /^Uid:\s*65534\s+65534\s+65534\s+65534$/m);
   assert.match(

@@ -185,6 +185,15 @@ describe('one interface', () => {
     assert.deepEqual(told(), ['listening']);
   });
 
+  test('when heartbeats find no room among packets then the packets prove that the child lives', () => {
+    listen();
+    for (let turn = 0; turn < 100; turn += 1) {
+      last().events.packet(now, source, destination, 8000);
+      pass(250, false);
+    }
+    assert.deepEqual(told(), ['listening']);
+  });
+
   test('when the child never opens its device then that is deafness too', () => {
     capture.tick();
     pass(SILENCE_MS + 500, false);
