@@ -19,12 +19,19 @@ const LAST_RETRY_MS = 30_000;
 /** Spends waiting for a writable disk. Each stands for a valid knock, so only holders of secrets can fill it. */
 const MAX_UNWRITTEN = 10_000;
 
+/** Where written-down sequences are struck. */
+export interface LineStriker {
+  /** Durably strikes the line and those before it. Striking what is struck is no error. @throws KnockError STORE */
+  strike(door: string, line: number): Promise<void>;
+}
+
 export interface AdmissionsDeps {
   readonly engine: Engine;
   readonly store: Store;
   readonly firewall: Firewall;
   readonly clock: Clock;
   readonly log: Log;
+  readonly lines: LineStriker;
   readonly doorOf: (name: string) => ActionDoor | undefined;
   /** Called when the set of grants changed: the next close may be due at another time. */
   readonly onGrantsChanged: () => void;
@@ -71,8 +78,8 @@ export class Admissions {
     this.#unwritten = [];
     for (const [at, admission] of waiting.entries()) {
       try {
-        await this.#deps.store.spend(admission, admission.state);
-        this.#deps.log.info('a spent factor is now stored', { door: admission.door, client: admission.client });
+        await this.#spend(admission);
+        this.#deps.log.info('what was used is now stored', { door: admission.door, client: admission.client });
       } catch (error) {
         // A later factor of the client has been stored meanwhile, and this one with it.
         if (error instanceof KnockError && error.code === 'FACTOR_USED') continue;
@@ -102,11 +109,11 @@ export class Admissions {
     };
     const planned = engine.planGrant(admission, clock.now());
     try {
-      await store.spend(admission, admission.state, planned);
+      await this.#spend(admission, planned);
     } catch (error) {
       this.failed += 1;
       if (this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(admission);
-      log.error('not opened: the spent factor could not be stored', { ...fields, reason: formatProblemOf(error) });
+      log.error('not opened: what was used could not be stored', { ...fields, reason: formatProblemOf(error) });
       return;
     }
     const isExtension = engine.grants.get(admission.door, admission.source) !== undefined;
@@ -129,6 +136,17 @@ export class Admissions {
     await store.confirmOpen(admission.door, admission.source).catch((error: unknown) => {
       log.warn('the journal could not be confirmed', { ...fields, reason: formatProblemOf(error) });
     });
+  }
+
+  /** Spends durably, and journals the grant where there is one. Rejects when either is not durable. */
+  async #spend({ door, client, spend }: Admission, grant?: Grant): Promise<void> {
+    const { store, lines } = this.#deps;
+    if (spend.kind === 'factor') {
+      await store.spend({ door, client, keyId: spend.keyId }, spend.state, grant);
+      return;
+    }
+    if (spend.kind === 'line') await lines.strike(door, spend.line);
+    if (grant !== undefined) await store.journal(grant);
   }
 
   /** After a failed opening: whatever may have been half done is undone once, and the grant forgotten. */

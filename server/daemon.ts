@@ -5,12 +5,12 @@
  */
 import { type AddressKey, formatAddress } from '../shared/address.ts';
 import type { Pair } from '../shared/knock.ts';
-import { Admissions } from './admissions.ts';
+import { Admissions, type LineStriker } from './admissions.ts';
 import type { Capture, CaptureStatus } from './capture/capture.ts';
 import type { Clock } from './clock.ts';
 import type { ConfiguredDoor, ServerConfig } from './config/config.ts';
 import type { DoorPolicy, Enrolment } from './core/door.ts';
-import { UNUSED } from './core/door.ts';
+import { TCP_SYN, UNUSED } from './core/door.ts';
 import { type Effect, Engine, type Refusal } from './core/engine.ts';
 import { formatProblemOf } from './error-text.ts';
 import type { Firewall } from './firewall/firewall.ts';
@@ -35,6 +35,7 @@ export interface DaemonDeps {
   readonly firewall: Firewall;
   readonly clock: Clock;
   readonly log: Log;
+  readonly lines: LineStriker;
   /** Whether an address is one of this host's own, asked for every packet. */
   readonly isOwnAddress: (address: AddressKey) => boolean;
   /** The stray budget of a door for a number of enrolled clients. */
@@ -110,11 +111,11 @@ export class Daemon {
   }
 
   /** One packet from a capture child. Synchronous, total, and without I/O: effects are only queued. */
-  readonly arrive = (atMs: number, source: AddressKey, destination: AddressKey, pair: Pair): void => {
+  readonly arrive = (atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags = TCP_SYN): void => {
     if (this.#stopping) return;
     this.#arrivals += 1;
     const { clock, isOwnAddress } = this.#deps;
-    const effects = this.#engine.arrive(atMs, source, destination, pair, isOwnAddress(destination), clock.now());
+    const effects = this.#engine.arrive(atMs, source, destination, pair, flags, isOwnAddress(destination), clock.now());
     for (const effect of effects) this.#apply(effect);
   };
 
@@ -209,10 +210,8 @@ export class Daemon {
   }
 
   #watchClock(wallMs: number): void {
-    const totp = this.#deps.config.doors
-      .flatMap(({ name }) => this.#engine.door(name) ?? [])
-      .filter((door) => door.mode === 'totp');
-    const trusted = totp.every((door) => this.#engine.isClockTrusted(door, wallMs));
+    const doors = this.#deps.config.doors.flatMap(({ name }) => this.#engine.door(name) ?? []);
+    const trusted = doors.every((door) => this.#engine.isClockTrusted(door, wallMs));
     if (trusted !== this.#clockWasTrusted) {
       const seen = new Date(this.#engine.clockHighWater).toISOString();
       if (trusted) this.#deps.log.info('the clock is past what was seen before, totp doors work again');

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { KnockError } from '../shared/errors.ts';
+import type { LineStriker } from './admissions.ts';
 import { OwnAddresses } from './capture/own-addresses.ts';
 import { CaptureSupervisor } from './capture/supervisor.ts';
 import { systemClock } from './clock.ts';
@@ -34,6 +35,11 @@ export interface RunOptions {
   readonly stderr: NodeJS.WritableStream;
 }
 
+/** No door of this version strikes lines: a strike that is asked for all the same must open nothing. */
+const NO_LINES: LineStriker = {
+  strike: (door) => Promise.reject(new KnockError('STORE', `door "${door}" has no file of sequences`)),
+};
+
 /** Runs until SIGTERM or SIGINT; resolves when everything is closed. @throws KnockError when it cannot start */
 export async function runDaemon(options: RunOptions): Promise<void> {
   const { config, stderr } = options;
@@ -57,6 +63,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     firewall,
     clock: systemClock,
     log,
+    lines: NO_LINES,
     isOwnAddress: (address) => own.has(address),
     maxStraysOf: (door, clients) => doorBudget(door, clients).maxStrays,
     readEnrolments: options.readEnrolments,

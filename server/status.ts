@@ -63,7 +63,7 @@ export function describeStatus(engine: Engine, parts: StatusParts, now: Now): St
     healthy:
       parts.guardStands && parts.interfaces.length > 0 && parts.interfaces.every(({ state }) => state === 'listening'),
     guardStands: parts.guardStands,
-    clockTrusted: policies.every((policy) => policy.mode !== 'totp' || engine.isClockTrusted(policy, now.wallMs)),
+    clockTrusted: policies.every((policy) => engine.isClockTrusted(policy, now.wallMs)),
     interfaces: parts.interfaces,
     doors: policies.map(({ name, mode, maxStrays }) => ({
       name,

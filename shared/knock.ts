@@ -20,8 +20,12 @@ export function pairOf(protocol: Protocol, port: number): Pair {
   return protocol === 'udp' ? port + 0x10000 : port;
 }
 
+export function isUdp(pair: Pair): boolean {
+  return pair >= 0x10000;
+}
+
 export function knockOf(pair: Pair): Knock {
-  return pair >= 0x10000 ? { protocol: 'udp', port: pair - 0x10000 } : { protocol: 'tcp', port: pair };
+  return isUdp(pair) ? { protocol: 'udp', port: pair - 0x10000 } : { protocol: 'tcp', port: pair };
 }
 
 /** `8000` for TCP, `8000:udp` for UDP, as in knockd's `sequence` and knock(1). */

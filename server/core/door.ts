@@ -4,19 +4,25 @@
  */
 import type { AddressKey } from '../../shared/address.ts';
 import type { DerivationKey, Shape } from '../../shared/derive.ts';
+import type { Pair } from '../../shared/knock.ts';
 import type { OtpMode } from '../../shared/moving-factor.ts';
 
-export interface DoorPolicy {
+/** Which TCP packets knock: all flags of `set` are there and none of `clear`. Bits as in the TCP header, RFC 9293 3.1. */
+export interface TcpFlagRule {
+  readonly set: number;
+  readonly clear: number;
+}
+
+export const TCP_SYN = 0x02;
+const TCP_ACK = 0x10;
+
+/** SYN without ACK: a packet that opens a connection. Return traffic and established connections never are. */
+export const OPENING_PACKETS: TcpFlagRule = { set: TCP_SYN, clear: TCP_ACK };
+
+/** What every door has, wherever its sequences come from. */
+export interface DoorTerms {
   readonly name: string;
-  readonly mode: OtpMode;
-  readonly shape: Shape;
   readonly order: 'any' | 'strict';
-  /** Seconds of a time step; TOTP. */
-  readonly stepSeconds: number;
-  /** Steps either way of the expected one that are accepted; TOTP. */
-  readonly window: number;
-  /** Counters beyond the next one that are accepted; HOTP. */
-  readonly lookAhead: number;
   /** The longest that a whole sequence may take. */
   readonly seqTimeoutMs: number;
   /** How long a grant lasts (`cmd_timeout`). */
@@ -25,6 +31,40 @@ export interface DoorPolicy {
   readonly maxStrays: number;
   /** Packets to this address knock at the door instead of packets to this host's own addresses. */
   readonly target?: AddressKey;
+  /** Default {@link OPENING_PACKETS}. */
+  readonly tcpFlags?: TcpFlagRule;
+}
+
+/** A door whose sequences are derived from its clients' secrets. */
+export interface DoorPolicy extends DoorTerms {
+  readonly mode: OtpMode;
+  readonly shape: Shape;
+  /** Seconds of a time step; TOTP. */
+  readonly stepSeconds: number;
+  /** Steps either way of the expected one that are accepted; TOTP. */
+  readonly window: number;
+  /** Counters beyond the next one that are accepted; HOTP. */
+  readonly lookAhead: number;
+}
+
+/** A door whose sequences are written down: one that is never spent, or the lines of a file, each for one use. */
+export interface ListedDoor extends DoorTerms {
+  readonly mode: 'static' | 'file';
+  /** Unspent lines that are live at a time, at least 1; for a static door there is one sequence. */
+  readonly lookAhead: number;
+}
+
+export type Door = DoorPolicy | ListedDoor;
+
+export function isDerived(door: Door): door is DoorPolicy {
+  return door.mode === 'totp' || door.mode === 'hotp';
+}
+
+/** One written-down sequence. */
+export interface ListedLine {
+  /** Names the line for as long as the daemon runs, also when lines before it are added or struck. */
+  readonly id: number;
+  readonly pairs: readonly Pair[];
 }
 
 /** One client's right to knock at one door. */

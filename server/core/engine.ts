@@ -7,23 +7,38 @@
  *                              └────> Refusal                └─ failed: stays spent here, and nothing opens
  */
 import type { AddressKey } from '../../shared/address.ts';
-import type { Pair } from '../../shared/knock.ts';
-import type { DoorPolicy, Enrolment, FactorState } from './door.ts';
+import { isUdp, type Pair } from '../../shared/knock.ts';
+import {
+  type Door,
+  type DoorPolicy,
+  type Enrolment,
+  type FactorState,
+  isDerived,
+  type ListedLine,
+  OPENING_PACKETS,
+  type TcpFlagRule,
+} from './door.ts';
 import { type Grant, Grants, type Now } from './grants.ts';
+import { ListedSet } from './listed-set.ts';
 import { LiveSet } from './live-set.ts';
 import { type Completion, DEFAULT_LIMITS, Matcher, type MatcherLimits } from './matcher.ts';
 import { decide, type RefusalReason } from './policy.ts';
 import { SequenceIndex } from './sequence-index.ts';
 
-/** A completed sequence that policy accepted. Its factor is spent in memory already. */
+/** What must be durably spent before an admission may open. */
+export type Spend =
+  | { readonly kind: 'factor'; readonly keyId: string; readonly factor: number; readonly state: FactorState }
+  | { readonly kind: 'line'; readonly line: number }
+  | { readonly kind: 'nothing' };
+
+/** A completed sequence that policy accepted. It is spent in memory already. */
 export interface Admission {
   readonly kind: 'admit';
   readonly door: string;
+  /** Empty where a door does not know its clients apart. */
   readonly client: string;
-  readonly keyId: string;
   readonly source: AddressKey;
-  readonly factor: number;
-  readonly state: FactorState;
+  readonly spend: Spend;
   readonly strays: number;
 }
 
@@ -38,36 +53,48 @@ export interface Refusal {
 
 export type Effect = Admission | Refusal;
 
+/** Doors that look at the same packets share a matcher: same target, same flags. */
 interface Scope {
+  readonly rule: TcpFlagRule;
   readonly index: SequenceIndex;
   readonly matcher: Matcher;
 }
 
-/** Doors that watch this host's own addresses share one scope; each foreign target has its own. */
+/** Scopes of doors without a target: they watch this host's own addresses. */
 const OWN = '';
 const NONE: readonly Effect[] = [];
 
 export class Engine {
   readonly #live: LiveSet;
-  readonly #scopes = new Map<AddressKey | typeof OWN, Scope>();
+  readonly #listed: ListedSet;
+  readonly #scopes = new Map<AddressKey | typeof OWN, Scope[]>();
+  #lastId = 0;
   readonly grants = new Grants();
   #clockHighWater = 0;
   #eligible = 0;
 
-  constructor(server: string, doors: readonly DoorPolicy[], limits: MatcherLimits = DEFAULT_LIMITS) {
-    for (const { target } of doors) this.#scopeOf(target ?? OWN, limits);
-    this.#live = new LiveSet(server, doors, (door) => this.#scopeOf(door.target ?? OWN, limits).index);
+  constructor(server: string, doors: readonly Door[], limits: MatcherLimits = DEFAULT_LIMITS) {
+    const indexOf = (door: Door) => this.#scopeOf(door, limits).index;
+    const nextId = () => {
+      this.#lastId += 1;
+      return this.#lastId;
+    };
+    this.#live = new LiveSet(server, doors.filter(isDerived), indexOf, nextId);
+    this.#listed = new ListedSet(nextId);
+    for (const door of doors) if (!isDerived(door)) this.#listed.add(door, indexOf(door));
   }
 
   /** Packets that reached a matcher, sources it remembers, sources it had to forget, and sequences it watches for. */
   get counters(): { eligible: number; trackedSources: number; evictedSources: number; liveSequences: number } {
     let trackedSources = 0;
     let evictedSources = 0;
-    for (const { matcher } of this.#scopes.values()) {
+    let liveSequences = 0;
+    for (const { matcher, index } of [...this.#scopes.values()].flat()) {
       trackedSources += matcher.trackedSources;
       evictedSources += matcher.evictedSources;
+      liveSequences += index.size;
     }
-    return { eligible: this.#eligible, trackedSources, evictedSources, liveSequences: this.#live.size };
+    return { eligible: this.#eligible, trackedSources, evictedSources, liveSequences };
   }
 
   get clockHighWater(): number {
@@ -78,8 +105,18 @@ export class Engine {
     return this.#live.enrolments();
   }
 
-  door(name: string): DoorPolicy | undefined {
-    return this.#live.door(name);
+  door(name: string): Door | undefined {
+    return this.#live.door(name) ?? this.#listed.door(name);
+  }
+
+  /** The sequences of a listed door: all unspent ones, in the order of use. */
+  setLines(door: string, lines: readonly ListedLine[], now: Now): void {
+    this.#listed.setLines(door, lines, now.monoMs);
+  }
+
+  /** How many unspent lines a listed door has left. */
+  linesLeft(door: string): number {
+    return this.#listed.left(door);
   }
 
   enrol(enrolment: Enrolment, state: FactorState): void {
@@ -104,7 +141,9 @@ export class Engine {
     this.#clockHighWater = wallMs;
   }
 
-  isClockTrusted(door: DoorPolicy, wallMs: number): boolean {
+  /** Whether the clock is good enough for this door; only time steps need one. */
+  isClockTrusted(door: Door, wallMs: number): boolean {
+    if (door.mode !== 'totp') return true;
     return wallMs >= this.#clockHighWater - door.stepSeconds * 1000;
   }
 
@@ -114,24 +153,21 @@ export class Engine {
   }
 
   /**
-   * Takes one packet. `isOwn` says that its destination is one of this host's addresses. `atMs` is the packet's time on
-   * the monotonic clock, `now` the time of processing.
+   * Takes one packet. `isOwn` says that its destination is one of this host's addresses, `flags` are its TCP flags (of no
+   * meaning for UDP). `atMs` is the packet's time on the monotonic clock, `now` the time of processing.
    */
   arrive(
     atMs: number,
     source: AddressKey,
     destination: AddressKey,
     pair: Pair,
+    flags: number,
     isOwn: boolean,
     now: Now,
   ): readonly Effect[] {
-    const target = this.#scopes.get(destination);
-    const own = isOwn ? this.#scopes.get(OWN) : undefined;
-    if (target === undefined && own === undefined) return NONE;
-    this.#eligible += 1;
-    // Where a target is one of our own addresses both scopes see the packet: each has doors of its own.
-    const first = this.#watch(target, atMs, source, pair, now);
-    const second = this.#watch(own, atMs, source, pair, now);
+    // Where a target is one of our own addresses both kinds of scope see the packet: each has doors of its own.
+    const first = this.#watch(this.#scopes.get(destination), atMs, source, pair, flags, now);
+    const second = isOwn ? this.#watch(this.#scopes.get(OWN), atMs, source, pair, flags, now) : NONE;
     if (second.length === 0) return first;
     return first.length === 0 ? second : [...first, ...second];
   }
@@ -148,18 +184,40 @@ export class Engine {
     return this.grants.extended(door, source, client, this.door(door)?.grantMs ?? 0, now);
   }
 
-  #watch(scope: Scope | undefined, atMs: number, source: AddressKey, pair: Pair, now: Now): readonly Effect[] {
-    const completions = scope?.matcher.arrive(atMs, source, pair);
-    if (completions === undefined || completions.length === 0) return NONE;
-    return completions.map((completion) => this.#decide(completion, now));
+  #watch(
+    scopes: readonly Scope[] | undefined,
+    atMs: number,
+    source: AddressKey,
+    pair: Pair,
+    flags: number,
+    now: Now,
+  ): readonly Effect[] {
+    if (scopes === undefined) return NONE;
+    let effects: Effect[] | undefined;
+    for (const { rule, matcher } of scopes) {
+      if (!isUdp(pair) && ((flags & rule.set) !== rule.set || (flags & rule.clear) !== 0)) continue;
+      this.#eligible += 1;
+      const completions = matcher.arrive(atMs, source, pair);
+      if (completions.length === 0) continue;
+      effects ??= [];
+      for (const completion of completions) effects.push(this.#decide(completion, now));
+    }
+    return effects ?? NONE;
   }
 
   #decide(completion: Completion, now: Now): Effect {
     const { sequence, source, strays } = completion;
     const { door, client, keyId, factor } = sequence;
+    const refusal = (reason: RefusalReason): Refusal => ({ kind: 'refuse', door, client, source, reason });
+    const listed = this.#listed.door(door);
+    if (listed !== undefined) {
+      if (!this.#listed.isUnspent(door, factor)) return refusal('replay');
+      this.#listed.spend(door, factor, now.monoMs);
+      const spend: Spend = listed.mode === 'static' ? { kind: 'nothing' } : { kind: 'line', line: factor };
+      return { kind: 'admit', door, client, source, spend, strays };
+    }
     const policy = this.#live.door(door);
     const state = this.#live.state(door, client, keyId);
-    const refusal = (reason: RefusalReason): Refusal => ({ kind: 'refuse', door, client, source, reason });
     if (policy === undefined || state === undefined) return refusal('outside-window');
     const decision = decide(policy, state, factor, {
       completedWallMs: now.wallMs - elapsedMs(completion.completedAtMs, now),
@@ -169,15 +227,18 @@ export class Engine {
     if (!decision.accept) return refusal(decision.reason);
     // Spent in memory before the store is asked: a second completion in the same batch must already be a replay.
     this.#live.spend(door, client, decision.state);
-    return { kind: 'admit', door, client, keyId, source, factor, state: decision.state, strays };
+    const spend: Spend = { kind: 'factor', keyId, factor, state: decision.state };
+    return { kind: 'admit', door, client, source, spend, strays };
   }
 
-  #scopeOf(key: AddressKey | typeof OWN, limits: MatcherLimits): Scope {
-    const present = this.#scopes.get(key);
+  #scopeOf({ target, tcpFlags = OPENING_PACKETS }: Door, limits: MatcherLimits): Scope {
+    const scopes = this.#scopes.get(target ?? OWN) ?? [];
+    this.#scopes.set(target ?? OWN, scopes);
+    const present = scopes.find(({ rule }) => rule.set === tcpFlags.set && rule.clear === tcpFlags.clear);
     if (present !== undefined) return present;
     const index = new SequenceIndex();
-    const scope = { index, matcher: new Matcher(index, limits) };
-    this.#scopes.set(key, scope);
+    const scope = { rule: tcpFlags, index, matcher: new Matcher(index, limits) };
+    scopes.push(scope);
     return scope;
   }
 }

@@ -32,19 +32,20 @@ export class LiveSet {
   readonly #server: string;
   readonly #doors = new Map<string, DoorEntry>();
   readonly #due: { door: DoorEntry; entry: Entry }[] = [];
-  #nextId = 1;
+  readonly #nextId: () => number;
 
   /** `indexOf` gives the index of a door: doors that watch different addresses have different ones. */
-  constructor(server: string, doors: readonly DoorPolicy[], indexOf: (door: DoorPolicy) => SequenceIndex) {
+  constructor(
+    server: string,
+    doors: readonly DoorPolicy[],
+    indexOf: (door: DoorPolicy) => SequenceIndex,
+    nextId: () => number,
+  ) {
     this.#server = server;
+    this.#nextId = nextId;
     for (const policy of doors) {
       this.#doors.set(policy.name, { policy, index: indexOf(policy), entries: new Map(), edge: '' });
     }
-  }
-
-  /** How many sequences the matcher watches for. */
-  get size(): number {
-    return [...new Set([...this.#doors.values()].map(({ index }) => index))].reduce((sum, { size }) => sum + size, 0);
   }
 
   door(name: string): DoorPolicy | undefined {
@@ -163,9 +164,8 @@ export class LiveSet {
   #derive(policy: DoorPolicy, enrolment: Enrolment, factor: number, monoMs: number): LiveSequence {
     const identity = { server: this.#server, door: policy.name, client: enrolment.client, mode: policy.mode };
     const knocks = deriveSequence(enrolment.key, identity, factor, policy.shape);
-    this.#nextId += 1;
     return {
-      id: this.#nextId,
+      id: this.#nextId(),
       door: policy.name,
       client: enrolment.client,
       keyId: enrolment.keyId,

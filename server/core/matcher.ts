@@ -5,6 +5,7 @@
  * For one source, take its eligible packets since the sequence became live, count distinct (protocol, port) pairs, and
  * look at the shortest run that ends at the newest packet and holds all knocks (in order, where the sequence is strict).
  * The sequence is completed when that run holds at most n + maxStrays distinct pairs and lasts at most seqTimeoutMs.
+ * What completed a sequence is used up for it: a repeated last packet does not complete it again.
  * Nothing else matters: not other sources, not other doors, not what the source sent before.
  *
  * Which packets are eligible (own addresses, SYN without ACK) is decided before; whether a completed sequence may open
@@ -83,6 +84,7 @@ export class Matcher {
       const strays = run.distinct - sequence.pairs.length;
       if (run.startedAtMs < sequence.enteredAtMs) continue;
       if (strays > sequence.maxStrays || atMs - run.startedAtMs > sequence.seqTimeoutMs) continue;
+      track.consume(sequence);
       completions ??= [];
       completions.push({
         sequence,

@@ -27,6 +27,8 @@ export class SourceTrack {
   readonly #times: number[] = [];
   readonly #numbers: number[] = [];
   readonly #progress = new Map<number, Progress>();
+  /** For each sequence that this source has completed: the arrival that did. What was before is used up for it. */
+  readonly #consumed = new Map<number, number>();
   #arrivals = 0;
   /** The arrival number of the newest pair that was forgotten for want of room. */
   #forgotten = -1;
@@ -76,6 +78,7 @@ export class SourceTrack {
     }
     const startedAtMs = this.#times[oldest];
     if (matched < sequence.pairs.length || startedAtMs === undefined) return { matched };
+    if ((this.#numbers[oldest] ?? 0) <= (this.#consumed.get(sequence.id) ?? -1)) return { matched };
     return { startedAtMs, distinct: this.#pairs.length - oldest };
   }
 
@@ -108,14 +111,21 @@ export class SourceTrack {
     return { startedAtMs: times[last] ?? 0, distinct: this.#pairs.length - first };
   }
 
+  /** The newest packet completed `sequence`: neither it nor any before it counts for that sequence again. */
+  consume(sequence: LiveSequence): void {
+    this.#progress.delete(sequence.id);
+    this.#consumed.set(sequence.id, this.#arrivals - 1);
+  }
+
   /** Drops progress on sequences that are gone, or whose latest run has fallen out of memory. Amortized: called often. */
   prune(index: SequenceIndex): void {
-    if (this.#progress.size < this.#pruneAt) return;
+    if (this.#progress.size + this.#consumed.size < this.#pruneAt) return;
     const oldest = this.#numbers[0] ?? 0;
+    for (const [id, number] of this.#consumed) if (!index.has(id) || number < oldest) this.#consumed.delete(id);
     for (const [id, { numbers }] of this.#progress) {
       if (!index.has(id) || (numbers[0] ?? -1) < oldest) this.#progress.delete(id);
     }
-    this.#pruneAt = Math.max(16, this.#progress.size * 2);
+    this.#pruneAt = Math.max(16, (this.#progress.size + this.#consumed.size) * 2);
   }
 
   #begin(sequence: LiveSequence): Progress {

@@ -5,7 +5,7 @@
 import type { AddressKey } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
 import type { FactorState } from '../core/door.ts';
-import { checkSpend, checkWhole, factorUsed } from './spend-check.ts';
+import { checkGrant, checkSpend, checkWhole, factorUsed } from './spend-check.ts';
 import type { FactorOwner, JournaledGrant, Store, StoredState } from './store.ts';
 
 export class MemoryStore implements Store {
@@ -33,6 +33,12 @@ export class MemoryStore implements Store {
     if (factor.spent <= (this.#factors.get(key)?.spent ?? -1)) throw factorUsed(owner);
     this.#factors.set(key, { ...factor, door, client, keyId });
     if (grant !== undefined) this.#grants.set(grantKey(grant.door, grant.source), { ...grant, confirmed: false });
+  }
+
+  async journal(grant: Omit<JournaledGrant, 'confirmed'>): Promise<void> {
+    checkGrant(grant);
+    this.#checkWritable();
+    this.#grants.set(grantKey(grant.door, grant.source), { ...grant, confirmed: false });
   }
 
   async confirmOpen(door: string, source: AddressKey): Promise<void> {

@@ -8,10 +8,14 @@ import type { FactorOwner, JournaledGrant } from './store.ts';
 
 /** @throws KnockError STORE when a number is none that can be kept exactly */
 export function checkSpend(factor: FactorState, grant: Omit<JournaledGrant, 'confirmed'> | undefined): void {
-  const times = [factor.spent, ...(factor.lastUse === undefined ? [] : [factor.lastUse])];
-  if (grant !== undefined) times.push(grant.openedAt, grant.expiresAt);
-  times.forEach(checkWhole);
+  [factor.spent, ...(factor.lastUse === undefined ? [] : [factor.lastUse])].forEach(checkWhole);
+  if (grant !== undefined) checkGrant(grant);
   if (!Number.isFinite(factor.drift)) throw unkeepable(factor.drift);
+}
+
+/** @throws KnockError STORE when a time is none that can be kept exactly */
+export function checkGrant(grant: Omit<JournaledGrant, 'confirmed'>): void {
+  [grant.openedAt, grant.expiresAt].forEach(checkWhole);
 }
 
 /** @throws KnockError STORE unless it is an integer from 0 to 2^53 - 1 */

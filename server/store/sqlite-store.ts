@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { type AddressKey, addressBytes, addressKeyOfBytes } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
 import type { FactorState } from '../core/door.ts';
-import { checkSpend, checkWhole, factorUsed } from './spend-check.ts';
+import { checkGrant, checkSpend, checkWhole, factorUsed } from './spend-check.ts';
 import { lockState, openState, type Sqlite, STATE_FILE, storeError } from './state-file.ts';
 import type { FactorOwner, JournaledGrant, Store, StoredState } from './store.ts';
 
@@ -97,6 +97,11 @@ export class SqliteStore implements Store {
       if (changes !== 1) throw factorUsed(owner);
       if (grant !== undefined) database.prepare(JOURNAL).run({ ...grant, source: blob(grant.source) });
     });
+  }
+
+  async journal(grant: Omit<JournaledGrant, 'confirmed'>): Promise<void> {
+    checkGrant(grant);
+    this.#change((database) => database.prepare(JOURNAL).run({ ...grant, source: blob(grant.source) }));
   }
 
   async confirmOpen(door: string, source: AddressKey): Promise<void> {

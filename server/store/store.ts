@@ -39,6 +39,8 @@ export interface Store {
    * grant, unconfirmed, replacing the one of the same door and source. Without a grant only the factor is spent.
    */
   spend(owner: FactorOwner, factor: FactorState, grant?: Omit<JournaledGrant, 'confirmed'>): Promise<void>;
+  /** Journals a grant, unconfirmed, in place of the one of the same door and source: for doors that spend elsewhere. */
+  journal(grant: Omit<JournaledGrant, 'confirmed'>): Promise<void>;
   confirmOpen(door: string, source: AddressKey): Promise<void>;
   /** Forgets the grant: the close has been done. */
   closeGrant(door: string, source: AddressKey): Promise<void>;

@@ -51,6 +51,19 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
       await store.close();
     });
 
+    test('when a grant is journaled alone then it is there unconfirmed, and replaces a confirmed one', async () => {
+      const store = await make();
+      await store.journal(grantFor('192.0.2.7'));
+      await store.confirmOpen('ssh', source('192.0.2.7'));
+      await store.journal(grantFor('192.0.2.7', { expiresAt: 40_000 }));
+      assert.deepEqual(await store.load(), {
+        factors: [],
+        grants: [{ ...grantFor('192.0.2.7', { expiresAt: 40_000 }), confirmed: false }],
+        clockHighWater: 0,
+      });
+      await store.close();
+    });
+
     for (const again of [6, 7]) {
       test(`when 7 is spent then spending ${again} rejects and changes neither factor nor grants`, async () => {
         const store = await make();

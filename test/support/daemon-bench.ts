@@ -148,6 +148,7 @@ export class DaemonBench {
       firewall: this.firewall,
       clock: { now: () => ({ wallMs: this.wallMs, monoMs: this.monoMs }) },
       log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+      lines: { strike: async () => undefined },
       isOwnAddress: (key) => key === HERE,
       maxStraysOf: () => maxStrays,
       readEnrolments: async () => this.enrolments,

@@ -41,7 +41,7 @@ test('when the spend cannot be stored then nothing opens, the log says why, and 
   bench.knock(laptop, 1000, SOURCE);
   await bench.settled();
   assert.deepEqual(bench.events, ['spend failed']);
-  assert.match(bench.lines.join('\n'), /error not opened: the spent factor could not be stored .*no space left/);
+  assert.match(bench.lines.join('\n'), /error not opened: what was used could not be stored .*no space left/);
   bench.store.failing.clear();
   bench.knock(phone, 1000, SOURCE);
   await bench.settled();
@@ -220,7 +220,7 @@ test('replays are logged a few times a minute, not as often as they come', async
   await bench.settled();
   const refusals = bench.lines.filter((line) => line.includes('refused: replay'));
   assert.ok(refusals.length >= 1 && refusals.length <= 5, `${refusals.length} lines`);
-  assert.ok((bench.daemon.status().counters['refused'] ?? 0) > 100);
+  assert.ok((bench.daemon.status().counters['refused'] ?? 0) >= 100);
 });
 
 test('no line holds a port of a sequence, spent or not', async () => {

@@ -1,7 +1,7 @@
 /** Port scans against the engine with real derivation: no sweep opens a door, whatever its order (issue of knockd #71). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DoorPolicy, UNUSED } from '../../server/core/door.ts';
+import { type DoorPolicy, TCP_SYN, UNUSED } from '../../server/core/door.ts';
 import { Engine } from '../../server/core/engine.ts';
 import { address, doorPolicy, enrolment, SERVER } from '../support/doors.ts';
 
@@ -42,7 +42,7 @@ for (const { name, policy } of doors) {
       for (let round = 0; round < 3; round += 1) {
         for (const port of sweep.ports) {
           now.monoMs += 0.01;
-          assert.equal(engine.arrive(now.monoMs, source, here, port, true, now).length, 0);
+          assert.equal(engine.arrive(now.monoMs, source, here, port, TCP_SYN, true, now).length, 0);
         }
       }
       assert.ok(engine.counters.trackedSources <= 1);
