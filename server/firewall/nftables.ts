@@ -4,7 +4,8 @@
  *
  * When the daemon dies, the table stays: ports stay shut and grants end on time. Established sessions live on after a
  * close, by conntrack: a guarded port must not be exempt from tracking (`notrack`). Guarded are services of this host; what
- * is translated and forwarded elsewhere (a container's published port) does not pass the input hook.
+ * is translated and forwarded elsewhere (a container's published port) does not pass the input hook. A session that is
+ * older than conntrack on this host (nothing used it before our first rule) goes on once the host sends something in it.
  *
  * When somebody takes the table away (`nft flush ruleset`, a firewall manager's reload), the doors are open to everyone
  * and no event tells us. Two things mend it: `guardStands`, which the daemon asks on a timer, compares the table with what
