@@ -12,7 +12,7 @@ import { KnockError } from '../../shared/errors.ts';
 import { NAME_PATTERN, type Service } from '../../shared/profile-uri.ts';
 import type { Opening } from './firewall.ts';
 
-export const TABLE = 'inet knock_otp';
+const TABLE = 'inet knock_otp';
 
 /** A door as this table guards it. */
 export interface GuardedDoor {

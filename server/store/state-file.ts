@@ -112,7 +112,7 @@ export function storeError(path: string, what: string, cause: unknown): KnockErr
   });
 }
 
-export function sqliteCode(error: unknown): string {
+function sqliteCode(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
