@@ -2,7 +2,7 @@
  * The firewall edge: the verbs that every backend has, run by one contract suite (test/contract). A backend knows how
  * one kind of door opens; which sources are let in, until when, and that each is closed once, is the grants' business.
  */
-import type { AddressKey } from '../../shared/address.ts';
+import { type AddressKey, isIpv4 } from '../../shared/address.ts';
 import type { Service } from '../../shared/profile-uri.ts';
 
 /** What a door does when it opens. */
@@ -10,10 +10,36 @@ export type DoorAction =
   | { readonly kind: 'nftables'; readonly services: readonly Service[] }
   | {
       readonly kind: 'command';
-      /** As configured, with %IP%; split into arguments without a shell. */
+      /** As configured, with %IP%; split into arguments without a shell unless `shell` says so. */
       readonly start: string;
+      /** Without it there is nothing to close, and nothing is held: every opening runs `start`, see {@link commandsFor}. */
       readonly stop?: string;
+      /** What runs for IPv6 sources in their place; absent: the same. The empty text: nothing. */
+      readonly start6?: string;
+      readonly stop6?: string;
+      /** The commands are /bin/sh's to read. */
+      readonly shell?: boolean;
+      /** The user whose rights they run with; absent: the daemon's. */
+      readonly runAs?: string;
     };
+
+export type CommandAction = Extract<DoorAction, { readonly kind: 'command' }>;
+
+/** The commands for one source, undefined where nothing runs. As in knockd, what was not started is not stopped. */
+export function commandsFor(
+  { start, stop, start6, stop6 }: CommandAction,
+  source: AddressKey,
+): { readonly start: string | undefined; readonly stop: string | undefined } {
+  const opening = isIpv4(source) ? start : (start6 ?? start);
+  const closing = isIpv4(source) ? stop : (stop6 ?? stop);
+  if (opening === '') return { start: undefined, stop: undefined };
+  return { start: opening, stop: closing === '' ? undefined : closing };
+}
+
+/** Whether an opening for this source has to be closed by us: kept as a grant, journaled, and ended once. */
+export function hasClose(action: DoorAction, source: AddressKey): boolean {
+  return action.kind !== 'command' || commandsFor(action, source).stop !== undefined;
+}
 
 export interface ActionDoor {
   readonly name: string;
