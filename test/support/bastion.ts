@@ -225,7 +225,12 @@ ${doors}`;
     const knocks = this.#barrier.sequence(this.#barrierCounter);
     this.#barrierCounter += 1;
     await this.send(knocks, { source: BARRIER_SOURCE });
-    await this.daemon.waitForLine(/\b(opened|extended)\b.*door=barrier/, mark);
+    try {
+      await this.daemon.waitForLine(/\b(opened|extended)\b.*door=barrier/, mark, 10_000);
+    } catch (cause) {
+      const { stdout } = await this.control('status', '--json');
+      throw new Error(`the barrier did not open, status: ${stdout}`, { cause });
+    }
   }
 
   /** What a connection to the hidden port from a host becomes. */
