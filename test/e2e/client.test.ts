@@ -34,7 +34,7 @@ test('an established connection lives on when its door closes', options, async (
   const laptop = await bastion.enroll('laptop');
   await bastion.start();
   await bastion.send(laptop.sequence(0));
-  await bastion.daemon.waitForLine(/\bopened\b.*door=ssh/);
+  await bastion.daemon.waitForLine(/otpd: opened .*door=ssh/);
   const script = `const s = require('node:net').connect(22, '${bastion.server.ipv4}');
     s.on('data', (d) => process.stdout.write(String(d)));
     process.on('SIGUSR2', () => s.write('still here\\n'));`;

@@ -7,7 +7,7 @@ import { Bastion } from '../support/bastion.ts';
 import { skipWithoutNamespaces } from '../support/namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
-const OPENED = /\bopened\b.*door=ssh/;
+const OPENED = /otpd: opened .*door=ssh/;
 const HOTP_DOOR = '[ssh]\notp = hotp\nlook_ahead = 10\nopen = nftables tcp/22\n';
 
 for (const [title, drift] of [
@@ -65,9 +65,9 @@ test(
     const mark = bastion.daemon.mark;
     for (const spent of [0, 9, 10]) await bastion.send(laptop.sequence(spent));
     await bastion.barrier();
-    assert.doesNotMatch(bastion.daemon.stderr.slice(mark), /\b(opened|extended)\b.*door=ssh/);
+    assert.doesNotMatch(bastion.daemon.stderr.slice(mark), /otpd: (opened|extended) .*door=ssh/);
     await bastion.send(laptop.sequence(11));
-    await bastion.daemon.waitForLine(/\b(opened|extended)\b.*door=ssh/, mark);
+    await bastion.daemon.waitForLine(/otpd: (opened|extended) .*door=ssh/, mark);
   },
 );
 
@@ -76,9 +76,9 @@ test('two clients of one door do not spend each other their counters', options, 
   const [laptop, phone] = [await bastion.enroll('laptop'), await bastion.enroll('phone')];
   await bastion.start();
   await bastion.send(laptop.sequence(0));
-  await bastion.daemon.waitForLine(/\bopened\b.*client=laptop/);
+  await bastion.daemon.waitForLine(/otpd: opened .*client=laptop/);
   await bastion.send(phone.sequence(0), { from: bastion.other });
-  await bastion.daemon.waitForLine(/\bopened\b.*client=phone/);
+  await bastion.daemon.waitForLine(/otpd: opened .*client=phone/);
 });
 
 test('a client that is enrolled or revoked while the daemon runs is let in or not at once', options, async () => {

@@ -7,7 +7,7 @@ import { Bastion } from '../support/bastion.ts';
 import { skipWithoutNamespaces } from '../support/namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
-const OPENED = /\bopened\b.*door=ssh/;
+const OPENED = /otpd: opened .*door=ssh/;
 
 test('when the daemon is killed between spend and open then that knock never opens again', options, async () => {
   await using bastion = await Bastion.create();
@@ -52,7 +52,7 @@ test(
       const mark = bastion.daemon.mark;
       await bastion.send(laptop.sequence(counter));
       counter += 1;
-      await bastion.daemon.waitForLine(/\b(opened|extended)\b.*door=ssh/, mark, 5000).catch((cause: unknown) => {
+      await bastion.daemon.waitForLine(/otpd: (opened|extended) .*door=ssh/, mark, 5000).catch((cause: unknown) => {
         throw new Error(`no knock opened ${when}`, { cause });
       });
     };

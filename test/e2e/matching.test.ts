@@ -6,7 +6,7 @@ import { Bastion, type EnrolledClient } from '../support/bastion.ts';
 import { skipWithoutNamespaces } from '../support/namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 240_000 };
-const OPENED = /\bopened\b.*door=ssh/;
+const OPENED = /otpd: opened .*door=ssh/;
 const EVERY_PORT: readonly Knock[] = Array.from({ length: 65_535 }, (_, at) => ({ protocol: 'tcp', port: at + 1 }));
 
 /** The same order in every run: 48271 generates the numbers below the prime 2^31 - 1. */

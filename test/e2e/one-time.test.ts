@@ -6,7 +6,7 @@ import { Bastion } from '../support/bastion.ts';
 import { skipWithoutNamespaces } from '../support/namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
-const OPENED = /\bopened\b.*door=ssh/;
+const OPENED = /otpd: opened .*door=ssh/;
 const CLOSED = /\bclosed\b.*door=ssh/;
 
 const doorFor = (seconds: number, more = '') =>

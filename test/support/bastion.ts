@@ -226,7 +226,7 @@ ${doors}`;
     this.#barrierCounter += 1;
     await this.send(knocks, { source: BARRIER_SOURCE });
     try {
-      await this.daemon.waitForLine(/\b(opened|extended)\b.*door=barrier/, mark, 10_000);
+      await this.daemon.waitForLine(/otpd: (opened|extended) .*door=barrier/, mark, 10_000);
     } catch (cause) {
       const { stdout } = await this.control('status', '--json');
       throw new Error(`the barrier did not open, status: ${stdout}`, { cause });
