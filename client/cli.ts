@@ -1,0 +1,141 @@
+/**
+ * The command line: grammar, help, and how outcomes become words and exit codes. Results go to standard output; talk
+ * goes to standard error behind `knock-otp:`, lower case, no full stop. What a command does is in the module it loads.
+ */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import pc from 'picocolors';
+import { exitCodeOf, KnockError } from '../shared/errors.ts';
+import type { Deps } from './deps.ts';
+import type { HostOptions } from './host-command.ts';
+import type { ShowOptions } from './show-command.ts';
+import { PROGRAM, print, say } from './talk.ts';
+
+/** Default of --timeout: room for the wait until a used step of 30 s is over, and for two factors. */
+const DEFAULT_TIMEOUT_S = 60;
+
+const HELP_TAIL = `
+Exit code: 0 the door is open (or the knocks are sent, with --no-verify), 1 it is not, 2 the command line or a profile is wrong.
+A host called like a command: ${PROGRAM} knock HOST.
+For ssh: ProxyCommand ${PROGRAM} --proxy %h %p`;
+
+/**
+ * The whole command line as a commander program that never ends the process.
+ * @throws from parseAsync: CommanderError for usage and help, KnockError for everything expected
+ */
+export function createProgram(deps: Deps): Command {
+  const program = new Command(PROGRAM)
+    .description('opens a hidden door on HOST with a one-time knock')
+    .usage('HOST [options]\n       knock-otp COMMAND ...')
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .helpOption('-h, --help', 'show this help')
+    .option('-V, --version', 'show the version')
+    .addHelpText('after', HELP_TAIL);
+  setUp(program, deps);
+  hostCommand(program, '[host]', deps);
+  hostCommand(sub(program, deps, 'knock', 'the same, for a host that is called like a command'), '<host>', deps);
+
+  sub(program, deps, 'add', 'add the profile that knock-otpd enroll printed')
+    .argument('<uri>', 'the otpauth:// line, or - to read it from standard input')
+    .option('--host <address>', 'name or address to knock at')
+    .option('--as <name>', 'what to type for it (default: the name of the server)')
+    .action(async (uri: string, options: { host?: string; as?: string }) => {
+      const { addProfile } = await import('./profile-commands.ts');
+      await addProfile(uri, options, deps);
+    });
+  sub(program, deps, 'list', 'list the profiles')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { listProfiles } = await import('./profile-commands.ts');
+      await listProfiles(options.json === true, deps);
+    });
+  sub(program, deps, 'remove', 'remove a profile')
+    .argument('<name>')
+    .option('--door <door>', 'which of its doors')
+    .action(async (name: string, options: { door?: string }) => {
+      const { removeProfile } = await import('./profile-commands.ts');
+      await removeProfile(name, options.door, deps);
+    });
+  sub(program, deps, 'show', 'print the sequence of the next knock without spending it')
+    .argument('<host>')
+    .option('--door <door>', 'which of its doors')
+    .option('--at <unix-seconds>', 'the sequence of that time', integer(0, 2 ** 40))
+    .option('--counter <n>', 'the sequence of that counter', integer(0, Number.MAX_SAFE_INTEGER))
+    .option('--code', 'the code that an authenticator app shows, to compare clock and secret')
+    .action(async (host: string, options: ShowOptions) => {
+      const { showHost } = await import('./show-command.ts');
+      await showHost(host, options, deps);
+    });
+  return program;
+}
+
+/** Runs the program. Never throws: returns the exit code, 0 done, 1 failed, 2 usage. */
+export async function run(argv: readonly string[], deps: Deps): Promise<0 | 1 | 2> {
+  try {
+    await createProgram(deps).parseAsync([...argv], { from: 'user' });
+    return 0;
+  } catch (error) {
+    // Commander has printed its own message or help.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    complain(error, deps);
+    return exitCodeOf(error);
+  }
+}
+
+function hostCommand(command: Command, host: string, deps: Deps): void {
+  command
+    .argument(host, 'a profile, or the host or address in one')
+    .argument('[port]', 'with --proxy: the port to connect to')
+    .option('--door <door>', 'which door, where the host has several')
+    .option('-4', 'knock over IPv4')
+    .option('-6', 'knock over IPv6')
+    .option('--both', 'knock over both, one factor each')
+    .option('--no-verify', 'send the knocks and do not look whether the door opens')
+    .option('--timeout <seconds>', 'for everything together', integer(1, 3600), DEFAULT_TIMEOUT_S)
+    .option('--proxy', 'then carry a connection to PORT over standard input and output')
+    .option('-v, --verbose', 'show each knock when it is sent')
+    .option('--json', 'the result as JSON')
+    .action(async (name: string | undefined, port: string | undefined, options: HostOptions) => {
+      if (options.version === true) {
+        const { version } = await import('./version.ts');
+        print(deps, version());
+        return;
+      }
+      if (name === undefined) {
+        throw new KnockError('USAGE', 'no host given', { hint: 'knock-otp HOST, or knock-otp --help' });
+      }
+      const { knockAtHost } = await import('./host-command.ts');
+      await knockAtHost(name, port, options, deps);
+    });
+}
+
+function sub(program: Command, deps: Deps, name: string, description: string): Command {
+  const command = program.command(name).description(description).helpOption('-h, --help', 'show this help');
+  setUp(command, deps);
+  return command;
+}
+
+function setUp(command: Command, deps: Deps): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => deps.stdout.write(text),
+    writeErr: (text) => deps.stderr.write(text),
+    // The help must read the same in a pipe, a narrow terminal and the documentation.
+    getOutHelpWidth: () => 120,
+    getErrHelpWidth: () => 120,
+    outputError: (text, write) => write(`${PROGRAM}: ${text}${PROGRAM}: hint: see ${PROGRAM} --help\n`),
+  });
+}
+
+function complain(error: unknown, deps: Deps): void {
+  const { red, dim } = pc.createColors(deps.stderr.isTTY === true && (deps.env['NO_COLOR'] ?? '') === '');
+  say(deps, `${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
+  if (error instanceof KnockError && error.hint !== undefined) say(deps, `${dim('hint:')} ${error.hint}`);
+}
+
+function integer(from: number, to: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^[0-9]{1,16}$/.test(text) && from <= value && value <= to) return value;
+    throw new InvalidArgumentError(`not an integer from ${from} to ${to}`);
+  };
+}

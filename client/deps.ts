@@ -1,0 +1,70 @@
+/**
+ * Everything of the outside world that the client touches, as one value, so that the whole program runs inside a test.
+ * The real one is made in system.ts.
+ */
+import type { Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
+import type { Knock } from '../shared/knock.ts';
+import type { Owner } from './private-files.ts';
+
+export interface Address {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
+export interface Clock {
+  /** Unix milliseconds. */
+  wallMs(): number;
+  /** Milliseconds that no clock adjustment touches. */
+  monotonicMs(): number;
+  /** Returns early, without error, when the signal aborts. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** What came of sending one pass of a sequence. */
+export interface SendReport {
+  /** Knocks that left this host, as far as it can tell. */
+  readonly sent: number;
+  /** System codes of those that did not, such as ENETUNREACH. */
+  readonly failures: readonly string[];
+}
+
+export interface SendOptions {
+  /** Pause between two knocks; 0 sends them at once. */
+  readonly gapMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What the port said while it was not open. */
+export interface ProbeSeen {
+  /** How often the connection was refused: something answered, but does not listen there. */
+  refused: number;
+  /** How often the path said that there is no way. */
+  unreachable: number;
+}
+
+export interface Network {
+  /** Addresses in the resolver's order. @throws KnockError NETWORK */
+  resolve(host: string, family: 0 | 4 | 6): Promise<readonly Address[]>;
+  /** Asks the routing table without sending anything: a system code when there is no way, undefined when there is. */
+  routeError(address: Address): Promise<string | undefined>;
+  send(address: Address, knocks: readonly Knock[], options: SendOptions): Promise<SendReport>;
+  /** Connects as soon as the port is open; undefined when the signal aborts first. `seen` is filled in meanwhile. */
+  probe(address: Address, port: number, seen: ProbeSeen, signal: AbortSignal): Promise<Socket | undefined>;
+}
+
+export interface Talk extends Writable {
+  readonly isTTY?: boolean;
+}
+
+export interface Deps {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable;
+  readonly stderr: Talk;
+  /** Lets whoever reads our output see its end while we go on reading: `--proxy` after the server's half-close. */
+  closeStdout(): Promise<void>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly owner: Owner;
+  readonly clock: Clock;
+  readonly network: Network;
+}

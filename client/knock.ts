@@ -1,0 +1,239 @@
+/**
+ * A run of knocks at one host: reserve a factor, send its sequence, watch the port, repeat on loss, go on to the next
+ * factor or address, within a bounded time. Which factor and when is plan.ts; sockets and clocks come as deps.
+ */
+import type { Socket } from 'node:net';
+import { derivationKey, deriveSequence } from '../shared/derive.ts';
+import { KnockError } from '../shared/errors.ts';
+import { formatSequence, type Knock } from '../shared/knock.ts';
+import { type Profile, profileShape } from '../shared/profile-uri.ts';
+import type { Address, Deps, ProbeSeen, SendReport } from './deps.ts';
+import type { FactorLedger } from './factors.ts';
+import { addressesOf, doorClosed, nothingSent, stepUsed } from './outcome.ts';
+import {
+  BLIND_RESEND_AFTER_MS,
+  type FactorPlan,
+  factorBudget,
+  MAX_ADDRESSES,
+  PATIENCE_MS,
+  planFactor,
+  RESEND_AFTER_MS,
+  STRICT_GAP_MS,
+} from './plan.ts';
+
+/** One address family, whichever the resolver prefers, or one after the other with a factor each. */
+export type Families = 'any' | 4 | 6 | 'both';
+
+export interface KnockRequest {
+  readonly profile: Profile;
+  /** What the user typed, for messages. */
+  readonly name: string;
+  /** Name or address to knock at. */
+  readonly target: string;
+  readonly families: Families;
+  /** The TCP port that shows that the door is open; undefined to send without looking. */
+  readonly verifyPort: number | undefined;
+  /** For everything together, waiting included. */
+  readonly timeoutMs: number;
+}
+
+export interface Opening {
+  readonly address: Address;
+  readonly factor: number;
+  readonly elapsedMs: number;
+  /** The connection that proved that the door is open; the caller owns it. Undefined when nothing was verified. */
+  readonly socket: Socket | undefined;
+}
+
+export type KnockEvent =
+  | { readonly kind: 'waiting'; readonly waitMs: number }
+  | { readonly kind: 'knocking'; readonly address: Address; readonly factor: number }
+  | { readonly kind: 'sent'; readonly address: Address; readonly knocks: readonly Knock[]; readonly pass: number };
+
+type Edges = Pick<Deps, 'clock' | 'network'>;
+type Listener = (event: KnockEvent) => void;
+
+/** A countdown has seconds; a clock that is set while we wait is noticed as soon. */
+const COUNTDOWN_MS = 1000;
+
+/**
+ * Knocks until the door is open. One result for each family asked for: with `both`, one may open and the other not.
+ * @returns openings, and errors DOOR_CLOSED, FACTOR_USED, NETWORK or STORE as values
+ */
+export async function knock(
+  request: KnockRequest,
+  ledger: FactorLedger,
+  edges: Edges,
+  listener: Listener,
+): Promise<readonly (Opening | KnockError)[]> {
+  const startedMs = edges.clock.monotonicMs();
+  const run = new Run(request, ledger, edges, listener, startedMs + request.timeoutMs);
+  const results: (Opening | KnockError)[] = [];
+  // One after the other: a factor is spent by the first address that completes it, so each needs its own.
+  for (const family of request.families === 'both' ? ([4, 6] as const) : [request.families]) {
+    try {
+      results.push(await run.at(family === 'any' ? 0 : family));
+    } catch (error) {
+      if (!(error instanceof KnockError)) throw error;
+      results.push(error);
+    }
+  }
+  return results;
+}
+
+class Run {
+  readonly #request: KnockRequest;
+  readonly #ledger: FactorLedger;
+  readonly #edges: Edges;
+  readonly #listener: Listener;
+  readonly #deadlineMs: number;
+  readonly #sequenceOf: (factor: number) => Knock[];
+
+  constructor(request: KnockRequest, ledger: FactorLedger, edges: Edges, listener: Listener, deadlineMs: number) {
+    this.#request = request;
+    this.#ledger = ledger;
+    this.#edges = edges;
+    this.#listener = listener;
+    this.#deadlineMs = deadlineMs;
+    const key = derivationKey(request.profile.secret);
+    const shape = profileShape(request.profile);
+    this.#sequenceOf = (factor) => deriveSequence(key, request.profile, factor, shape);
+  }
+
+  async at(family: 0 | 4 | 6): Promise<Opening> {
+    const startedMs = this.#edges.clock.monotonicMs();
+    const addresses = await this.#reachable(family);
+    const seen: ProbeSeen = { refused: 0, unreachable: 0 };
+    const failures: string[] = [];
+    let mayBeEarly = true;
+    let factors = 0;
+    let packets = 0;
+    for (; factors < factorBudget(addresses.length) && this.#leftMs() > 0; factors += 1) {
+      const address = addresses[factors % addresses.length];
+      if (address === undefined) break;
+      const plan = await this.#reserve(mayBeEarly, factors > 0);
+      if (plan === undefined) break;
+      this.#listener({ kind: 'knocking', address, factor: plan.factor });
+      const { report, socket } = await this.#try(address, plan.factor, seen);
+      packets += report.sent;
+      failures.push(...report.failures);
+      const open = socket !== undefined || (this.#request.verifyPort === undefined && report.sent > 0);
+      if (open) return { address, factor: plan.factor, elapsedMs: this.#edges.clock.monotonicMs() - startedMs, socket };
+      // A step that was sent before its time and failed hints at a clock that is ahead: the next one waits for its own.
+      if (plan.early) mayBeEarly = false;
+    }
+    if (packets === 0) throw nothingSent(this.#request.name, addresses, failures);
+    const elapsedMs = this.#edges.clock.monotonicMs() - startedMs;
+    throw doorClosed(this.#request, addresses, { factors, elapsedMs, seen });
+  }
+
+  /** The addresses that have a route, judged before a factor is spent. */
+  async #reachable(family: 0 | 4 | 6): Promise<readonly Address[]> {
+    const { network } = this.#edges;
+    const all = (await network.resolve(this.#request.target, family)).slice(0, MAX_ADDRESSES);
+    const errors = await Promise.all(all.map((address) => network.routeError(address)));
+    const reachable = all.filter((_, at) => errors[at] === undefined);
+    if (reachable.length === 0) {
+      const codes = errors.filter((code) => code !== undefined);
+      throw nothingSent(this.#request.name, all, codes);
+    }
+    return reachable;
+  }
+
+  /**
+   * Reserves the next factor, waiting for it where the server would not take it yet. Undefined, when others were tried
+   * before, for one that cannot be had in the time that is left: then what was seen says more than the wait.
+   */
+  async #reserve(mayBeEarly: boolean, triedBefore: boolean): Promise<FactorPlan | undefined> {
+    const { clock } = this.#edges;
+    const { mode, step, window, counter } = this.#request.profile;
+    for (;;) {
+      const lastUsed = await this.#ledger.last();
+      const plan = planFactor({
+        mode,
+        wallMs: clock.wallMs(),
+        stepSeconds: step,
+        window,
+        firstCounter: counter,
+        lastUsed,
+        mayBeEarly,
+      });
+      const leftMs = this.#leftMs();
+      if (leftMs <= 0 || plan.waitMs >= leftMs) {
+        if (triedBefore) return undefined;
+        throw stepUsed(this.#request, plan, `${this.#ledger.folder}/${lastUsed}`);
+      }
+      if (plan.waitMs === 0) {
+        if (await this.#ledger.reserve(plan.factor)) return plan;
+      } else {
+        this.#listener({ kind: 'waiting', waitMs: plan.waitMs });
+        // The remainder first, so that the countdown shows whole seconds.
+        await clock.sleep(plan.waitMs % COUNTDOWN_MS || COUNTDOWN_MS);
+      }
+    }
+  }
+
+  async #try(
+    address: Address,
+    factor: number,
+    seen: ProbeSeen,
+  ): Promise<{ report: SendReport; socket: Socket | undefined }> {
+    const { clock, network } = this.#edges;
+    const port = this.#request.verifyPort;
+    const knocks = this.#sequenceOf(factor);
+    const report = await this.#send(address, knocks, 0);
+    if (port === undefined) {
+      if (report.sent > 0) await this.#repeat(address, knocks, BLIND_RESEND_AFTER_MS, undefined);
+      return { report, socket: undefined };
+    }
+    const over = new AbortController();
+    const patience = clock
+      .sleep(Math.min(PATIENCE_MS, Math.max(this.#leftMs(), 0)), over.signal)
+      .then(() => over.abort());
+    const repeating = this.#repeat(address, knocks, RESEND_AFTER_MS, over.signal);
+    const socket = await network.probe(address, port, seen, over.signal);
+    over.abort();
+    await Promise.all([patience, repeating]);
+    return { report, socket };
+  }
+
+  async #repeat(
+    address: Address,
+    knocks: readonly Knock[],
+    schedule: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    let elapsed = 0;
+    for (const [at, afterMs] of schedule.entries()) {
+      if (this.#leftMs() <= 0) return;
+      await this.#edges.clock.sleep(afterMs - elapsed, signal);
+      if (signal?.aborted) return;
+      elapsed = afterMs;
+      await this.#send(address, knocks, at + 1, signal);
+    }
+  }
+
+  async #send(address: Address, knocks: readonly Knock[], pass: number, signal?: AbortSignal): Promise<SendReport> {
+    const gapMs = this.#request.profile.order === 'strict' ? STRICT_GAP_MS : 0;
+    const options = signal === undefined ? { gapMs } : { gapMs, signal };
+    const report = await this.#edges.network.send(address, knocks, options);
+    if (report.sent > 0) this.#listener({ kind: 'sent', address, knocks, pass });
+    return report;
+  }
+
+  #leftMs(): number {
+    return this.#deadlineMs - this.#edges.clock.monotonicMs();
+  }
+}
+
+/** One line for `-v`. Only for sequences that were sent: these are spent for us. */
+export function describeEvent(event: KnockEvent): string {
+  switch (event.kind) {
+    case 'waiting':
+      return `waiting ${Math.ceil(event.waitMs / 1000)} s for the next time step`;
+    case 'knocking':
+      return `knocking at ${addressesOf([event.address])} with factor ${event.factor}`;
+    case 'sent':
+      return `${event.pass === 0 ? 'sent' : 'sent again'} ${formatSequence(event.knocks)}`;
+  }
+}

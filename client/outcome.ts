@@ -1,0 +1,89 @@
+/**
+ * The words for a knock that did not work: what was seen, and what to try. A knock has no answer, so the client cannot
+ * know why; it says what it can tell apart.
+ */
+import { KnockError } from '../shared/errors.ts';
+import type { Profile } from '../shared/profile-uri.ts';
+import type { Address, ProbeSeen } from './deps.ts';
+import type { FactorPlan } from './plan.ts';
+
+interface Knocked {
+  readonly profile: Profile;
+  readonly name: string;
+  readonly verifyPort: number | undefined;
+}
+
+export interface Campaign {
+  readonly factors: number;
+  readonly elapsedMs: number;
+  readonly seen: ProbeSeen;
+}
+
+/** More than a working clock and a window of a few steps can make anybody wait. */
+const ABSURD_WAIT_MS = 15 * 60 * 1000;
+
+export function addressesOf(addresses: readonly Address[]): string {
+  return addresses.map(({ address }) => address).join(', ');
+}
+
+/** NETWORK: no packet left this host. */
+export function nothingSent(name: string, addresses: readonly Address[], codes: readonly string[]): KnockError {
+  const reasons = [...new Set(codes)].join(', ');
+  return new KnockError('NETWORK', `nothing could be sent to ${name} (${addressesOf(addresses)}): ${reasons}`, {
+    hint: /EACCES|EPERM/.test(reasons)
+      ? 'a firewall on this machine refuses the packets'
+      : 'is this machine connected? try -4 or -6 when only one of them works here',
+  });
+}
+
+/** DOOR_CLOSED: knocked, and the port stayed shut. */
+export function doorClosed(request: Knocked, addresses: readonly Address[], campaign: Campaign): KnockError {
+  const { factors, elapsedMs, seen } = campaign;
+  const port = `tcp/${request.verifyPort}`;
+  const where = addressesOf(addresses.slice(0, Math.max(1, factors)));
+  const tries = `${factors} ${factors === 1 ? 'sequence' : 'sequences'} in ${Math.round(elapsedMs / 1000)} s`;
+  const told = `the door "${request.profile.door}" of ${request.name} did not open`;
+  if (seen.refused > 0) {
+    return new KnockError('DOOR_CLOSED', `${told}: ${where} refuses ${port} (${tries})`, {
+      hint: `either a firewall rejects, or the door is open and no service listens on ${port}`,
+    });
+  }
+  if (seen.unreachable > 0) {
+    return new KnockError('DOOR_CLOSED', `${told}: the path to ${where} reports it unreachable (${tries})`, {
+      hint: 'is the address right, and is the server up?',
+    });
+  }
+  return new KnockError('DOOR_CLOSED', `${told}: no answer from ${where} ${port} (${tries})`, {
+    hint: request.profile.mode === 'totp' ? totpAdvice(request.name) : hotpAdvice(),
+  });
+}
+
+/** FACTOR_USED: the next time step cannot be used within the time that the user gives. */
+export function stepUsed(request: Knocked, plan: FactorPlan, record: string): KnockError {
+  if (plan.waitMs > ABSURD_WAIT_MS) {
+    return new KnockError('FACTOR_USED', `the last knock at ${request.name} used a time step far ahead of this clock`, {
+      hint: `set the clock; if it is right now and was ahead then, delete ${record}`,
+    });
+  }
+  const seconds = Math.ceil(plan.waitMs / 1000);
+  return new KnockError(
+    'FACTOR_USED',
+    `the time step for ${request.name} is used; the next one can be used in ${seconds} s`,
+    { hint: `wait, or allow the wait with --timeout ${seconds + 10}` },
+  );
+}
+
+function totpAdvice(name: string): string {
+  return (
+    `compare this clock with the server's (date -u; "knock-otp show ${name} --code" shows what an authenticator app ` +
+    'with the right time and secret shows), check that the server knows this client (knock-otpd status), and that ' +
+    'the network here lets packets to high ports out'
+  );
+}
+
+function hotpAdvice(): string {
+  return (
+    'check that the server knows this client and how far its counter is (knock-otpd status), and that the network ' +
+    'here lets packets to high ports out; each failed run uses up counters of the look-ahead'
+  );
+}

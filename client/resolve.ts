@@ -1,0 +1,44 @@
+/**
+ * A host's addresses, asked once for each run: the knock, its repetitions and the connection must go to one address, and
+ * a name that changes in between must not split them.
+ */
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { KnockError } from '../shared/errors.ts';
+import type { Address } from './deps.ts';
+import { codeOf } from './private-files.ts';
+
+/**
+ * Addresses in the order in which the resolver gives them (RFC 6724 is its job), without repetitions.
+ * @param family 0 for both
+ * @throws KnockError NETWORK when there is none
+ */
+export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<readonly Address[]> {
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  const literal = isIP(bare);
+  if (literal !== 0) {
+    if (family !== 0 && family !== literal) throw none(host, family);
+    return [{ address: bare, family: literal === 4 ? 4 : 6 }];
+  }
+  let found: readonly { readonly address: string; readonly family: number }[];
+  try {
+    found = await lookup(bare, { all: true, family, verbatim: true });
+  } catch (error) {
+    const code = codeOf(error);
+    if (family !== 0 && (code === 'ENOTFOUND' || code === 'ENODATA')) throw none(host, family);
+    throw new KnockError('NETWORK', `cannot resolve "${host}": ${code}`, {
+      hint: 'give the profile an address with: knock-otp add URI --host ADDRESS',
+      cause: error,
+    });
+  }
+  const unique = new Map(found.map(({ address, family: kind }) => [address, kind === 6 ? 6 : 4] as const));
+  if (unique.size === 0) throw none(host, family);
+  return [...unique].map(([address, kind]) => ({ address, family: kind }));
+}
+
+function none(host: string, family: 0 | 4 | 6): KnockError {
+  const kind = family === 0 ? '' : ` IPv${family}`;
+  return new KnockError('NETWORK', `"${host}" has no${kind} address`, {
+    hint: family === 0 ? 'check the name' : `try without -${family}`,
+  });
+}

@@ -1,0 +1,14 @@
+/** How the program speaks: results on standard output, everything else on standard error behind its name. */
+import type { Deps } from './deps.ts';
+
+export const PROGRAM = 'knock-otp';
+
+/** One line of talk: lower case, no full stop. */
+export function say({ stderr }: Pick<Deps, 'stderr'>, text: string): void {
+  stderr.write(`${PROGRAM}: ${text}\n`);
+}
+
+/** One line of result. */
+export function print({ stdout }: Pick<Deps, 'stdout'>, text: string): void {
+  stdout.write(`${text}\n`);
+}
