@@ -10,7 +10,7 @@ import type { Capture, CaptureStatus } from './capture/capture.ts';
 import type { Clock } from './clock.ts';
 import type { ConfiguredDoor, ServerConfig } from './config/config.ts';
 import type { DoorPolicy, Enrolment } from './core/door.ts';
-import { TCP_SYN, UNUSED } from './core/door.ts';
+import { UNUSED } from './core/door.ts';
 import { type Effect, Engine, type Refusal } from './core/engine.ts';
 import { formatProblemOf } from './error-text.ts';
 import type { Firewall } from './firewall/firewall.ts';
@@ -111,7 +111,7 @@ export class Daemon {
   }
 
   /** One packet from a capture child. Synchronous, total, and without I/O: effects are only queued. */
-  readonly arrive = (atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags = TCP_SYN): void => {
+  readonly arrive = (atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags: number): void => {
     if (this.#stopping) return;
     this.#arrivals += 1;
     const { clock, isOwnAddress } = this.#deps;

@@ -71,6 +71,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
       new CaptureSupervisor({
         interfaces: config.interfaces,
         udp: config.doors.some(({ policy }) => policy.shape.protocols !== 'tcp'),
+        tcp: 'opening',
         onArrival,
         onState,
       }),

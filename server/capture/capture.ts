@@ -6,11 +6,25 @@ import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 
 /**
- * Called for each packet that could be a knock: a TCP SYN without ACK, or a UDP datagram where UDP is asked for; first
- * fragments only; any destination. `atMs` is CLOCK_MONOTONIC in milliseconds, as performance of the kernel counts it
- * for every process (process.hrtime). Positional and synchronous: nothing is allocated for a packet.
+ * Called for each packet that could be a knock, as {@link CaptureScope} says; first fragments only; any destination.
+ * `atMs` is CLOCK_MONOTONIC in milliseconds, as performance of the kernel counts it for every process (process.hrtime).
+ * `flags` is the byte of TCP flags (RFC 9293 3.1), 0 for UDP. Positional and synchronous: nothing is allocated for a packet.
  */
-export type ArrivalListener = (atMs: number, source: AddressKey, destination: AddressKey, pair: Pair) => void;
+export type ArrivalListener = (
+  atMs: number,
+  source: AddressKey,
+  destination: AddressKey,
+  pair: Pair,
+  flags: number,
+) => void;
+
+/** Which packets are worth a look, for all doors together. */
+export interface CaptureScope {
+  /** Datagrams too. */
+  readonly udp: boolean;
+  /** SYN without ACK, or every TCP packet: those of established connections too, which is a load of its own. */
+  readonly tcp: 'opening' | 'any';
+}
 
 export type CaptureState =
   | 'starting' // the child has not said yet that it hears
@@ -32,10 +46,9 @@ export interface CaptureStatus {
   readonly privileges?: string;
 }
 
-export interface CaptureOptions {
+export interface CaptureOptions extends CaptureScope {
   /** Interface names; `any` is Linux's pseudo-device. */
   readonly interfaces: readonly string[];
-  readonly udp: boolean;
   readonly onArrival: ArrivalListener;
   /** Called once for every change of state of an interface, never twice in a row for the same state. */
   readonly onState: (status: CaptureStatus) => void;

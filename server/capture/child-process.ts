@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { CaptureScope } from './capture.ts';
 import { RecordReader, type RecordSink } from './records.ts';
 import { CHILD_PREFIX, RECORDS_FD } from './wire.ts';
 
@@ -18,7 +19,7 @@ export interface Child {
   kill(): Promise<void>;
 }
 
-export type ChildLauncher = (device: string, udp: boolean, events: ChildEvents) => Child;
+export type ChildLauncher = (device: string, scope: CaptureScope, events: ChildEvents) => Child;
 
 /** What is kept of its stderr: the last line of ours stands at the end. */
 const MAX_STDERR = 4096;
@@ -31,8 +32,8 @@ const childMain = fileURLToPath(new URL(fromSource ? './child.ts' : './child.js'
 /** Fewer threads than V8's usual four: capabilities are given up thread by thread. */
 const NODE_OPTIONS = ['--v8-pool-size=0'];
 
-export const launchChild: ChildLauncher = (device, udp, events) => {
-  const argv = [...NODE_OPTIONS, ...loader(), childMain, device, udp ? 'udp' : 'tcp'];
+export const launchChild: ChildLauncher = (device, { udp, tcp }, events) => {
+  const argv = [...NODE_OPTIONS, ...loader(), childMain, device, udp ? 'udp' : 'tcp', tcp];
   try {
     return new RunningChild(startProcess(argv), events);
   } catch (error) {

@@ -1,5 +1,5 @@
 /**
- * Main of the capture child: `child INTERFACE tcp|udp`, records on descriptor 3, one line on stderr when it cannot. One
+ * Main of the capture child: `child INTERFACE tcp|udp opening|any`, records on descriptor 3, one line on stderr when it cannot. One
  * process an interface, because `cap` takes the process with it when the interface goes. It knows no secret, no door and
  * no sequence: whoever breaks into it by a packet finds an empty process of nobody.
  *
@@ -11,6 +11,7 @@ import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { pairOf } from '../../shared/knock.ts';
 import { decodePacket, packetView } from '../core/packet.ts';
+import type { CaptureScope } from './capture.ts';
 import { captureFilter, isDeviceName } from './filter.ts';
 import { loadLibc } from './libc.ts';
 import { openPcap, type PcapDevice } from './pcap-device.ts';
@@ -53,7 +54,7 @@ function onFrame(length: number): void {
     const slot = writer.slot(at);
     if (slot < 0) dropped += 1;
     else {
-      writePacket(writer.bytes, slot, at, device.frame, view.family, view.sourceAt, view.destinationAt, view.pair);
+      writePacket(writer.bytes, slot, at, device.frame, view);
     }
   }
   if (at >= nextBeatAt) beat(at);
@@ -97,14 +98,17 @@ function followTheDaemon(): void {
 }
 
 async function main(): Promise<void> {
-  const [interfaceName = '', protocols = ''] = process.argv.slice(2);
+  const [interfaceName = '', protocols = '', packets = ''] = process.argv.slice(2);
   if (!isDeviceName(interfaceName) || (protocols !== 'tcp' && protocols !== 'udp')) {
     fail('started with wrong arguments');
   }
+  if (packets !== 'opening' && packets !== 'any') fail('started with wrong arguments');
   udp = protocols === 'udp';
+  view.anyTcp = packets === 'any';
+  const scope: CaptureScope = { udp, tcp: packets };
   followTheDaemon();
   const libc = await loadLibc();
-  device = await openPcap(interfaceName, captureFilter(interfaceName, udp), onFrame);
+  device = await openPcap(interfaceName, captureFilter(interfaceName, scope), onFrame);
   const privileges = dropPrivileges(libc);
   const at = now();
   const slot = writer.slot(at);

@@ -7,6 +7,8 @@
  * packets match by what is inside. A tag that is still there is the second of two; what is behind it the decoder reads.
  */
 
+import type { CaptureScope } from './capture.ts';
+
 /** IPv6 extension headers in front of TCP or UDP: hop-by-hop, routing, fragment, authentication, destination options. */
 const EXTENSION_HEADERS = [0, 43, 44, 51, 60];
 
@@ -21,11 +23,12 @@ const IPV6_TCP_FLAGS = 40 + 13;
  * filter over the first ringful of packets itself as well, has no packet type there, and so drops the first knocks after
  * each opening. The addresses of such packets sort them out later. NFLOG groups get no filter: libpcap has none for them, and an nftables rule has chosen already.
  */
-export function captureFilter(device: string, udp: boolean): string {
+export function captureFilter(device: string, { udp, tcp }: CaptureScope): string {
   if (isNflog(device)) return '';
   const wanted = [
-    `ip and tcp[tcpflags] & ${SYN_AND_ACK} = ${SYN}`,
-    `ip6 and ip6[6] = 6 and ip6[${IPV6_TCP_FLAGS}] & ${SYN_AND_ACK} = ${SYN}`,
+    // Not `ip and tcp`: that is every fragment too, and later ones have no ports.
+    tcp === 'any' ? 'ip and ip[9] = 6 and ip[6:2] & 0x1fff = 0' : `ip and tcp[tcpflags] & ${SYN_AND_ACK} = ${SYN}`,
+    `ip6 and ip6[6] = 6${tcp === 'any' ? '' : ` and ip6[${IPV6_TCP_FLAGS}] & ${SYN_AND_ACK} = ${SYN}`}`,
     ...EXTENSION_HEADERS.map((header) => `ip6 and ip6[6] = ${header}`),
     'ether proto 0x8100',
     'ether proto 0x88a8',

@@ -3,7 +3,7 @@
  * own; it is ticked, and told by its child. Every change of state is reported once.
  */
 
-import type { ArrivalListener, CaptureState, CaptureStatus } from './capture.ts';
+import type { ArrivalListener, CaptureScope, CaptureState, CaptureStatus } from './capture.ts';
 import type { Child, ChildEvents, ChildLauncher } from './child-process.ts';
 import type { LinkReader } from './link-state.ts';
 import { describePrivileges } from './privileges.ts';
@@ -28,7 +28,7 @@ export interface InterfaceEdges {
 
 export interface InterfaceOptions {
   readonly name: string;
-  readonly udp: boolean;
+  readonly scope: CaptureScope;
   readonly onArrival: ArrivalListener;
   readonly onState: (status: CaptureStatus) => void;
 }
@@ -122,15 +122,15 @@ export class InterfaceCapture {
     this.#silent = false;
     this.#launches += 1;
     const events: ChildEvents = {
-      packet: (atMs, source, destination, pair) => {
+      packet: (atMs, source, destination, pair, flags) => {
         const arrival = this.#arrival(atMs);
-        this.#options.onArrival(arrival, source, destination, pair);
+        this.#options.onArrival(arrival, source, destination, pair, flags);
       },
       heartbeat: (heartbeat) => this.#hear(heartbeat),
       opened: (opened) => this.#opened(opened),
       ended: (reason) => this.#ended(reason),
     };
-    this.#child = this.#edges.launch(this.#options.name, this.#options.udp, events);
+    this.#child = this.#edges.launch(this.#options.name, this.#options.scope, events);
   }
 
   /**

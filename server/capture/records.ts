@@ -7,15 +7,16 @@
  * out of step, the first byte that is wrong condemns the child.
  *
  * ```
- *            0       1      2..3   4..7        8..15       16..23    24..31    32..39    40..47
- * packet     'K'     1      0      pair        atMs        source (16 bytes)   destination (16 bytes)
- * heartbeat  'K'     2      0      0           atMs        received  dropped   frames    0
- * opened     'K'     3      0      link type   atMs        uid       kept      0         0
+ *            0       1      2      3   4..7        8..15       16..23    24..31    32..39    40..47
+ * packet     'K'     1      flags  0   pair        atMs        source (16 bytes)   destination (16 bytes)
+ * heartbeat  'K'     2      0      0   0           atMs        received  dropped   frames    0
+ * opened     'K'     3      0      0   link type   atMs        uid       kept      0         0
  * ```
- * Integers of 4 bytes and float64 are little-endian.
+ * Integers of 4 bytes and float64 are little-endian. Flags are the byte of TCP flags, 0 for UDP.
  */
 import type { AddressKey } from '../../shared/address.ts';
-import { PAIR_COUNT, type Pair } from '../../shared/knock.ts';
+import { isUdp, PAIR_COUNT, type Pair } from '../../shared/knock.ts';
+import type { PacketView } from '../core/packet.ts';
 
 export const RECORD_BYTES = 48;
 
@@ -23,6 +24,8 @@ const MARK = 0x4b;
 const PACKET = 1;
 const HEARTBEAT = 2;
 const OPENED = 3;
+/** Of a packet record's first four bytes. */
+const FLAGS = 0xff0000;
 
 /** What the child could not give up, as bits of `kept`. */
 export const KEPT_USER = 1;
@@ -53,25 +56,19 @@ export interface Opened {
 
 /** Who is told. Called synchronously; a throw would be the daemon's end, so none may. */
 export interface RecordSink {
-  packet(atMs: number, source: AddressKey, destination: AddressKey, pair: Pair): void;
+  packet(atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags: number): void;
   heartbeat(heartbeat: Heartbeat): void;
   opened(opened: Opened): void;
 }
 
+/** What a record takes from a decoded packet. */
+export type PacketPlaces = Pick<PacketView, 'family' | 'sourceAt' | 'destinationAt' | 'pair' | 'flags'>;
+
 /** Writes a packet record at `into[at]`; addresses are copied from `frame`, IPv4 in its mapped form (shared/address). */
-export function writePacket(
-  into: Buffer,
-  at: number,
-  atMs: number,
-  frame: Buffer,
-  family: 4 | 6,
-  sourceAt: number,
-  destinationAt: number,
-  pair: Pair,
-): void {
-  writeHead(into, at, PACKET, pair, atMs);
-  writeAddress(into, at + 16, frame, family, sourceAt);
-  writeAddress(into, at + 32, frame, family, destinationAt);
+export function writePacket(into: Buffer, at: number, atMs: number, frame: Buffer, packet: PacketPlaces): void {
+  writeHead(into, at, PACKET | (packet.flags << 8), packet.pair, atMs);
+  writeAddress(into, at + 16, frame, packet.family, packet.sourceAt);
+  writeAddress(into, at + 32, frame, packet.family, packet.destinationAt);
 }
 
 export function writeHeartbeat(into: Buffer, at: number, heartbeat: Heartbeat): void {
@@ -89,6 +86,7 @@ export function writeOpened(into: Buffer, at: number, opened: Opened): void {
   into.fill(0, at + 32, at + RECORD_BYTES);
 }
 
+/** `type` is the byte of that name, with that of the flags above it. */
 function writeHead(into: Buffer, at: number, type: number, value: number, atMs: number): void {
   into.writeUInt32LE(MARK | (type << 8), at);
   into.writeUInt32LE(value, at + 4);
@@ -140,11 +138,12 @@ export class RecordReader {
     const value = bytes.readUInt32LE(at + 4);
     const atMs = bytes.readDoubleLE(at + 8);
     if (!(atMs >= 0 && atMs <= Number.MAX_SAFE_INTEGER)) return false;
-    if (head === (MARK | (PACKET << 8))) {
-      if (value >= PAIR_COUNT || (value & 0xffff) === 0) return false;
+    if ((head & ~FLAGS) === (MARK | (PACKET << 8))) {
+      const flags = (head & FLAGS) >>> 16;
+      if (value >= PAIR_COUNT || (value & 0xffff) === 0 || (isUdp(value) && flags !== 0)) return false;
       const source = bytes.toString('latin1', at + 16, at + 32) as AddressKey;
       const destination = bytes.toString('latin1', at + 32, at + 48) as AddressKey;
-      this.#sink.packet(atMs, source, destination, value);
+      this.#sink.packet(atMs, source, destination, value, flags);
       return true;
     }
     const first = bytes.readDoubleLE(at + 16);

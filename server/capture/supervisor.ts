@@ -29,7 +29,7 @@ export class CaptureSupervisor implements Capture {
   }
 
   async start(): Promise<void> {
-    const { interfaces, udp, onArrival, onState } = this.#options;
+    const { interfaces, udp, tcp, onArrival, onState } = this.#options;
     const readLink = this.#edges.readLink ?? (await linkReader());
     const launch = this.#edges.launch ?? launchChild;
     await new Promise<void>((resolve) => {
@@ -41,7 +41,7 @@ export class CaptureSupervisor implements Capture {
           new InterfaceCapture(
             {
               name,
-              udp,
+              scope: { udp, tcp },
               onArrival,
               onState(status) {
                 onState(status);

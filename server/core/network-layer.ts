@@ -115,8 +115,12 @@ function isZero(frame: Uint8Array, at: number, length: number): boolean {
 function readTransport(frame: Uint8Array, at: number, protocol: number, view: PacketView): boolean {
   if (protocol === TCP) {
     if (at + 20 > view.end || byte(frame, at + 12) >> 4 < 5) return false;
-    if ((byte(frame, at + 13) & (SYN | ACK)) !== SYN) return false;
-  } else if (protocol !== UDP || at + 8 > view.end) return false;
+    view.flags = byte(frame, at + 13);
+    if (!view.anyTcp && (view.flags & (SYN | ACK)) !== SYN) return false;
+  } else {
+    if (protocol !== UDP || at + 8 > view.end) return false;
+    view.flags = 0;
+  }
   const port = short(frame, at + 2);
   view.pair = pairOf(protocol === TCP ? 'tcp' : 'udp', port);
   return port !== 0;

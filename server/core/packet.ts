@@ -20,15 +20,19 @@ export interface PacketView {
   destinationAt: number;
   /** Protocol and destination port. */
   pair: Pair;
+  /** The byte of TCP flags, RFC 9293 3.1; 0 for UDP. */
+  flags: number;
+  /** What is asked for, not told: every TCP packet, not only a SYN without ACK. */
+  anyTcp: boolean;
 }
 
 export function packetView(): PacketView {
-  return { at: 0, end: 0, family: 4, sourceAt: 0, destinationAt: 0, pair: 0 };
+  return { at: 0, end: 0, family: 4, sourceAt: 0, destinationAt: 0, pair: 0, flags: 0, anyTcp: false };
 }
 
 /**
- * True when `frame[0, length)` is a TCP SYN without ACK or a UDP datagram, a first fragment, from a source that could be
- * let in; `view` then says the rest. A `length` that is not within the frame is taken as its nearer end.
+ * True when `frame[0, length)` is a TCP SYN without ACK (any TCP packet where `view.anyTcp`) or a UDP datagram, a first
+ * fragment, from a source that could be let in; `view` then says the rest. A `length` that is not within the frame is taken as its nearer end.
  */
 export function decodePacket(linkType: number, frame: Uint8Array, length: number, view: PacketView): boolean {
   const within = Math.min(length, frame.length);

@@ -69,6 +69,7 @@ const datagrams = [
   ipv4(udp(8000), { protocol: 17, fragment: 0x2000, options: 8 }),
   ipv6(udp(8000), { next: 17 }),
 ];
+const OPENING = { udp: false, tcp: 'opening' } as const;
 const noise = [
   ipv4(tcp(8000, { flags: 0x12 })),
   ipv4(tcp(8000, { flags: 0x10 })),
@@ -94,21 +95,40 @@ for (const [name, linkType, wrap] of links) {
     for (const frame of [...syns, ...datagrams].map(wrap)) {
       assert.ok(decodePacket(linkType, Uint8Array.from(frame), frame.length, packetView()), 'the decoder takes it');
     }
-    const [tcpOnly, both] = [captureFilter('eth0', false), captureFilter('eth0', true)];
+    const [tcpOnly, both] = [captureFilter('eth0', OPENING), captureFilter('eth0', { ...OPENING, udp: true })];
     assert.equal(passing(linkType, syns.map(wrap), tcpOnly), syns.length);
     assert.equal(passing(linkType, datagrams.map(wrap), tcpOnly), 0);
     assert.equal(passing(linkType, [...syns, ...datagrams].map(wrap), both), syns.length + datagrams.length);
     assert.equal(passing(linkType, noise.map(wrap), both), 0);
   });
+
+  test(
+    `when every TCP packet is asked for then the filter for ${name} passes all of them and no other`,
+    options,
+    () => {
+      const any = captureFilter('eth0', { udp: false, tcp: 'any' });
+      const others = [0x12, 0x10, 0x01, 0x00, 0x29].flatMap((flags) => [
+        ipv4(tcp(8000, { flags })),
+        ipv6(tcp(8000, { flags })),
+      ]);
+      for (const frame of [...syns, ...others].map(wrap)) {
+        const view = { ...packetView(), anyTcp: true };
+        assert.ok(decodePacket(linkType, Uint8Array.from(frame), frame.length, view), 'the decoder takes it');
+      }
+      assert.equal(passing(linkType, [...syns, ...others].map(wrap), any), syns.length + others.length);
+      const stopped = [...datagrams, ipv4(tcp(8000), { fragment: 0x2001 }), ipv6(tcp(8000), { next: 58 })];
+      assert.equal(passing(linkType, stopped.map(wrap), any), 0);
+    },
+  );
 }
 
 test('when frames carry VLAN tags then the filter passes them for the decoder to judge', options, () => {
   for (const tags of [[0x8100], [0x88a8, 0x8100], [0x9100, 0x8100]]) {
     const frames = syns.map((packet) => ethernet(packet, tags));
-    assert.equal(passing(1, frames, captureFilter('eth0', false)), frames.length);
+    assert.equal(passing(1, frames, captureFilter('eth0', OPENING)), frames.length);
   }
 });
 
 test('when the device is an NFLOG group then there is no filter, for libpcap has none', () => {
-  assert.equal(captureFilter('nflog:5', true), '');
+  assert.equal(captureFilter('nflog:5', { udp: true, tcp: 'any' }), '');
 });

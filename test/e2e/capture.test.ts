@@ -15,13 +15,13 @@ const captureMain = fileURLToPath(new URL('../support/capture-main.ts', import.m
 /** What an interface's return may take until knocks are heard, by the issue. */
 const RETURN_MS = 3000;
 
-function listen(host: NetworkHost, mode: 'tcp' | 'udp' | 'count', ...interfaces: string[]): RunningProcess {
+function listen(host: NetworkHost, mode: 'tcp' | 'udp' | 'any' | 'count', ...interfaces: string[]): RunningProcess {
   return host.spawn([process.execPath, '--import', 'tsx', captureMain, mode, ...interfaces], { timeoutMs: 55_000 });
 }
 
 async function listening(
   host: NetworkHost,
-  mode: 'tcp' | 'udp' | 'count',
+  mode: 'tcp' | 'udp' | 'any' | 'count',
   ...interfaces: string[]
 ): Promise<RunningProcess> {
   const capture = listen(host, mode, ...interfaces);
@@ -108,6 +108,23 @@ function captureChild(pid: number): number {
   assert.ok(found !== undefined, 'no capture child');
   return found;
 }
+
+test('when any TCP packet is asked for then each comes with its flags, IPv4 and IPv6', options, async () => {
+  await using network = await Network.create(['server', 'client']);
+  const [server, client] = [network.host('server'), network.host('client')];
+  const capture = await listening(server, 'any', 'eth0');
+  for (const [option, flags] of [
+    ['-F', 0x01],
+    ['-A', 0x10],
+    ['-X', 0x40],
+  ] as const) {
+    await client.run(['hping3', '-q', '-c', '1', option, '-p', '8001', server.ipv4]);
+    await capture.waitForLine(new RegExp(`^packet 10\\.77\\.0\\.2 > 10\\.77\\.0\\.1 8001 ${flags}$`));
+  }
+  await client.connect(server.ipv6, 8002);
+  await capture.waitForLine(/^packet fd77::2 > fd77::1 8002 2$/);
+  assert.equal((await capture.end()).code, 0);
+});
 
 test('when knocks come over IPv4, IPv6, UDP and VLANs then all are heard, each once', options, async (context) => {
   await using network = await Network.create(['server', 'client']);

@@ -97,6 +97,7 @@ test('when a packet is encoded in any frame, then decoding gives back what was e
       const view = packetView();
       assert.equal(decodePacket(type, bytes, bytes.length, view), true);
       assert.equal(view.pair, pair);
+      assert.equal(view.flags, pair < 0x10000 ? 0x02 : 0);
       assert.equal(view.family, source.length === 4 ? 4 : 6);
       assert.deepEqual([...bytes.subarray(view.sourceAt, view.sourceAt + source.length)], source);
       assert.deepEqual([...bytes.subarray(view.destinationAt, view.destinationAt + destination.length)], destination);

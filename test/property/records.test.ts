@@ -38,14 +38,23 @@ const packet: fc.Arbitrary<Made> = fc
     at: atMs,
     six: fc.boolean(),
     frame: fc.uint8Array({ minLength: 64, maxLength: 64 }),
-    pair: fc.tuple(fc.integer({ min: 1, max: 0xffff }), fc.constantFrom(0, 0x10000)).map(([port, udp]) => port + udp),
+    port: fc.integer({ min: 1, max: 0xffff }),
+    udp: fc.boolean(),
+    tcpFlags: fc.nat(0xff),
   })
-  .map(({ at, six, frame, pair }) => {
+  .map(({ at, six, frame, port, udp, tcpFlags }) => {
+    const [pair, flags] = udp ? [port + 0x10000, 0] : [port, tcpFlags];
     const bytes = Buffer.alloc(RECORD_BYTES, 0xff);
     const size = six ? 16 : 4;
-    writePacket(bytes, 0, at, Buffer.from(frame), six ? 6 : 4, 3, 30, pair);
+    writePacket(bytes, 0, at, Buffer.from(frame), {
+      family: six ? 6 : 4,
+      sourceAt: 3,
+      destinationAt: 30,
+      pair,
+      flags,
+    });
     const [source, destination] = [3, 30].map((from) => addressKeyOfBytes(frame.subarray(from, from + size)));
-    return { bytes, told: ['packet', at, source, destination, pair] };
+    return { bytes, told: ['packet', at, source, destination, pair, flags] };
   });
 
 const heartbeat: fc.Arbitrary<Made> = fc

@@ -1,7 +1,8 @@
 /**
- * The capture supervisor as a program, for end-to-end tests: `capture-main tcp|udp|count INTERFACE...`. A line for each
+ * The capture supervisor as a program, for end-to-end tests: `capture-main tcp|udp|any|count INTERFACE...`. A line for each
  * change of state (`state eth0 deaf REASON`) and for each packet (`packet 10.0.0.1 > 10.0.0.2 8000:udp`, from the
- * moment that it says `started`); with `count` instead of packets a line a second with what a flood does to the parent.
+ * moment that it says `started`); with `any` for every TCP packet, its flags behind it; with `count` instead of packets a
+ * line a second with what a flood does to the parent.
  */
 import { writeSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -19,10 +20,13 @@ const say = (line: string): void => void writeSync(2, `${line}\n`);
 const supervisor = new CaptureSupervisor({
   interfaces,
   udp: mode === 'udp',
-  onArrival(_atMs, source, destination, pair) {
+  tcp: mode === 'any' ? 'any' : 'opening',
+  onArrival(_atMs, source, destination, pair, flags) {
     packets += 1;
     if (counting) return;
-    say(`packet ${formatAddress(source)} > ${formatAddress(destination)} ${formatKnock(knockOf(pair))}`);
+    say(
+      `packet ${formatAddress(source)} > ${formatAddress(destination)} ${formatKnock(knockOf(pair))}${mode === 'any' ? ` ${flags}` : ''}`,
+    );
   },
   onState: ({ interface: name, state, reason, privileges }) =>
     say(`state ${name} ${state} ${reason ?? privileges ?? ''}`.trim()),

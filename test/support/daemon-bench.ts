@@ -5,7 +5,7 @@
 
 import type { CaptureStatus } from '../../server/capture/capture.ts';
 import type { ServerConfig } from '../../server/config/config.ts';
-import type { DoorPolicy, Enrolment } from '../../server/core/door.ts';
+import { type DoorPolicy, type Enrolment, TCP_SYN } from '../../server/core/door.ts';
 import { Daemon } from '../../server/daemon.ts';
 import type { ActionDoor, Firewall, Opening } from '../../server/firewall/firewall.ts';
 import { formatLine, type LogFields } from '../../server/log.ts';
@@ -14,7 +14,7 @@ import type { Store } from '../../server/store/store.ts';
 import type { AddressKey } from '../../shared/address.ts';
 import { parsePortRanges } from '../../shared/allowed-ports.ts';
 import { KnockError } from '../../shared/errors.ts';
-import type { Pair } from '../../shared/knock.ts';
+import { isUdp, type Pair } from '../../shared/knock.ts';
 import { address, doorPolicy, pairsFor, SERVER } from './doors.ts';
 
 export const HERE = address('203.0.113.1');
@@ -162,7 +162,7 @@ export class DaemonBench {
 
   packet(pair: Pair, source: AddressKey): void {
     this.pass(1);
-    this.daemon.arrive(this.monoMs, source, HERE, pair);
+    this.daemon.arrive(this.monoMs, source, HERE, pair, isUdp(pair) ? 0 : TCP_SYN);
   }
 
   pass(ms: number): void {

@@ -29,6 +29,7 @@ describe('one interface', () => {
   let children: FakeChild[];
   let states: CaptureStatus[];
   let arrivals: number[];
+  let flagsSeen: number[];
   let capture: InterfaceCapture;
 
   beforeEach(() => {
@@ -37,18 +38,22 @@ describe('one interface', () => {
     children = [];
     states = [];
     arrivals = [];
+    flagsSeen = [];
     capture = new InterfaceCapture(
       {
         name: 'eth0',
-        udp: false,
-        onArrival: (atMs) => void arrivals.push(atMs),
+        scope: { udp: false, tcp: 'any' },
+        onArrival: (atMs, _source, _destination, _pair, flags) => {
+          arrivals.push(atMs);
+          flagsSeen.push(flags);
+        },
         onState: (status) => void states.push(status),
       },
       {
         readLink: () => link,
         monotonicMs: () => now,
         wallMs: () => now + 1_000_000,
-        launch(_device, _udp, events) {
+        launch(_device, _scope, events) {
           const child: FakeChild = { events, killed: false };
           children.push(child);
           return {
@@ -188,7 +193,7 @@ describe('one interface', () => {
   test('when heartbeats find no room among packets then the packets prove that the child lives', () => {
     listen();
     for (let turn = 0; turn < 100; turn += 1) {
-      last().events.packet(now, source, destination, 8000);
+      last().events.packet(now, source, destination, 8000, 0x02);
       pass(250, false);
     }
     assert.deepEqual(told(), ['listening']);
@@ -203,8 +208,10 @@ describe('one interface', () => {
   test('when a child lies about the time then arrivals are neither from the future nor out of order', () => {
     listen();
     const { events } = last();
-    for (const atMs of [now - 5, now + 1e9, now - 900, 0]) events.packet(atMs, source, destination, 8000);
+    for (const [at, atMs] of [now - 5, now + 1e9, now - 900, 0].entries())
+      events.packet(atMs, source, destination, 8000, at);
     assert.deepEqual(arrivals, [now - 5, now, now, now]);
+    assert.deepEqual(flagsSeen, [0, 1, 2, 3], 'flags go along untouched');
   });
 
   test('when children follow each other then their counts add up', () => {

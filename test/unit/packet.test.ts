@@ -191,6 +191,30 @@ for (const [reason, linkType, frame] of refused) {
   });
 }
 
+const flagBytes = [0x00, 0x01, 0x02, 0x04, 0x10, 0x12, 0x29, 0xff];
+for (const flags of flagBytes) {
+  test(`when every TCP packet is asked for, then one with flags ${flags} is taken, and they are told`, () => {
+    for (const packet of [ipv4(tcp(8000, { flags })), ipv6(tcp(8000, { flags }))]) {
+      const frame = Uint8Array.from(ethernet(packet));
+      const view = { ...packetView(), anyTcp: true };
+      assert.equal(decodePacket(ETHERNET, frame, frame.length, view), true);
+      assert.equal(view.flags, flags);
+    }
+  });
+}
+
+test('when a datagram follows a TCP packet, then the flags of that one are gone', () => {
+  const view = packetView();
+  const [first, second] = [ethernet(SYN4), ethernet(ipv4(udp(8000), { protocol: 17 }))].map((frame) =>
+    Uint8Array.from(frame),
+  );
+  assert.ok(first !== undefined && second !== undefined);
+  decodePacket(ETHERNET, first, first.length, view);
+  assert.equal(view.flags, 0x02);
+  decodePacket(ETHERNET, second, second.length, view);
+  assert.equal(view.flags, 0);
+});
+
 test('when a frame is cut anywhere before its last header ends, then it is refused', () => {
   for (const [, linkType, wrap] of linkTypes) {
     for (const packet of [SYN4, SYN6]) {

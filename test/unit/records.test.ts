@@ -12,7 +12,8 @@ function record(write: (bytes: Buffer) => void): Buffer {
 }
 
 const frame = Buffer.alloc(64, 1);
-const packet = record((bytes) => writePacket(bytes, 0, 5, frame, 4, 0, 4, 8000));
+const PLACES = { family: 4, sourceAt: 0, destinationAt: 4, pair: 8000, flags: 0x02 } as const;
+const packet = record((bytes) => writePacket(bytes, 0, 5, frame, PLACES));
 const heartbeat = record((bytes) => writeHeartbeat(bytes, 0, { atMs: 5, received: 1, dropped: 0, frames: 1 }));
 const opened = record((bytes) => writeOpened(bytes, 0, { atMs: 5, linkType: 1, uid: 65_534, kept: 0 }));
 
@@ -25,7 +26,11 @@ function bent(original: Buffer, bend: (bytes: Buffer) => void): Buffer {
 const wrong: [reason: string, bytes: Buffer][] = [
   ['no mark', bent(packet, (bytes) => bytes.writeUInt8(0, 0))],
   ['an unknown type', bent(packet, (bytes) => bytes.writeUInt8(4, 1))],
-  ['reserved bytes set', bent(packet, (bytes) => bytes.writeUInt8(1, 2))],
+  ['a reserved byte set', bent(packet, (bytes) => bytes.writeUInt8(1, 3))],
+  ['all of the reserved byte set', bent(packet, (bytes) => bytes.writeUInt8(0xff, 3))],
+  ['a datagram with TCP flags', bent(packet, (bytes) => bytes.writeUInt32LE(0x10000 + 8000, 4))],
+  ['a heartbeat with flags', bent(heartbeat, (bytes) => bytes.writeUInt8(1, 2))],
+  ['an opening with flags', bent(opened, (bytes) => bytes.writeUInt8(1, 2))],
   ['port 0', bent(packet, (bytes) => bytes.writeUInt32LE(0x10000, 4))],
   ['a pair out of range', bent(packet, (bytes) => bytes.writeUInt32LE(0x20001, 4))],
   ['a time that is none', bent(packet, (bytes) => bytes.writeDoubleLE(Number.NaN, 8))],
