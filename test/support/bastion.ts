@@ -30,6 +30,8 @@ export interface BastionOptions {
   readonly doors?: string;
   readonly serverId?: string;
   readonly interfaces?: string;
+  /** False leaves the hidden port to the test; otherwise a greeting service stands there. */
+  readonly service?: boolean;
 }
 
 /** A client at a door, as a test sees it: the profile, and every sequence that could be. */
@@ -87,7 +89,7 @@ export class Bastion implements AsyncDisposable {
       await chmod(bastion.dir, 0o700);
       await bastion.configure(options);
       await bastion.setClock(0);
-      await bastion.serve(HIDDEN_PORT);
+      if (options.service !== false) await bastion.serve(HIDDEN_PORT);
       bastion.#barrier = await bastion.enroll('barrier', { door: BARRIER_DOOR });
       return bastion;
     } catch (error) {
@@ -171,9 +173,12 @@ ${doors}`;
     };
   }
 
+  /** What a shell would run as knock-otp. */
+  readonly clientCommand: readonly string[] = [process.execPath, clientProgram];
+
   /** knock-otp on a host, with a home of its own. */
   async knockOtp(args: readonly string[], { from = this.client, input = '', env = {} } = {}): Promise<Finished> {
-    return await from.run([process.execPath, clientProgram, ...args], {
+    return await from.run([...this.clientCommand, ...args], {
       input,
       env: { ...(await this.clientHome(from)), ...env },
       timeoutMs: 90_000,

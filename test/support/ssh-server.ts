@@ -1,0 +1,48 @@
+/**
+ * A real sshd on a host of the network, with keys, an account and a configuration of its own. It runs as an ordinary
+ * user of a nested user namespace: as root it insists on changing groups, which is not to be had without real root, and
+ * so one way serves both. Its account stands in a password file that only its own mount namespace sees.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { NetworkHost } from './namespaces.ts';
+import { mustRun, type RunningProcess } from './running-process.ts';
+
+const USER = 'engineer';
+
+export interface SshServer {
+  readonly process: RunningProcess;
+  /** `ssh` with everything but the host, options to be added behind it. */
+  readonly command: readonly string[];
+  readonly user: string;
+}
+
+/** Starts sshd on port 22 over IPv4 and IPv6; its files are kept in `dir`/ssh. */
+export async function startSshServer(host: NetworkHost, parent: string): Promise<SshServer> {
+  const dir = join(parent, 'ssh');
+  await mkdir(dir, { mode: 0o700 });
+  for (const key of ['host', 'user']) {
+    await mustRun(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(dir, key)]);
+  }
+  await writeFile(
+    join(dir, 'config'),
+    `Port 22
+HostKey ${join(dir, 'host')}
+AuthorizedKeysFile ${join(dir, 'user.pub')}
+StrictModes no
+UsePAM no
+PidFile none
+PasswordAuthentication no
+`,
+  );
+  await writeFile(join(dir, 'passwd'), `root:x:0:0:root:/root:/bin/sh\n${USER}:x:1000:1000::${dir}:/bin/sh\n`);
+  const script = `set -e
+echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
+mount --bind "$0/passwd" /etc/passwd
+exec unshare -U --map-user=1000 --map-group=1000 "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$0/config"`;
+  const process = host.spawn(['unshare', '-m', 'sh', '-c', script, dir]);
+  await process.waitForLine(/Server listening on :: port 22/);
+  const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'BatchMode=yes', 'LogLevel=ERROR'];
+  const command = ['ssh', '-F', 'none', '-i', join(dir, 'user'), ...options.flatMap((option) => ['-o', option])];
+  return { process, command, user: USER };
+}
