@@ -1,0 +1,120 @@
+/**
+ * Files that only their owner may read or change, and the folders they stand in: opened once, judged by the open handle,
+ * so that nothing can be put in their place between. Modes and owners mean nothing on Windows, where the folder's access
+ * list protects. What is in the files is others' business.
+ */
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { KnockError } from '../errors.ts';
+
+const STICKY = 0o1000;
+
+/**
+ * Opens a file that must be there, a regular one and no link, of ours or root's, closed to everyone else, in a folder where
+ * nobody else can put another in its place. `flags` are further bits of open(2).
+ * @throws KnockError INSECURE_FILE, or STORE when it cannot be opened; neither quotes anything of the file
+ */
+export async function openPrivateFile(path: string, access: 'read' | 'change', flags = 0): Promise<FileHandle> {
+  await checkFolder(dirname(path));
+  let handle: FileHandle;
+  try {
+    const mode = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
+    // O_NONBLOCK: opening a FIFO that stands in for the file must not hang. Neither flag is there on Windows.
+    handle = await open(path, mode | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | flags);
+  } catch (error) {
+    if (codeOf(error) === 'ELOOP') {
+      throw new KnockError('INSECURE_FILE', `${path} is a symbolic link`, { hint: 'name the file itself' });
+    }
+    throw storeError(`cannot open ${path}`, error);
+  }
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile()) throw new KnockError('STORE', `${path} is not a regular file`);
+    refuseForeign(path, stat);
+    const excess = stat.mode & 0o077;
+    if (excess !== 0 && process.platform !== 'win32') {
+      const verb = (excess & 0o044) !== 0 ? 'read' : 'changed or run';
+      throw new KnockError('INSECURE_FILE', `${path} can be ${verb} by others (mode ${octal(stat.mode)})`, {
+        hint: `chmod 600 '${path}', and make new sequences if somebody may have read these`,
+      });
+    }
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error instanceof KnockError ? error : storeError(`cannot read ${path}`, error);
+  }
+}
+
+/** Makes names that came into or left a folder survive a power cut. Windows has no such call, and no need. */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await openFolder(path);
+  try {
+    await handle.sync();
+  } catch (error) {
+    throw storeError(`cannot make ${path} durable`, error);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The `code` of a system error, or an empty text. */
+export function codeOf(error: unknown): string {
+  const code: unknown = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}
+
+/** A STORE error that says what could not be done and why in a few words; nothing of any content. */
+export function storeError(what: string, cause: unknown): KnockError {
+  const code = codeOf(cause);
+  const hint = HINTS[code];
+  return new KnockError('STORE', code === '' ? what : `${what}: ${code}`, {
+    cause,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is nothing of that name',
+  EACCES: 'this user may not; run it as the owner or as root',
+  EROFS: 'the file system is mounted read-only, and what is used must be written down',
+  ENOSPC: 'the disk is full, and what is used must be written down',
+};
+
+/** Whoever can rename files in the folder can put an old copy, with used sequences unstruck, in place of this one. */
+async function checkFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await openFolder(path);
+  try {
+    const stat = await handle.stat();
+    refuseForeign(path, stat);
+    if ((stat.mode & 0o022) !== 0 && (stat.mode & STICKY) === 0) {
+      throw new KnockError('INSECURE_FILE', `others can put files into ${path} (mode ${octal(stat.mode)})`, {
+        hint: `chmod go-w '${path}', or keep the file in a folder of its own`,
+      });
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openFolder(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw storeError(`cannot open the folder ${path}`, error);
+  }
+}
+
+function refuseForeign(path: string, { uid }: Stats): void {
+  const us = process.geteuid?.();
+  if (us === undefined || uid === us || uid === 0) return;
+  throw new KnockError('INSECURE_FILE', `${path} belongs to user ${uid}, neither to root nor to this one`, {
+    hint: `chown ${us} '${path}'`,
+  });
+}
+
+function octal(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0');
+}
