@@ -1,0 +1,146 @@
+/**
+ * The client's outside world for tests: memory streams, a clock that is set and that sleeps in no time, and a network
+ * that records what was sent and opens when it is told to. Real sockets and files come from the tests that are about them.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import type { Address, Deps, SendReport } from '../../client/deps.ts';
+import { parsePortRanges } from '../../shared/allowed-ports.ts';
+import { formatSequence, type Knock } from '../../shared/knock.ts';
+import { formatProfileUri, type Profile } from '../../shared/profile-uri.ts';
+import { Secret } from '../../shared/secret.ts';
+
+/** Base32 of the RFC 4226 secret `12345678901234567890`: no program may ever print it. */
+export const MARKER_SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
+
+/** 2026-01-01T00:00:10Z: ten seconds into a time step. */
+export const TEN_SECONDS_IN = Date.UTC(2026, 0, 1, 0, 0, 10);
+
+export function testProfile(changes: Partial<Profile> = {}): Profile {
+  return {
+    server: 'bastion1',
+    door: 'ssh',
+    client: 'laptop',
+    mode: 'totp',
+    secret: Secret.fromBase32(MARKER_SECRET),
+    host: '192.0.2.1',
+    knocks: 6,
+    range: parsePortRanges('1024-65535'),
+    exclude: parsePortRanges('1900'),
+    protocols: 'tcp',
+    order: 'any',
+    step: 30,
+    window: 1,
+    counter: 0,
+    seqTimeout: 10,
+    services: [{ protocol: 'tcp', port: 22 }],
+    ...changes,
+  };
+}
+
+export function testUri(changes: Partial<Profile> = {}): string {
+  return formatProfileUri(testProfile(changes));
+}
+
+export interface World {
+  /** `ADDRESS: SEQUENCE` for each pass. */
+  readonly sent: string[];
+  /** After how many passes the port opens; never when it is larger than what is sent. */
+  opensAfterPasses: number;
+  addresses: readonly Address[];
+  routeErrors: ReadonlyMap<string, string>;
+  sendFailure: string | undefined;
+  refuses: boolean;
+  wallMs: number;
+  stdin: string;
+}
+
+export function testWorld(changes: Partial<World> = {}): World {
+  return {
+    sent: [],
+    opensAfterPasses: 1,
+    addresses: [{ address: '192.0.2.1', family: 4 }],
+    routeErrors: new Map(),
+    sendFailure: undefined,
+    refuses: false,
+    wallMs: TEN_SECONDS_IN,
+    stdin: '',
+    ...changes,
+  };
+}
+
+export interface Outputs {
+  stdout: string;
+  stderr: string;
+}
+
+/** Deps around a world. Sleeping advances both clocks at once; a probe ends as its signal does, or when the door opens. */
+export function testDeps(world: World, home: string): { readonly deps: Deps; readonly outputs: Outputs } {
+  const outputs: Outputs = { stdout: '', stderr: '' };
+  const stdout = new PassThrough().on('data', (chunk) => {
+    outputs.stdout += String(chunk);
+  });
+  const stderr = new PassThrough().on('data', (chunk) => {
+    outputs.stderr += String(chunk);
+  });
+  let monotonicMs = 0;
+  const waiting = new Set<() => void>();
+  const isOpen = () => world.sent.length >= world.opensAfterPasses;
+  const deps: Deps = {
+    stdin: Readable.from(world.stdin === '' ? [] : [world.stdin]),
+    stdout,
+    stderr,
+    closeStdout: async () => {
+      stdout.end();
+    },
+    env: { HOME: home },
+    owner: { platform: process.platform, uid: process.getuid?.() },
+    clock: {
+      wallMs: () => world.wallMs,
+      monotonicMs: () => monotonicMs,
+      sleep: async (ms, signal) => {
+        // The patience of one factor and the repetitions within it sleep side by side: turns keep them in step.
+        const untilMs = monotonicMs + ms;
+        while (monotonicMs < untilMs && signal?.aborted !== true) {
+          await new Promise(setImmediate);
+          if (signal?.aborted === true) return;
+          const stepMs = Math.min(50, untilMs - monotonicMs);
+          if (stepMs <= 0) return;
+          monotonicMs += stepMs;
+          world.wallMs += stepMs;
+        }
+      },
+    },
+    network: {
+      resolve: async (_, family) => world.addresses.filter((each) => family === 0 || each.family === family),
+      routeError: async ({ address }) => world.routeErrors.get(address),
+      send: async ({ address }: Address, knocks: readonly Knock[]): Promise<SendReport> => {
+        if (world.sendFailure !== undefined) return { sent: 0, failures: knocks.map(() => world.sendFailure ?? '') };
+        world.sent.push(`${address}: ${formatSequence(knocks)}`);
+        if (isOpen()) for (const wake of waiting) wake();
+        return { sent: knocks.length, failures: [] };
+      },
+      probe: (_, _port, seen, signal) =>
+        new Promise((resolve) => {
+          if (world.refuses) seen.refused += 1;
+          if (isOpen()) return resolve(new Socket());
+          waiting.add(() => resolve(new Socket()));
+          signal.addEventListener('abort', () => resolve(undefined), { once: true });
+        }),
+    },
+  };
+  return { deps, outputs };
+}
+
+/** Runs `body` with a home folder of its own. */
+export async function inHome<T>(body: (home: string) => Promise<T>): Promise<T> {
+  const home = await mkdtemp(join(tmpdir(), 'knock-otp-'));
+  try {
+    return await body(home);
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
+}
