@@ -175,8 +175,13 @@ export class Daemon {
   }
 
   #apply(effect: Effect): void {
-    if (effect.kind === 'admit') this.#admissions.admit(effect);
-    else this.#refuse(effect);
+    if (effect.kind === 'refuse') {
+      this.#refuse(effect);
+      return;
+    }
+    this.#admissions.admit(effect);
+    // Counters further ahead have become acceptable with this one: they must be live before the next knock.
+    this.#advance();
   }
 
   #refuse({ door, client, source, reason }: Refusal): void {

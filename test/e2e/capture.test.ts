@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Network, type NetworkHost, skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
+import type { RunningProcess } from '../../scripts/lab/running-process.ts';
 import { frameOf } from '../support/frames.ts';
-import { Network, type NetworkHost, skipWithoutNamespaces } from '../support/namespaces.ts';
-import type { RunningProcess } from '../support/running-process.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 60_000 };
 const captureMain = fileURLToPath(new URL('../support/capture-main.ts', import.meta.url));

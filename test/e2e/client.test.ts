@@ -1,8 +1,8 @@
 /** The whole way of a person: enroll, add, knock, connect; with both programs as they are built. Issue point 1. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { Bastion } from '../support/bastion.ts';
-import { skipWithoutNamespaces } from '../support/namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
 

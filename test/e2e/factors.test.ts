@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { Bastion } from '../support/bastion.ts';
-import { skipWithoutNamespaces } from '../support/namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
 const OPENED = /otpd: opened .*door=ssh/;

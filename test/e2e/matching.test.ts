@@ -1,9 +1,9 @@
 /** What reaches a door through noise, and what never does: sweeps, strays, other hosts. Issue points 5 and 6. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import type { Knock } from '../../shared/knock.ts';
 import { Bastion, type EnrolledClient } from '../support/bastion.ts';
-import { skipWithoutNamespaces } from '../support/namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 240_000 };
 const OPENED = /otpd: opened .*door=ssh/;

@@ -5,8 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { Network, skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { pcapOf } from '../support/frames.ts';
-import { Network, skipWithoutNamespaces } from '../support/namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 60_000 };
 

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
+import { startSshServer } from '../../scripts/lab/ssh-server.ts';
 import { Bastion } from '../support/bastion.ts';
-import { skipWithoutNamespaces } from '../support/namespaces.ts';
-import { startSshServer } from '../support/ssh-server.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
 

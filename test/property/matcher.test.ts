@@ -27,7 +27,9 @@ const arrival = fc.record({
   gapMs: fc.integer({ min: 0, max: 6 }),
 });
 
-function asLive(fields: fc.TypeOfArbitrary<typeof liveSequence>, id: number): LiveSequence {
+type Fields = Pick<LiveSequence, 'order' | 'pairs' | 'maxStrays' | 'seqTimeoutMs' | 'enteredAtMs'>;
+
+function asLive(fields: Fields, id: number): LiveSequence {
   const pairs = fields.order === 'any' ? [...new Set(fields.pairs)] : fields.pairs;
   return { ...fields, id, pairs, door: `door${id}`, client: 'client', keyId: 'key', factor: id };
 }

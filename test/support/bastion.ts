@@ -6,18 +6,18 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Connection, Network, type NetworkHost } from '../../scripts/lab/namespaces.ts';
+import type { Finished, RunningProcess } from '../../scripts/lab/running-process.ts';
 import { derivationKey, deriveSequence } from '../../shared/derive.ts';
 import type { Knock } from '../../shared/knock.ts';
 import { timeStepAt } from '../../shared/moving-factor.ts';
 import { type Profile, parseProfileUri, profileShape } from '../../shared/profile-uri.ts';
 import { pcapOf } from './frames.ts';
-import { type Connection, Network, type NetworkHost } from './namespaces.ts';
-import type { Finished, RunningProcess } from './running-process.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const serverProgram = join(repository, 'dist/server/main.js');
 const clientProgram = join(repository, 'dist/client/main.js');
-const recordFrames = join(repository, 'test/support/record-frames.mjs');
+const recordFrames = join(repository, 'scripts/lab/record-frames.mjs');
 const shiftedClock = join(repository, 'test/support/shifted-clock.mjs');
 
 /** The port that doors hide unless a test says otherwise. */
