@@ -1,6 +1,6 @@
 /**
  * Policy: may this completed sequence open its door? Pure decisions about one moving factor; the order of the checks is
- * the order of section 6 of docs/SPEC.md. What a decision leads to is the engine's business.
+ * the order of section 5.3 of docs/SPEC.md. What a decision leads to is the engine's business.
  */
 import { timeStepAt } from '../../shared/moving-factor.ts';
 import type { DoorPolicy, FactorState } from './door.ts';
@@ -26,7 +26,8 @@ export interface FactorRange {
 /** The factors that would open at `wallMs`: RFC 6238 section 5.2 and 6, RFC 4226 section 7.4. */
 export function acceptableFactors(door: DoorPolicy, state: FactorState, wallMs: number): FactorRange {
   const next = state.spent + 1;
-  if (door.mode === 'hotp') return { from: next, to: next + door.lookAhead };
+  // Beyond 2^53 - 1 a counter is no integer any more, and no derivation takes it.
+  if (door.mode === 'hotp') return { from: next, to: Math.min(next + door.lookAhead, Number.MAX_SAFE_INTEGER) };
   const expected = timeStepAt(wallMs, door.stepSeconds) + state.drift;
   return { from: Math.max(expected - door.window, next, 0), to: expected + door.window };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FactorState } from '../../server/core/door.ts';
-import { decide, MAX_DRIFT_STEPS } from '../../server/core/policy.ts';
+import { acceptableFactors, decide, MAX_DRIFT_STEPS } from '../../server/core/policy.ts';
 import { doorPolicy } from '../support/doors.ts';
 
 const STEP_MS = 30_000;
@@ -51,6 +51,12 @@ for (const { why, factor, spent, accept } of hotpRows) {
     assert.deepEqual(decision.accept ? true : decision.reason, accept);
   });
 }
+
+test('hotp: at the end of all counters the range ends with them', () => {
+  const last = Number.MAX_SAFE_INTEGER;
+  const range = acceptableFactors(doorPolicy({ mode: 'hotp' }), { spent: last - 3, drift: 0 }, NOW);
+  assert.deepEqual(range, { from: last - 2, to: last });
+});
 
 test('when a knock began before the step edge then the step that was acceptable then still opens', () => {
   const edge = 1001 * STEP_MS;
