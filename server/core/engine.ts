@@ -1,7 +1,7 @@
 /**
  * The engine: the whole decision path from a packet to "admit this source", as a deterministic machine. It owns matchers,
  * live sequences, factor states and grants; it takes inputs with their time and returns effects as data. The daemon
- * carries them out in an order that it may not change: spend durably, journal, open (SPEC section 6).
+ * carries them out in an order that it may not change: spend durably, journal, open (SPEC section 5.3).
  *
  *   arrive ──> matcher ──> policy ──> Admission ──(daemon: store.spend)──> granted() ──(firewall.open)──> ...
  *                              └────> Refusal                └─ failed: stays spent here, and nothing opens
