@@ -31,7 +31,7 @@ export function parseCommandLine(line: string): CommandLine {
     throw invalid(
       line,
       `"${syntax}" needs a shell, and commands run without one`,
-      'quote it if it is meant as it stands, else name a script with %IP% as its argument',
+      'quote it if it is meant as it stands, else name a script with %IP% as its argument, or say shell = yes',
     );
   }
   if (line.includes('\0')) throw invalid(line, 'it holds a NUL character', 'remove it');
@@ -39,6 +39,18 @@ export function parseCommandLine(line: string): CommandLine {
   if (program === '') throw invalid(line, 'it names no program', 'write a program and its arguments');
   if (program.includes(PLACEHOLDER)) throw invalid(line, 'the program itself depends on the address', 'name it');
   return { program, arguments: rest };
+}
+
+/**
+ * A line that a shell reads. An address that is put into it later is digits, letters, dots and colons: no shell takes
+ * any of them for syntax.
+ * @throws KnockError CONFIG_INVALID when it is empty or would be an option of the shell
+ */
+export function parseShellLine(line: string): CommandLine {
+  if (line.includes('\0')) throw invalid(line, 'it holds a NUL character', 'remove it');
+  if (line.trim() === '') throw invalid(line, 'it is empty', 'write what the shell is to do');
+  if (/^\s*[-+]/.test(line)) throw invalid(line, 'the shell would take it for its own option', 'begin with a program');
+  return { program: '/bin/sh', arguments: ['-c', line] };
 }
 
 /**

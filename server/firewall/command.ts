@@ -1,17 +1,20 @@
 /**
- * Doors by command: a start command lets a source in, a stop command ends it, as in knockd, but without a shell. Knows
- * when each is run for which source; what a command does, and undoing it, is the administrator's.
+ * Doors by command: a start command lets a source in, a stop command ends it, as in knockd, but without a shell unless
+ * the door asks for one. Knows when each is run for which source and as whom; what a command does, and undoing it, is the
+ * administrator's.
  *
  * What a start command did survives this process, so the stop command of every opening in the journal has to be run by
  * somebody: after `prepare`, `close` runs it once. Start is not run again for a source that is in: a second identical rule
  * would outlive the one stop. A start that failed may have done half of its work: its stop is run at once, since a
  * rejected opening must leave nothing open. A stop that failed leaves the source in doubt: the next opening or closing
- * runs stop again first.
+ * runs stop again first. Where there is no stop command, nothing is held: what the administrator wrote as two doors that
+ * open and close (knockd's [openSSH] and [closeSSH]) runs its one command at every knock.
  */
-import { type AddressKey, formatAddress } from '../../shared/address.ts';
+import { type AddressKey, formatAddress, isIpv4 } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
-import { argumentsFor, type CommandLine, parseCommandLine } from './command-line.ts';
+import { argumentsFor, type CommandLine, parseCommandLine, parseShellLine } from './command-line.ts';
 import type { ActionDoor, DoorAction, Firewall, Opening } from './firewall.ts';
+import { asUser, findUser, type User } from './other-user.ts';
 import { CommandNotStarted, runCommand } from './run-command.ts';
 
 export interface CommandOptions {
@@ -53,18 +56,18 @@ export class CommandFirewall implements Firewall {
   /** Runs nothing: what was started before is still in effect, and what was not is closed. */
   async prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void> {
     const byName = new Map(doors.map((door) => [door.name, door]));
-    for (const door of doors) commandsOf(door);
+    for (const door of doors) for (const family of [4, 6] as const) commandsOf(door, family);
     this.#held.clear();
     for (const { door: name, source, remainingMs } of openings) {
       const door = byName.get(name);
-      if (door === undefined) continue;
+      if (door === undefined || commandsOf(door, familyOf(source)).stop === undefined) continue;
       this.#held.set(keyOf(name, source), { door, source, end: this.#now() + remainingMs, inDoubt: false });
     }
   }
 
   open(door: ActionDoor, source: AddressKey, durationMs: number): Promise<void> {
     return this.#inTurn(door, source, async (key) => {
-      const { start } = commandsOf(door);
+      const { start, stop } = commandsOf(door, familyOf(source));
       const held = this.#held.get(key);
       if (held?.inDoubt) await this.#stop(door, source, key);
       else if (held !== undefined) {
@@ -72,12 +75,14 @@ export class CommandFirewall implements Firewall {
         return;
       }
       try {
-        await this.#run(start, door, source);
+        if (start !== undefined) await this.#run(start, door, source);
       } catch (error) {
         if (!(error instanceof CommandNotStarted)) await this.#stop(door, source, key).catch(() => undefined);
         throw error;
       }
-      this.#held.set(key, { door, source, end: this.#now() + durationMs, inDoubt: false });
+      if (stop !== undefined) {
+        this.#held.set(key, { door, source, end: this.#now() + durationMs, inDoubt: false });
+      }
     });
   }
 
@@ -106,7 +111,7 @@ export class CommandFirewall implements Firewall {
   }
 
   async #stop(door: ActionDoor, source: AddressKey, key: string): Promise<void> {
-    const { stop } = commandsOf(door);
+    const { stop } = commandsOf(door, familyOf(source));
     try {
       if (stop !== undefined) await this.#run(stop, door, source);
       this.#held.delete(key);
@@ -132,10 +137,12 @@ export class CommandFirewall implements Firewall {
     if (this.#running >= MAX_RUNNING) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running += 1;
     try {
+      const runAs = door.action.kind === 'command' ? door.action.runAs : undefined;
+      const user = runAs === undefined ? undefined : await userOf(runAs);
+      const line = { program: command.program, arguments: argumentsFor(command, source) };
       await runCommand({
-        program: command.program,
-        arguments: argumentsFor(command, source),
-        environment: { KNOCK_OTP_IP: formatAddress(source), KNOCK_OTP_DOOR: door.name },
+        ...(user === undefined ? line : asUser(user, line)),
+        environment: { KNOCK_OTP_IP: formatAddress(source), KNOCK_OTP_DOOR: door.name, ...user?.environment },
         timeoutMs: this.#timeoutMs,
       });
     } finally {
@@ -150,13 +157,38 @@ function keyOf(door: string, source: AddressKey): string {
   return `${door}\0${source}`;
 }
 
-function commandsOf(door: ActionDoor): { readonly start: CommandLine; readonly stop: CommandLine | undefined } {
+type Family = 4 | 6;
+
+function familyOf(source: AddressKey): Family {
+  return isIpv4(source) ? 4 : 6;
+}
+
+interface Commands {
+  readonly start: CommandLine | undefined;
+  readonly stop: CommandLine | undefined;
+}
+
+/** @throws KnockError CONFIG_INVALID when a line cannot be run, COMMAND when the door does not open by command */
+function commandsOf(door: ActionDoor, family: Family): Commands {
   const { action } = door;
   if (action.kind !== 'command') {
     throw new KnockError('COMMAND', `door "${door.name}" opens by ${action.kind}, not by a command`);
   }
-  return {
-    start: parseCommandLine(action.start),
-    stop: action.stop === undefined ? undefined : parseCommandLine(action.stop),
+  const { start, stop, start6 = start, stop6 = stop } = action;
+  const parse = (line: string | undefined): CommandLine | undefined => {
+    if (line === undefined || line === '') return undefined;
+    return action.shell === true ? parseShellLine(line) : parseCommandLine(line);
   };
+  // An empty line is the administrator's "nothing" for IPv6 only; a door that does nothing at all is a mistake.
+  if (family === 4 && start === '') parseCommandLine(start);
+  return family === 4 ? { start: parse(start), stop: parse(stop) } : { start: parse(start6), stop: parse(stop6) };
+}
+
+/** Looked up for each run: a user that was removed meanwhile must not be run as. */
+async function userOf(name: string): Promise<User> {
+  const user = await findUser(name);
+  if (typeof user !== 'string') return user;
+  throw new CommandNotStarted('COMMAND', `command could not be started as user "${name.slice(0, 32)}": ${user}`, {
+    hint: 'run_as names a user of this machine',
+  });
 }

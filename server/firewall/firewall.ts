@@ -41,6 +41,13 @@ export function hasClose(action: DoorAction, source: AddressKey): boolean {
   return action.kind !== 'command' || commandsFor(action, source).stop !== undefined;
 }
 
+/** Whether there is any source for which {@link hasClose}. */
+export function hasAnyClose(action: DoorAction): boolean {
+  if (action.kind !== 'command') return true;
+  const { start, stop, start6 = start, stop6 = stop } = action;
+  return (start !== '' && !!stop) || (start6 !== '' && !!stop6);
+}
+
 export interface ActionDoor {
   readonly name: string;
   readonly action: DoorAction;

@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { CommandFirewall } from '../../server/firewall/command.ts';
 import { argumentsFor, parseCommandLine } from '../../server/firewall/command-line.ts';
-import type { ActionDoor } from '../../server/firewall/firewall.ts';
+import type { ActionDoor, DoorAction } from '../../server/firewall/firewall.ts';
 import { type AddressKey, addressKey, addressKeyOfBytes } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
 
@@ -126,6 +126,80 @@ describe('a command door', () => {
     assert.deepEqual(noted(), ['start', 'start']);
   });
 
+  test('when there is no stop command then every opening runs start, and nothing is held', async () => {
+    const firewall = new CommandFirewall();
+    const door = doorOf(note('start'));
+    await firewall.open(door, SOURCE, MINUTE);
+    await firewall.open(door, SOURCE, MINUTE);
+    assert.deepEqual(noted(), ['start', 'start']);
+    assert.deepEqual(await firewall.list(), []);
+  });
+
+  for (const [source, six, expected] of [
+    ['192.0.2.7', { start6: script('start6', `echo start6 >> "${diary}"`), stop6: '' }, ['start', 'stop']],
+    ['2001:db8::7', { start6: script('start6', `echo start6 >> "${diary}"`) }, ['start6', 'stop']],
+    ['2001:db8::7', { stop6: script('stop6', `echo stop6 >> "${diary}"`) }, ['start', 'stop6']],
+    ['2001:db8::7', { stop6: '' }, ['start', 'start']],
+    ['2001:db8::7', { start6: '' }, ['stop']],
+    ['2001:db8::7', {}, ['start', 'stop']],
+  ] as const) {
+    test(`when ${source} comes to a door with ${JSON.stringify(Object.keys(six))} for IPv6 then its commands run`, async () => {
+      const firewall = new CommandFirewall();
+      const door = doorWith({ start: note('start'), stop: note('stop'), ...six });
+      await firewall.open(door, keyOf(source), MINUTE);
+      // A second opening runs start again only where nothing is held.
+      if (expected[0] === expected[1]) await firewall.open(door, keyOf(source), MINUTE);
+      await firewall.close(door, keyOf(source));
+      assert.deepEqual(noted(), expected);
+    });
+  }
+
+  test('when a door does nothing for IPv6 then opening it for such a source runs nothing', async () => {
+    const firewall = new CommandFirewall();
+    const door = doorWith({ start: note('start'), stop: note('stop'), start6: '', stop6: '' });
+    await firewall.prepare([door], [{ door: 'web', source: keyOf('2001:db8::7'), remainingMs: MINUTE }]);
+    await firewall.open(door, keyOf('2001:db8::7'), MINUTE);
+    await firewall.close(door, keyOf('2001:db8::7'));
+    assert.equal(existsSync(diary), false);
+  });
+
+  test('when a door asks for a shell then the line is one, with the address in its text', async () => {
+    const firewall = new CommandFirewall();
+    const start = `for a in one %IP%; do echo "$a" >> '${diary}'; done; test -n "$KNOCK_OTP_IP" && echo %IP% | tr : . >> '${diary}'`;
+    const door = doorWith({ start, shell: true });
+    await firewall.open(door, keyOf('2001:db8::7'), MINUTE);
+    assert.deepEqual(noted(), ['one', '2001:db8::7', '2001.db8..7']);
+    await assert.rejects(firewall.prepare([doorWith({ start: '-x', shell: true })], []), { code: 'CONFIG_INVALID' });
+    await assert.rejects(firewall.prepare([doorWith({ start: ' ', shell: true })], []), { code: 'CONFIG_INVALID' });
+  });
+
+  test('when a command runs as another user then it has his rights, groups and name, and none of ours', async (t) => {
+    if (process.getuid?.() !== 0) {
+      t.skip('only root can become another user');
+      return;
+    }
+    const firewall = new CommandFirewall();
+    writeFileSync(diary, '');
+    chmodSync(diary, 0o666);
+    chmodSync(directory, 0o755);
+    const line = `{ id -un; id -Gn; echo $USER $LOGNAME; grep CapEff /proc/self/status; } >> '${diary}'`;
+    await firewall.open(doorWith({ start: line, shell: true, runAs: 'nobody' }), SOURCE, MINUTE);
+    assert.deepEqual(noted(), ['nobody', 'nogroup', 'nobody nobody', 'CapEff:\t0000000000000000']);
+  });
+
+  for (const runAs of ['no-such-user-here', '-x', '0', 'root:root', '']) {
+    test(`when it is to run as ${JSON.stringify(runAs)} then nothing runs`, async () => {
+      const firewall = new CommandFirewall();
+      const door = doorWith({ start: note('start'), stop: note('stop'), runAs });
+      await assert.rejects(firewall.open(door, SOURCE, MINUTE), {
+        code: 'COMMAND',
+        message: /could not be started as/,
+      });
+      assert.equal(existsSync(diary), false);
+      assert.deepEqual(await firewall.list(), []);
+    });
+  }
+
   test('when start fails then it rejects with status and clean, bounded words, and stop undoes what was done', async () => {
     const noise = `printf 'no\\033[2J such\\nchain %%s\\n'`;
     const fail = script(
@@ -220,6 +294,10 @@ function keyOf(text: string): AddressKey {
 
 function doorOf(start: string, stop?: string): ActionDoor {
   return { name: 'web', action: { kind: 'command', start, ...(stop === undefined ? {} : { stop }) } };
+}
+
+function doorWith(action: Omit<Extract<DoorAction, { kind: 'command' }>, 'kind'>): ActionDoor {
+  return { name: 'web', action: { kind: 'command', ...action } };
 }
 
 function script(name: string, body: string): string {
