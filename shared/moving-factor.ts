@@ -3,9 +3,8 @@
  * integer, a HOTP counter C or a TOTP time step T. Who accepts which is policy and lives elsewhere.
  */
 import { counterToBytes } from '@otplib/core';
-import { generateSync } from '@otplib/hotp';
-import { NobleCryptoPlugin } from '@otplib/plugin-crypto-noble';
 import { getTimeStepUsed } from '@otplib/totp';
+import { generateSync, NobleCryptoPlugin } from 'otplib';
 import { KnockError } from './errors.ts';
 import type { Secret } from './secret.ts';
 
@@ -49,6 +48,7 @@ export interface CodeOptions {
  */
 export function authenticatorCode(secret: Secret, factor: number, options: CodeOptions = {}): string {
   return generateSync({
+    strategy: 'hotp',
     secret: secret.bytes(),
     counter: factor,
     digits: options.digits ?? 6,
