@@ -37,7 +37,7 @@ export interface ProfileStore {
   list(): Promise<readonly (StoredProfile | BrokenProfile)[]>;
   /**
    * The profile for what the user typed: a name, or the host or address in a profile.
-   * @throws KnockError PROFILE_MISSING, USAGE when several doors fit, and what reading can throw
+   * @throws KnockError PROFILE_MISSING, USAGE when several doors fit or it is no host, and what reading can throw
    */
   find(host: string, door: string | undefined): Promise<StoredProfile>;
   /** @throws KnockError USAGE when the name is taken by another secret; STORE */
@@ -100,6 +100,7 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
     folder,
     list,
     find: async (host, door) => {
+      refuseOddWords(host, door);
       const byName = await named(host);
       if (byName.length > 0) return usable(chosen(byName, host, door));
       const everything = await list();
@@ -130,6 +131,7 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
       return same === undefined ? 'added' : 'replaced';
     },
     remove: async (name, door) => {
+      refuseOddWords(name, door);
       const entries = await named(name);
       if (entries.length === 0) throw missing(name, 0);
       const entry = chosen(entries, name, door);
@@ -141,6 +143,16 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
       return entry;
     },
   };
+}
+
+/** What is typed comes back in messages: a pasted URI, which holds a secret, and control characters must not. */
+function refuseOddWords(host: string, door: string | undefined): void {
+  if (!/^[^\s\p{Cc}/?]{1,253}$/u.test(host)) {
+    throw new KnockError('USAGE', 'HOST is not a host name, an address or the name of a profile', {
+      hint: 'a profile URI is added with: knock-otp add -',
+    });
+  }
+  if (door !== undefined && !NAME_PATTERN.test(door)) throw new KnockError('USAGE', '--door is not the name of a door');
 }
 
 export function isBroken(entry: StoredProfile | BrokenProfile): entry is BrokenProfile {
