@@ -11,6 +11,8 @@ interface Entry {
   /** Unspent, in the order of use. */
   lines: readonly ListedLine[];
   readonly live: Map<number, LiveSequence>;
+  /** Ids of lines spent here: a file may be read again before the strike of a used line has reached it. */
+  readonly used: Set<number>;
   /** The line spent last stays in the index, so that a replay of it is seen rather than ignored. */
   spent: LiveSequence | undefined;
 }
@@ -24,7 +26,7 @@ export class ListedSet {
   }
 
   add(door: ListedDoor, index: SequenceIndex): void {
-    this.#doors.set(door.name, { door, index, lines: [], live: new Map(), spent: undefined });
+    this.#doors.set(door.name, { door, index, lines: [], live: new Map(), used: new Set(), spent: undefined });
   }
 
   door(name: string): ListedDoor | undefined {
@@ -36,11 +38,14 @@ export class ListedSet {
     return this.#doors.get(name)?.lines.length ?? 0;
   }
 
-  /** The unspent lines in the order of use. Lines that stay live keep the progress that sources have on them. */
+  /**
+   * The unspent lines in the order of use; one that was spent here stays spent. Lines that stay live keep the progress that
+   * sources have on them.
+   */
   setLines(name: string, lines: readonly ListedLine[], monoMs: number): void {
     const entry = this.#doors.get(name);
     if (entry === undefined) return;
-    entry.lines = lines;
+    entry.lines = lines.filter(({ id }) => !entry.used.has(id));
     this.#refresh(entry, monoMs);
   }
 
@@ -58,6 +63,7 @@ export class ListedSet {
     if (entry.spent !== undefined) entry.index.remove(entry.spent);
     entry.spent = spent;
     entry.live.delete(id);
+    for (const line of entry.lines.slice(0, at + 1)) entry.used.add(line.id);
     entry.lines = entry.lines.slice(at + 1);
     this.#refresh(entry, monoMs);
   }

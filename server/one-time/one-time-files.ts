@@ -1,0 +1,252 @@
+/**
+ * The files of one-time sequences of all doors while the daemon runs: reads them, follows edits, offers the unspent lines
+ * and strikes the used ones, and says what an administrator must know: what is wrong, and how much is left. Each door for
+ * itself: a file that is used up, unreadable or open to others shuts its own door and no other.
+ */
+import { KnockError } from '../../shared/errors.ts';
+import { OneTimeFile } from '../../shared/files/one-time-file.ts';
+import type { LineRef } from '../../shared/sequences-file.ts';
+import type { LineStriker } from '../admissions.ts';
+import type { ListedLine } from '../core/door.ts';
+import { formatProblemOf } from '../error-text.ts';
+import type { Log } from '../log.ts';
+import { DoorLines, type FileNotes, type LineUse, NO_NOTES } from './door-lines.ts';
+import { FileWatch } from './file-watch.ts';
+
+export interface OneTimeDoor {
+  readonly name: string;
+  /** Absolute. A file of its own: two doors that share one would take each other's lines. */
+  readonly path: string;
+  /** Unspent lines that are live at a time, at least 1. */
+  readonly lookAhead: number;
+}
+
+export interface OneTimeState {
+  readonly left: number;
+  readonly notes: FileNotes;
+  /** Why the door has no lines though its file may hold some. */
+  readonly problem?: string;
+}
+
+export interface OneTimeFilesOptions {
+  readonly doors: readonly OneTimeDoor[];
+  readonly log: Log;
+  /**
+   * The door's unspent lines in the order of use, whenever they are not what was given before; not after a strike, which
+   * the engine knows of. A line that was used may still be among them, until its strike is asked for.
+   */
+  readonly onLines: (door: string, lines: readonly ListedLine[], state: OneTimeState) => void;
+  /** From so many lines left on, each use is followed by a warning. Default 10. */
+  readonly warnLeft?: number;
+  readonly pollMs?: number;
+  readonly settleMs?: number;
+}
+
+interface Entry {
+  readonly door: OneTimeDoor;
+  readonly file: OneTimeFile;
+  readonly lines: DoorLines;
+  watch: FileWatch | undefined;
+  notes: FileNotes;
+  problem: string | undefined;
+  /** Ids that the engine was given last, less what was struck since. */
+  given: string | undefined;
+  /** One thing at a time: what is read before a strike must not be taken for what is there after it. */
+  turn: Promise<void>;
+}
+
+const DEFAULT_WARN_LEFT = 10;
+const DEFAULT_POLL_MS = 5000;
+const DEFAULT_SETTLE_MS = 50;
+const MAX_NUMBERS = 20;
+
+export class OneTimeFiles implements LineStriker {
+  readonly #options: OneTimeFilesOptions;
+  readonly #entries = new Map<string, Entry>();
+  #stopped = false;
+
+  /** @throws KnockError CONFIG_INVALID when two doors share a file */
+  constructor(options: OneTimeFilesOptions) {
+    this.#options = options;
+    const paths = new Set<string>();
+    for (const door of options.doors) {
+      if (paths.has(door.path)) {
+        throw new KnockError('CONFIG_INVALID', `two doors use the sequences of ${door.path}`, {
+          hint: 'give each door a file of its own',
+        });
+      }
+      paths.add(door.path);
+      this.#entries.set(door.name, {
+        door,
+        file: new OneTimeFile(door.path),
+        lines: new DoorLines(door.lookAhead),
+        watch: undefined,
+        notes: NO_NOTES,
+        problem: undefined,
+        given: undefined,
+        turn: Promise.resolve(),
+      });
+    }
+  }
+
+  /** Reads every file and follows it from here on. Never rejects: what cannot be read is said, and its door is shut. */
+  async start(): Promise<void> {
+    for (const entry of this.#entries.values()) {
+      // Watched before it is read, so that no edit falls between.
+      entry.watch = new FileWatch(entry.door.path, {
+        pollMs: this.#options.pollMs ?? DEFAULT_POLL_MS,
+        settleMs: this.#options.settleMs ?? DEFAULT_SETTLE_MS,
+        onChange: () => {
+          this.#inTurn(entry, () => this.#read(entry)).catch((error: unknown) => {
+            this.#options.log.error('unexpected failure', { door: entry.door.name, reason: formatProblemOf(error) });
+          });
+        },
+      });
+    }
+    await this.reread();
+  }
+
+  /** Reads every file now, whether it seems to have changed or not. Never rejects. */
+  async reread(): Promise<void> {
+    await Promise.all([...this.#entries.values()].map((entry) => this.#inTurn(entry, () => this.#read(entry))));
+  }
+
+  /** Follows edits no longer, and waits for what is under way. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const { watch } of this.#entries.values()) watch?.stop();
+    await Promise.all([...this.#entries.values()].map(({ turn }) => turn));
+  }
+
+  state(door: string): OneTimeState | undefined {
+    const entry = this.#entries.get(door);
+    return entry === undefined ? undefined : stateOf(entry);
+  }
+
+  /**
+   * Durably strikes the line and those before it that were live with it.
+   * @throws KnockError STORE or INSECURE_FILE when that could not be done and may be tried again; FACTOR_USED when somebody
+   * else struck it before, or took it out of the file. In each case nothing may open.
+   */
+  async strike(door: string, line: number): Promise<void> {
+    const entry = this.#entries.get(door);
+    if (entry === undefined) throw new KnockError('STORE', `door "${door}" has no file of sequences`);
+    if (entry.lines.isStruck(line)) return;
+    // Before its turn comes: whatever is read meanwhile must not offer it again.
+    const use = entry.lines.begin(line);
+    if (use === undefined) throw new KnockError('STORE', `door "${door}" has no line of that number`);
+    entry.given = idsOf(entry);
+    await this.#inTurn(entry, () => this.#strike(entry, use));
+  }
+
+  async #strike(entry: Entry, use: LineUse): Promise<void> {
+    const { door, file, lines } = entry;
+    const outcome = await file.strike(use.used, use.skipped);
+    lines.finish(use);
+    // Tried before and struck now: by us, and the file has made sure that it is durable.
+    if (outcome === 'gone' || (outcome === 'already' && !use.isRetry)) {
+      const why = outcome === 'gone' ? 'is no longer in the file' : 'was struck by somebody else';
+      throw new KnockError('FACTOR_USED', `the line that was used ${why}`, {
+        hint: 'one file serves one door of one daemon',
+      });
+    }
+    if (use.skipped.length > 0) {
+      this.#options.log.info('skipped lines are struck too', { door: door.name, lines: use.skipped.length });
+    }
+    this.#sayLeft(entry);
+  }
+
+  async #read(entry: Entry): Promise<void> {
+    if (this.#stopped) return;
+    const { door, file, lines } = entry;
+    const fields = { door: door.name, file: door.path };
+    let revived: readonly LineRef[] = [];
+    let notes = NO_NOTES;
+    let problem: string | undefined;
+    try {
+      ({ notes, revived } = lines.update(await file.read()));
+    } catch (error) {
+      lines.withdraw();
+      problem = describe(error);
+    }
+    const before = { notes: entry.notes, problem: entry.problem };
+    entry.notes = notes;
+    entry.problem = problem;
+    if (problem !== undefined && problem !== before.problem) {
+      this.#options.log.error('no one-time sequences: this door stays shut', { ...fields, reason: problem });
+    }
+    if (problem === undefined && before.problem !== undefined) {
+      this.#options.log.info('the one-time sequences are there again', fields);
+    }
+    this.#sayNotes(entry, before.notes);
+    if (revived.length > 0) await this.#strikeAgain(entry, revived);
+    const ids = idsOf(entry);
+    if (ids === entry.given && problem === before.problem) return;
+    const isFirst = entry.given === undefined;
+    entry.given = ids;
+    this.#options.onLines(door.name, lines.present, stateOf(entry));
+    if (problem !== undefined) return;
+    this.#options.log.info(isFirst ? 'one-time sequences' : 'one-time sequences changed', {
+      ...fields,
+      left: lines.present.length,
+    });
+    this.#sayLeft(entry);
+  }
+
+  async #strikeAgain({ door, file }: Entry, [first, ...others]: readonly LineRef[]): Promise<void> {
+    if (first === undefined) return;
+    await file.strike(first, others).catch((error: unknown) => {
+      this.#options.log.error('lines that were used could not be struck again', {
+        door: door.name,
+        reason: describe(error),
+      });
+    });
+  }
+
+  #sayLeft({ door, lines }: Entry): void {
+    const left = lines.present.length;
+    const fields = { door: door.name, left };
+    if (left === 0) this.#options.log.error('the one-time sequences are used up: this door stays shut', fields);
+    else if (left <= (this.#options.warnLeft ?? DEFAULT_WARN_LEFT)) {
+      this.#options.log.warn('few one-time sequences are left', fields);
+    }
+  }
+
+  #sayNotes({ door, notes }: Entry, before: FileNotes): void {
+    const fields = { door: door.name, file: door.path };
+    const warn = (message: string, numbers: readonly number[], old: readonly number[], reason?: string) => {
+      if (numbers.length === 0 || numbers.join() === old.join()) return;
+      this.#options.log.warn(message, { ...fields, lines: formatNumbers(numbers), reason });
+    };
+    const malformed = notes.malformed.map(({ line }) => line);
+    const old = before.malformed.map(({ line }) => line);
+    warn('lines that are no sequences are not used', malformed, old, notes.malformed[0]?.reason);
+    warn('lines that repeat an earlier one are not used', notes.repeated, before.repeated);
+    warn('lines that were used are unstruck again: was an old copy put back?', notes.revived, before.revived);
+  }
+
+  async #inTurn(entry: Entry, work: () => Promise<void>): Promise<void> {
+    const result = entry.turn.then(work);
+    // A failed strike is its caller's to hear of; the next in line must not.
+    entry.turn = result.catch(() => {});
+    return await result;
+  }
+}
+
+function stateOf({ lines, notes, problem }: Entry): OneTimeState {
+  return { left: lines.present.length, notes, ...(problem === undefined ? {} : { problem }) };
+}
+
+function idsOf({ lines }: Entry): string {
+  return lines.present.map(({ id }) => id).join();
+}
+
+function formatNumbers(numbers: readonly number[]): string {
+  const more = numbers.length - MAX_NUMBERS;
+  return numbers.slice(0, MAX_NUMBERS).join(',') + (more > 0 ? ` and ${more} more` : '');
+}
+
+function describe(error: unknown): string {
+  const hint = error instanceof KnockError ? error.hint : undefined;
+  return hint === undefined ? formatProblemOf(error) : `${formatProblemOf(error)} (hint: ${hint})`;
+}
