@@ -106,7 +106,6 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
         const untilMs = monotonicMs + ms;
         while (monotonicMs < untilMs && signal?.aborted !== true) {
           await new Promise(setImmediate);
-          if (signal?.aborted === true) return;
           const stepMs = Math.min(50, untilMs - monotonicMs);
           if (stepMs <= 0) return;
           monotonicMs += stepMs;
