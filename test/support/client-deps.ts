@@ -104,10 +104,12 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
       sleep: async (ms, signal) => {
         // The patience of one factor and the repetitions within it sleep side by side: turns keep them in step.
         const untilMs = monotonicMs + ms;
-        while (monotonicMs < untilMs && signal?.aborted !== true) {
+        const isAborted = () => signal?.aborted === true;
+        while (monotonicMs < untilMs && !isAborted()) {
           await new Promise(setImmediate);
           const stepMs = Math.min(50, untilMs - monotonicMs);
-          if (stepMs <= 0) return;
+          // A turn has passed: another sleeper may have moved the clock, or the door may have opened.
+          if (stepMs <= 0 || isAborted()) return;
           monotonicMs += stepMs;
           world.wallMs += stepMs;
         }
