@@ -5,14 +5,18 @@
  *
  * The layout of `table inet knock_otp`: for each door two sets of granted addresses whose elements the kernel ends, and
  * one chain at the input hook before the host's own filters. Its verdicts are `drop` and "not my business": `accept` in a
- * base chain only ends that chain, so every other rule of the host keeps its say.
+ * base chain only ends that chain, so every other rule of the host keeps its say. Two more sets hold the sessions that
+ * are older than the table, address by address and port by port: only packets that open nothing pass by them.
  */
 import { type AddressKey, addressKey, formatAddress, isIpv4 } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
 import { NAME_PATTERN, type Service } from '../../shared/profile-uri.ts';
 import type { Opening } from './firewall.ts';
+import { OLDER_SESSION_SECONDS, type OlderSession } from './older-sessions.ts';
 
 const TABLE = 'inet knock_otp';
+/** No name of a door's set: those begin with v4_ or v6_. */
+const OLDER_SET = 'older';
 
 /** A door as this table guards it. */
 export interface GuardedDoor {
@@ -48,7 +52,12 @@ export const REMOVE_SCRIPT = `add table ${TABLE}\ndelete table ${TABLE}\n`;
  * old rules to the new ones between two packets.
  * @throws KnockError FIREWALL when a door cannot be guarded
  */
-export function tableScript(doors: readonly GuardedDoor[], openings: readonly Opening[], loopbackToo: boolean): string {
+export function tableScript(
+  doors: readonly GuardedDoor[],
+  openings: readonly Opening[],
+  older: readonly OlderSession[],
+  loopbackToo: boolean,
+): string {
   checkDoors(doors);
   if (doors.length === 0) return REMOVE_SCRIPT;
   const sets = doors.flatMap((door) => [setText(door.name, 4, openings), setText(door.name, 6, openings)]);
@@ -58,9 +67,26 @@ export function tableScript(doors: readonly GuardedDoor[], openings: readonly Op
     // Not `related`: a helper (FTP, SIP) can be talked into expecting a connection to a port of the attacker's choice.
     // What conntrack cannot place (scans with ACK or FIN, untracked) is not established and meets the drops below.
     'ct state established accept',
+    // The host's answer makes such a session an established one; its end makes an answer of RST.
+    `tcp flags & syn == 0 ip saddr . tcp sport . ip daddr . tcp dport @${OLDER_SET}4 accept`,
+    `tcp flags & syn == 0 ip6 saddr . tcp sport . ip6 daddr . tcp dport @${OLDER_SET}6 accept`,
     ...guardRules(doors),
   ];
-  return [REMOVE_SCRIPT, `table ${TABLE} {`, ...sets, 'chain guard {', ...guard, '}', '}', ''].join('\n');
+  const olderSets = ([4, 6] as const).map((family) => {
+    const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
+    const type = `type ${address} . inet_service . ${address} . inet_service; flags timeout;`;
+    return `set ${OLDER_SET}${family} { ${type}${elementsText(olderOf(older, family))} }`;
+  });
+  return [REMOVE_SCRIPT, `table ${TABLE} {`, ...sets, ...olderSets, 'chain guard {', ...guard, '}', '}', ''].join('\n');
+}
+
+/** Adds sessions that were there before the table was, but not yet in the listing that it was built from. */
+export function olderScript(older: readonly OlderSession[]): string {
+  return ([4, 6] as const)
+    .map((family) => ({ family, elements: olderOf(older, family) }))
+    .filter(({ elements }) => elements.length > 0)
+    .map(({ family, elements }) => `add element ${TABLE} ${OLDER_SET}${family} { ${elements.join(', ')} }\n`)
+    .join('');
 }
 
 /**
@@ -112,8 +138,22 @@ function setText(door: string, family: Family, openings: readonly Opening[]): st
   const elements = openings
     .filter((opening) => opening.door === door && isIpv4(opening.source) === (family === 4) && opening.remainingMs > 0)
     .map(({ source, remainingMs }) => `${elementOf(source)} timeout ${timeoutText(remainingMs)}`);
-  const filled = elements.length === 0 ? '' : ` elements = { ${[...new Set(elements)].join(', ')} };`;
-  return `set ${setName(door, family)} { type ${family === 4 ? 'ipv4_addr' : 'ipv6_addr'}; flags timeout;${filled} }`;
+  const type = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
+  return `set ${setName(door, family)} { type ${type}; flags timeout;${elementsText(elements)} }`;
+}
+
+function elementsText(elements: readonly string[]): string {
+  return elements.length === 0 ? '' : ` elements = { ${[...new Set(elements)].join(', ')} };`;
+}
+
+function olderOf(older: readonly OlderSession[], family: Family): readonly string[] {
+  const own = older.filter(
+    ({ source, target }) => isIpv4(source) === (family === 4) && isIpv4(target) === (family === 4),
+  );
+  return own.map(
+    ({ source, sourcePort, target, port }) =>
+      `${elementOf(source)} . ${sourcePort} . ${elementOf(target)} . ${port} timeout ${OLDER_SESSION_SECONDS}s`,
+  );
 }
 
 /** nft reads at most eight digits of seconds: three years. */

@@ -5,7 +5,9 @@
  * When the daemon dies, the table stays: ports stay shut and grants end on time. Established sessions live on after a
  * close, by conntrack: a guarded port must not be exempt from tracking (`notrack`). Guarded are services of this host; what
  * is translated and forwarded elsewhere (a container's published port) does not pass the input hook. A session that is
- * older than conntrack on this host (nothing used it before our first rule) goes on once the host sends something in it.
+ * older than conntrack on this host (nothing used it before our first rule) would be taken for new and stall until the
+ * host says something in it: so what the kernel has at the guarded ports is let through by address and port. That is read
+ * twice, for those who connect between the reading and the table.
  *
  * When somebody takes the table away (`nft flush ruleset`, a firewall manager's reload), the doors are open to everyone
  * and no event tells us. Two things mend it: `guardStands`, which the daemon asks on a timer, compares the table with what
@@ -20,11 +22,13 @@ import {
   closeScript,
   type GuardedDoor,
   LIST_SCRIPT,
+  olderScript,
   openScript,
   parseOpenings,
   REMOVE_SCRIPT,
   tableScript,
 } from './nft-script.ts';
+import { type OlderSession, olderSessions } from './older-sessions.ts';
 
 export interface NftablesOptions {
   /** Guards connections over `lo` too. Left out by default: programs of this host reach its services unasked. */
@@ -130,8 +134,15 @@ export class NftablesFirewall implements Firewall {
   }
 
   async #build(doors: readonly GuardedDoor[], openings: readonly Opening[]): Promise<void> {
-    await this.#runner.run(tableScript(doors, openings, this.#loopbackToo));
+    const ports = new Set(
+      doors.flatMap(({ services }) => services.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => port)),
+    );
+    const before = await olderSessions(ports);
+    await this.#runner.run(tableScript(doors, openings, before, this.#loopbackToo));
     this.#doors = doors;
+    const late = lateSessions(before, await olderSessions(ports));
+    // The table stands: a script that fails now costs the newest sessions a stall, not the doors their guard.
+    if (late.length > 0) await this.#runner.run(olderScript(late)).catch(() => undefined);
     this.#layout = doors.length === 0 ? '' : await this.#runner.list(LIST_SCRIPT, 'layout');
   }
 
@@ -164,6 +175,13 @@ export class NftablesFirewall implements Firewall {
 
 function keyOf(door: string, source: AddressKey): string {
   return `${door}\0${source}`;
+}
+
+function lateSessions(before: readonly OlderSession[], after: readonly OlderSession[]): readonly OlderSession[] {
+  const keyOfSession = ({ source, sourcePort, target, port }: OlderSession) =>
+    `${source}${target}${sourcePort} ${port}`;
+  const known = new Set(before.map(keyOfSession));
+  return after.filter((session) => !known.has(keyOfSession(session)));
 }
 
 function guardedDoor(door: ActionDoor): GuardedDoor {
