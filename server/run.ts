@@ -23,7 +23,7 @@ import { NftablesFirewall } from './firewall/nftables.ts';
 import { openNftRunner } from './firewall/open-nft-runner.ts';
 import type { Log } from './log.ts';
 import { createLog, fileSink, type LogSink, streamSink, syslogSink } from './log-sinks.ts';
-import { openSqliteStore } from './store/sqlite-store.ts';
+import { openStoreOrShut } from './open-store.ts';
 
 export interface RunOptions {
   readonly version: string;
@@ -46,12 +46,12 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   const sinks = logSinks(config, stderr);
   const log = createLog({ sinks, verbose: options.verbose });
   for (const warning of options.warnings) log.warn(warning);
-  const store = openSqliteStore(config.stateDir);
   const nft = await openNftRunner();
   const firewall = new DoorsFirewall({
     nftables: new NftablesFirewall(nft, { guardLoopback: config.interfaces.includes('lo') }),
     command: new CommandFirewall(),
   });
+  const store = await openStoreOrShut(config, firewall, log);
   const own = new OwnAddresses({ onChange: () => log.info('own addresses changed') });
   own.start();
   let control: ControlListener | undefined;

@@ -103,6 +103,13 @@ export function openState(directory: string): Sqlite {
   }
 }
 
+/** True for the error that says that another daemon runs on this state directory. */
+export function isHeldByOther(error: unknown): boolean {
+  return (
+    error instanceof KnockError && error.code === 'STATE_REFUSED' && sqliteCode(error.cause).startsWith('SQLITE_BUSY')
+  );
+}
+
 /** The error for a disk that does not do what it should. */
 export function storeError(path: string, what: string, cause: unknown): KnockError {
   const why = cause instanceof Error ? `: ${cause.message}` : '';
