@@ -129,7 +129,7 @@ function report(options: SequencesOptions, shape: Shape, say: (line: string) => 
   if (bits < LEAST_BITS && options.allowLowEntropy !== true) {
     throw new KnockError(
       'CONFIG_INVALID',
-      `these sequences have ${bits.toFixed(1)} bits, ${LEAST_BITS} are the least`,
+      `these sequences have ${formatBits(bits)} bits, ${LEAST_BITS} are the least`,
       {
         hint: 'more knocks or more ports; --allow-low-entropy makes them all the same',
       },
@@ -137,13 +137,18 @@ function report(options: SequencesOptions, shape: Shape, say: (line: string) => 
   }
   const ports = `${shape.ports.length} ports`;
   say(
-    `${options.count} sequences of ${shape.knocks} knocks (${shape.protocols}) from ${ports}: ${bits.toFixed(1)} bits each`,
+    `${options.count} sequences of ${shape.knocks} knocks (${shape.protocols}) from ${ports}: ${formatBits(bits)} bits each`,
   );
   say(
     `100,000 random packets a second open the door 10^${log10OpeningsPerDay.toFixed(1)} times a day, ` +
       `with ${strays} strays forgiven`,
   );
   if (isWeak) say('warning: such sequences can be guessed; 6 knocks from the default ports cannot');
+}
+
+/** Rounded down: what is refused for too few must not look like enough. */
+function formatBits(bits: number): string {
+  return (Math.floor(bits * 10) / 10).toFixed(1);
 }
 
 function filesOf(options: SequencesOptions, sequences: readonly (readonly Knock[])[]): NewFile[] {
