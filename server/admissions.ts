@@ -9,15 +9,22 @@ import type { Clock } from './clock.ts';
 import type { Admission, Engine } from './core/engine.ts';
 import type { Grant } from './core/grants.ts';
 import { formatProblemOf } from './error-text.ts';
-import type { ActionDoor, Firewall } from './firewall/firewall.ts';
+import { type ActionDoor, type Firewall, hasClose } from './firewall/firewall.ts';
 import { KeyedQueue } from './keyed-queue.ts';
-import type { Log } from './log.ts';
+import type { KnockdWords } from './knockd-words.ts';
+import type { Log, LogFields } from './log.ts';
 import type { Store } from './store/store.ts';
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
 /** Spends waiting for a writable disk. Each stands for a valid knock, so only holders of secrets can fill it. */
 const MAX_UNWRITTEN = 10_000;
+/**
+ * A static sequence can be sent by whoever has seen it, from as many forged addresses as he likes: so many openings may be
+ * waiting, and so many be in force, before further ones are refused.
+ */
+const MAX_FREE_WAITING = 256;
+const MAX_FREE_GRANTS = 4_096;
 
 /** Where written-down sequences are struck. */
 export interface LineStriker {
@@ -32,6 +39,8 @@ export interface AdmissionsDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly lines: LineStriker;
+  /** Says what happens at doors with written-down sequences as knockd does. */
+  readonly words: KnockdWords;
   readonly doorOf: (name: string) => ActionDoor | undefined;
   /** Called when the set of grants changed: the next close may be due at another time. */
   readonly onGrantsChanged: () => void;
@@ -45,6 +54,7 @@ export class Admissions {
   readonly #closing = new Map<string, number>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #stopped = false;
+  #freeWaiting = 0;
   opened = 0;
   failed = 0;
 
@@ -56,8 +66,24 @@ export class Admissions {
     return this.#unwritten.length;
   }
 
-  admit(admission: Admission): void {
-    this.#enqueue(admission, () => this.#carryOut(admission));
+  /** False when it is refused: too much is under way that costs nobody a one-time sequence. */
+  admit(admission: Admission): boolean {
+    const door = this.#deps.doorOf(admission.door);
+    // What nothing of ours closes, the knocker closes himself by another door: the commands of one source keep the order
+    // of its knocks across such doors.
+    const turn = door === undefined || hasClose(door.action, admission.source) ? keyOf(admission) : admission.source;
+    if (admission.spend.kind !== 'nothing') {
+      this.#enqueue(admission, () => this.#carryOut(admission), turn);
+      return true;
+    }
+    if (this.#freeWaiting >= MAX_FREE_WAITING || this.#deps.engine.grants.size >= MAX_FREE_GRANTS) return false;
+    this.#freeWaiting += 1;
+    const job = () =>
+      this.#carryOut(admission).finally(() => {
+        this.#freeWaiting -= 1;
+      });
+    this.#enqueue(admission, job, turn);
+    return true;
   }
 
   /** Closes grants whose end has come by now; one that was extended meanwhile stays. */
@@ -98,7 +124,7 @@ export class Admissions {
   }
 
   async #carryOut(admission: Admission): Promise<void> {
-    const { engine, store, firewall, clock, log } = this.#deps;
+    const { engine, store, firewall, clock, log, words } = this.#deps;
     const door = this.#deps.doorOf(admission.door);
     if (door === undefined) return;
     const fields = {
@@ -107,13 +133,21 @@ export class Admissions {
       client: admission.client,
       ...(admission.strays > 0 ? { strays: admission.strays } : {}),
     };
-    const planned = engine.planGrant(admission, clock.now());
+    // What has no stop command has nothing to close: no grant is kept, and each knock runs the start command, as in knockd.
+    const closes = hasClose(door.action, admission.source);
     try {
-      await this.#spend(admission, planned);
+      await this.#spend(admission, closes ? engine.planGrant(admission, clock.now()) : undefined);
     } catch (error) {
       this.failed += 1;
-      if (this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(admission);
+      const isUsed = error instanceof KnockError && error.code === 'FACTOR_USED';
+      // What costs nothing need not be written later, and what somebody else has used already is.
+      const isOwed = admission.spend.kind !== 'nothing' && !isUsed;
+      if (isOwed && this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(admission);
       log.error('not opened: what was used could not be stored', { ...fields, reason: formatProblemOf(error) });
+      return;
+    }
+    if (!closes) {
+      await this.#openForGood(door, admission, fields);
       return;
     }
     const isExtension = engine.grants.get(admission.door, admission.source) !== undefined;
@@ -128,14 +162,25 @@ export class Admissions {
       return;
     }
     this.opened += 1;
-    log.info(isExtension ? 'extended' : 'opened', {
-      ...fields,
-      seconds: Math.round((grant.endsAtMs - clock.now().monoMs) / 1000),
-    });
+    const seconds = Math.round((grant.endsAtMs - clock.now().monoMs) / 1000);
+    if (!words.opened(admission)) log.info(isExtension ? 'extended' : 'opened', { ...fields, seconds });
     // Unconfirmed only means that a restart closes it early.
     await store.confirmOpen(admission.door, admission.source).catch((error: unknown) => {
       log.warn('the journal could not be confirmed', { ...fields, reason: formatProblemOf(error) });
     });
+  }
+
+  async #openForGood(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
+    const { firewall, log, words } = this.#deps;
+    try {
+      await firewall.open(door, admission.source, 0);
+    } catch (error) {
+      this.failed += 1;
+      log.error('not opened: the door did not move', { ...fields, reason: formatProblemOf(error) });
+      return;
+    }
+    this.opened += 1;
+    if (!words.opened(admission)) log.info('opened', fields);
   }
 
   /** Spends durably, and journals the grant where there is one. Rejects when either is not durable. */
@@ -193,14 +238,18 @@ export class Admissions {
     }
     this.#closing.delete(keyOf(grant));
     engine.grants.remove(grant.door, grant.source);
-    log.info('closed', fields);
+    if (!this.#deps.words.closed(grant)) log.info('closed', fields);
     await store.closeGrant(grant.door, grant.source).catch((error: unknown) => {
       log.warn('the journal could not forget a grant', { ...fields, reason: formatProblemOf(error) });
     });
   }
 
-  #enqueue(target: { readonly door: string; readonly source: Grant['source'] }, job: () => Promise<void>): void {
-    this.#queue.run(keyOf(target), job, (error) => {
+  #enqueue(
+    target: { readonly door: string; readonly source: Grant['source'] },
+    job: () => Promise<void>,
+    turn: string = keyOf(target),
+  ): void {
+    this.#queue.run(turn, job, (error) => {
       this.#deps.log.error('unexpected failure', { door: target.door, reason: formatProblemOf(error) });
     });
   }

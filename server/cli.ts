@@ -2,16 +2,18 @@
  * The command line of knock-otpd. Results go to stdout, talk to stderr with the program's prefix; nothing here ends the
  * process: an exit code comes back. What the commands do is told by the modules they call.
  */
+import { resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { exitCodeOf, formatProblem, KnockError } from '../shared/errors.ts';
 import { removeClient } from './config/client-writes.ts';
 import type { ServerConfig } from './config/config.ts';
 import { checkReport, describeCheck } from './config/describe-check.ts';
+import { DEFAULT_CONFIGS, findConfig } from './config/find-config.ts';
 import { loadServer } from './config/load-server.ts';
-import { readConfig } from './config/read-config.ts';
+import { type ConfigOptions, readConfig } from './config/read-config.ts';
 import { askDaemon, askIfRunning } from './control/ask.ts';
-import { runInBackground } from './daemonize.ts';
+import { isInBackground, runInBackground } from './daemonize.ts';
 import { enrolClient } from './enrol-client.ts';
 import { runDaemon } from './run.ts';
 import { formatStatus, type Status } from './status.ts';
@@ -22,17 +24,19 @@ export interface CliDeps {
   readonly stderr: NodeJS.WritableStream;
 }
 
-const DEFAULT_CONFIG = '/etc/knock-otp.conf';
-
 interface FileOption {
-  readonly config: string;
+  readonly config?: string;
   readonly interface?: string;
+  readonly logfile?: string;
+  readonly pidfile?: string;
 }
 
 interface RunFlags extends FileOption {
   readonly daemon?: boolean;
   readonly verbose?: boolean;
   readonly debug?: boolean;
+  readonly lookup?: boolean;
+  readonly onlyIpV4?: boolean;
 }
 
 /** Runs one command line (without node and script). Resolves with the exit code: 0 done, 1 failed, 2 usage. */
@@ -59,32 +63,35 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
   program
     .description('opens doors to one-time knocks')
     .version(deps.version, '-V, --version')
-    .option('-c, --config <file>', 'configuration file', DEFAULT_CONFIG)
+    .option('-c, --config <file>', `configuration file (default: ${DEFAULT_CONFIGS.join(', or without it ')})`)
     .option('-i, --interface <names>', 'interface to listen on, instead of the configured one')
+    .option('-g, --logfile <file>', 'log file, instead of the configured one')
+    .option('-p, --pidfile <file>', 'pid file, instead of the configured one')
+    .option('-l, --lookup', 'log the names of those who have opened a written-down door')
+    .option('-4, --only-ip-v4', 'ignore IPv6')
     .option('-d, --daemon', 'run in the background')
     .option('-v, --verbose', 'log more')
     .option('-D, --debug', 'log more, and show where errors come from')
     .action(async () => {
       const flags = program.opts<RunFlags>();
-      if (flags.daemon === true) {
+      const file = fileOf(flags);
+      // The background process has the same words, -d and all: it may stand among other letters, as in -dv.
+      if (flags.daemon === true && !isInBackground()) {
         // Checked here first: problems belong in front of the user.
-        await loadServer(flags.config, overrides(flags));
-        setExitCode(
-          await runInBackground(
-            args.filter((arg) => arg !== '-d' && arg !== '--daemon'),
-            stderr,
-          ),
-        );
+        await loadServer(file, overrides(flags));
+        setExitCode(await runInBackground(args, stderr));
         return;
       }
-      const { config, enrolments, warnings } = await loadServer(flags.config, overrides(flags));
+      const { config, enrolments, warnings } = await loadServer(file, overrides(flags));
       await runDaemon({
         version: deps.version,
         config,
         enrolments,
         warnings: warnings.map((warning) => formatProblem(warning)),
-        readEnrolments: async () => (await loadServer(flags.config, overrides(flags))).enrolments,
+        readEnrolments: async () => (await loadServer(file, overrides(flags))).enrolments,
         verbose: flags.verbose === true || flags.debug === true,
+        lookup: flags.lookup === true,
+        ipv4Only: flags.onlyIpV4 === true,
         stderr,
       });
     });
@@ -98,8 +105,10 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     .option('--json', 'print JSON')
     .action(async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileOption & { json?: boolean }>();
-      const server = await loadServer(flags.config, overrides(flags));
+      const server = await loadServer(fileOf(flags), overrides(flags));
       print(flags.json === true ? JSON.stringify(checkReport(server)) : describeCheck(server));
+      // The daemon runs all the same, for the sake of its other doors.
+      if ([...server.files.values()].some(({ shut }) => shut !== undefined)) setExitCode(1);
     });
 
   command('enroll <name>', 'give a client a secret of its own and print its profile URI')
@@ -108,7 +117,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     .option('--replace', 'give a client that is enrolled already a new secret')
     .action(async (name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileOption & { door?: string; host?: string; replace?: boolean }>();
-      const config = await readConfig(flags.config, overrides(flags));
+      const config = await readConfig(fileOf(flags), overrides(flags));
       const uri = await enrolClient(config, {
         name,
         ...(flags.door === undefined ? {} : { door: flags.door }),
@@ -126,7 +135,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     .option('--door <door>', 'at this door only')
     .action(async (name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileOption & { door?: string }>();
-      const config = await readConfig(flags.config, overrides(flags));
+      const config = await readConfig(fileOf(flags), overrides(flags));
       const doors = await removeClient(config, name, flags.door);
       say(`${name} is revoked at ${doors.join(', ')}`);
       say(await tellDaemon(config));
@@ -136,7 +145,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     .option('--json', 'print JSON')
     .action(async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileOption & { json?: boolean }>();
-      const config = await readConfig(flags.config, overrides(flags));
+      const config = await readConfig(fileOf(flags), overrides(flags));
       // The daemon is this very version or says so: the type is a promise between two ends of one program.
       const status = (await askDaemon(config.stateDir, 'status')) as Status;
       const text = flags.json === true ? JSON.stringify(status) : formatStatus(status, Date.now());
@@ -147,7 +156,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
   command('accept-clock', 'tell the daemon that the clock, which was set back, is right').action(
     async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileOption>();
-      const config = await readConfig(flags.config, overrides(flags));
+      const config = await readConfig(fileOf(flags), overrides(flags));
       await askDaemon(config.stateDir, 'accept-clock');
       say('the clock is accepted');
     },
@@ -155,8 +164,16 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
   return program;
 }
 
-function overrides(flags: FileOption): { interfaceOverride?: string } {
-  return flags.interface === undefined ? {} : { interfaceOverride: flags.interface };
+function fileOf({ config }: FileOption): string {
+  return config ?? findConfig();
+}
+
+function overrides(flags: FileOption): ConfigOptions {
+  return {
+    ...(flags.interface === undefined ? {} : { interfaceOverride: flags.interface }),
+    ...(flags.logfile === undefined ? {} : { logFileOverride: resolve(flags.logfile) }),
+    ...(flags.pidfile === undefined ? {} : { pidFileOverride: resolve(flags.pidfile) }),
+  };
 }
 
 async function tellDaemon(config: ServerConfig): Promise<string> {

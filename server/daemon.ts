@@ -3,17 +3,19 @@
  * rotation, clock watching). It decides nothing: what a packet means is server/core's, the order of spending and opening
  * is server/admissions'.
  */
-import { type AddressKey, formatAddress } from '../shared/address.ts';
-import type { Pair } from '../shared/knock.ts';
+import { type AddressKey, formatAddress, isIpv4 } from '../shared/address.ts';
+import { type Pair, pairOf } from '../shared/knock.ts';
+import { MAX_STRAYS } from '../shared/odds.ts';
 import { Admissions, type LineStriker } from './admissions.ts';
 import type { Capture, CaptureStatus } from './capture/capture.ts';
 import type { Clock } from './clock.ts';
-import type { ConfiguredDoor, ServerConfig } from './config/config.ts';
-import type { DoorPolicy, Enrolment } from './core/door.ts';
+import type { ConfiguredDoor, DerivedDoor, ServerConfig } from './config/config.ts';
+import type { Door, DoorPolicy, Enrolment, ListedLine } from './core/door.ts';
 import { UNUSED } from './core/door.ts';
-import { type Effect, Engine, type Refusal } from './core/engine.ts';
+import { type Admission, type Effect, Engine, type Refusal, type StageReached } from './core/engine.ts';
 import { formatProblemOf } from './error-text.ts';
 import type { Firewall } from './firewall/firewall.ts';
+import { KnockdWords } from './knockd-words.ts';
 import type { Log } from './log.ts';
 import { createLogLimit } from './log-limit.ts';
 import { restoreGrants } from './restore.ts';
@@ -26,6 +28,8 @@ const DERIVATIONS_PER_TURN = 150;
 const GUARD_CHECK_MS = 5_000;
 const CLOCK_NOTE_MS = 60_000;
 const REFUSALS_PER_MINUTE = 5;
+/** Lines for each stage of each door. */
+const STAGES_PER_MINUTE = 20;
 
 export interface DaemonDeps {
   readonly version: string;
@@ -38,8 +42,12 @@ export interface DaemonDeps {
   readonly lines: LineStriker;
   /** Whether an address is one of this host's own, asked for every packet. */
   readonly isOwnAddress: (address: AddressKey) => boolean;
+  /** Packets over IPv6 count as if they had not come. */
+  readonly ipv4Only?: boolean;
+  /** The name of an address, for the log; undefined when there is none in time. Asked after a door has opened only. */
+  readonly nameOf?: (address: AddressKey) => Promise<string | undefined>;
   /** The stray budget of a door for a number of enrolled clients. */
-  readonly maxStraysOf: (door: ConfiguredDoor, clients: number) => number;
+  readonly maxStraysOf: (door: DerivedDoor, clients: number) => number;
   readonly readEnrolments: () => Promise<readonly Enrolment[]>;
   readonly createCapture: (onArrival: Daemon['arrive'], onState: (status: CaptureStatus) => void) => Capture;
 }
@@ -50,6 +58,8 @@ export class Daemon {
   readonly #admissions: Admissions;
   readonly #capture: Capture;
   readonly #limit = createLogLimit(REFUSALS_PER_MINUTE);
+  readonly #stages = createLogLimit(STAGES_PER_MINUTE);
+  readonly #words: KnockdWords;
   readonly #startedAt: number;
   #stored: StoredState = { factors: [], grants: [], clockHighWater: 0 };
   #tick: NodeJS.Timeout | undefined;
@@ -69,9 +79,11 @@ export class Daemon {
     const { config } = deps;
     const policies = config.doors.map((door) => this.#policyOf(door, countOf(deps.enrolments, door.name)));
     this.#engine = new Engine(config.serverId, policies);
+    this.#words = new KnockdWords(deps);
     this.#admissions = new Admissions({
       ...deps,
       engine: this.#engine,
+      words: this.#words,
       doorOf: (name) => config.doors.find((door) => door.name === name),
       onGrantsChanged: () => this.#scheduleClose(),
     });
@@ -88,6 +100,10 @@ export class Daemon {
     this.#stored = await store.load();
     this.#engine.noteClock(this.#stored.clockHighWater);
     for (const enrolment of enrolments) this.#enrol(enrolment);
+    for (const door of config.doors) {
+      if (door.kind !== 'static') continue;
+      this.setLines(door.name, [{ id: 0, pairs: door.sequence.map(({ protocol, port }) => pairOf(protocol, port)) }]);
+    }
     const openings = await restoreGrants(this.#stored.grants, this.#engine, { clock, config, firewall, store, log });
     await firewall.prepare(config.doors, openings);
     this.#guardStands = true;
@@ -112,12 +128,17 @@ export class Daemon {
 
   /** One packet from a capture child. Synchronous, total, and without I/O: effects are only queued. */
   readonly arrive = (atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags: number): void => {
-    if (this.#stopping) return;
+    const { clock, isOwnAddress, ipv4Only } = this.#deps;
+    if (this.#stopping || (ipv4Only === true && !isIpv4(source))) return;
     this.#arrivals += 1;
-    const { clock, isOwnAddress } = this.#deps;
     const effects = this.#engine.arrive(atMs, source, destination, pair, flags, isOwnAddress(destination), clock.now());
     for (const effect of effects) this.#apply(effect);
   };
+
+  /** The unspent lines of a door with written-down sequences, in the order of use. */
+  setLines(door: string, lines: readonly ListedLine[]): void {
+    this.#engine.setLines(door, lines, this.#deps.clock.now());
+  }
 
   /** Takes in enrolled, changed and revoked clients without a restart. @throws KnockError as reading the files does */
   async reloadClients(): Promise<{ readonly added: number; readonly removed: number }> {
@@ -175,13 +196,30 @@ export class Daemon {
   }
 
   #apply(effect: Effect): void {
-    if (effect.kind === 'refuse') {
-      this.#refuse(effect);
-      return;
+    switch (effect.kind) {
+      case 'admit':
+        this.#admit(effect);
+        break;
+      case 'refuse':
+        this.#refuse(effect);
+        break;
+      case 'stage':
+        this.#sayStage(effect);
+        break;
     }
-    this.#admissions.admit(effect);
+  }
+
+  #admit(admission: Admission): void {
+    const { door, client, source } = admission;
+    if (!this.#admissions.admit(admission)) this.#refuse({ kind: 'refuse', door, client, source, reason: 'busy' });
     // Counters further ahead have become acceptable with this one: they must be live before the next knock.
     this.#advance();
+  }
+
+  /** Anybody can cause these at will: so many a minute, then their number. */
+  #sayStage({ door, source, stage }: StageReached): void {
+    if (!this.#stages.allow(`stage ${stage} ${door}`, this.#deps.clock.now().monoMs)) return;
+    this.#words.stage(door, source, stage);
   }
 
   #refuse({ door, client, source, reason }: Refusal): void {
@@ -198,6 +236,8 @@ export class Daemon {
     this.#admissions.closeDue();
     for (const { key, suppressed } of this.#limit.drain(monoMs))
       log.warn('more refusals', { kind: key, lines: suppressed });
+    for (const { key, suppressed } of this.#stages.drain(monoMs))
+      log.info('more knocks', { kind: key, lines: suppressed });
     if (monoMs >= this.#nextGuardCheckMs) {
       this.#nextGuardCheckMs = monoMs + GUARD_CHECK_MS;
       void this.#checkGuard();
@@ -265,13 +305,19 @@ export class Daemon {
 
   #adjustBudgets(enrolments: readonly Enrolment[]): void {
     for (const door of this.#deps.config.doors) {
-      const policy = this.#policyOf(door, countOf(enrolments, door.name));
+      if (door.kind !== 'derived') continue;
+      const policy = this.#derivedPolicyOf(door, countOf(enrolments, door.name));
       if (policy.maxStrays !== this.#engine.door(door.name)?.maxStrays) this.#engine.setPolicy(policy);
     }
   }
 
+  #policyOf(door: ConfiguredDoor, clients: number): Door {
+    if (door.kind === 'derived') return this.#derivedPolicyOf(door, clients);
+    return { ...door.policy, maxStrays: door.maxStraysLimit ?? MAX_STRAYS };
+  }
+
   /** Counts are rounded up to a power of two: a client more or less seldom changes the budget, and so seldom voids a knock. */
-  #policyOf(door: ConfiguredDoor, clients: number): DoorPolicy {
+  #derivedPolicyOf(door: DerivedDoor, clients: number): DoorPolicy {
     const rounded = clients === 0 ? 1 : 2 ** Math.ceil(Math.log2(clients));
     return { ...door.policy, maxStrays: this.#deps.maxStraysOf(door, rounded) };
   }

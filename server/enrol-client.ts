@@ -5,7 +5,7 @@
 import { KnockError } from '../shared/errors.ts';
 import { formatProfileUri } from '../shared/profile-uri.ts';
 import { generateSecret, writeClient } from './config/client-writes.ts';
-import type { ConfiguredDoor, ServerConfig } from './config/config.ts';
+import type { DerivedDoor, ServerConfig } from './config/config.ts';
 
 export interface EnrolOptions {
   readonly name: string;
@@ -46,12 +46,18 @@ export async function enrolClient(
   return uri;
 }
 
-function doorOf(config: ServerConfig, name: string | undefined): ConfiguredDoor {
-  const names = config.doors.map((door) => door.name).join(', ');
-  const [only] = config.doors;
-  if (name === undefined && config.doors.length === 1 && only !== undefined) return only;
-  const door = config.doors.find((candidate) => candidate.name === name);
+function doorOf(config: ServerConfig, name: string | undefined): DerivedDoor {
+  const doors = config.doors.filter((door) => door.kind === 'derived');
+  const names = doors.map((door) => door.name).join(', ');
+  const [only] = doors;
+  if (name === undefined && doors.length === 1 && only !== undefined) return only;
+  const door = doors.find((candidate) => candidate.name === name);
   if (door !== undefined) return door;
+  if (config.doors.some((candidate) => candidate.name === name) || doors.length === 0) {
+    throw new KnockError('USAGE', 'a door whose sequences are written down has no clients to enroll', {
+      hint: 'replace its sequence by otp = totp to give each client a secret',
+    });
+  }
   throw new KnockError('USAGE', name === undefined ? 'which door?' : `there is no door "${name}"`, {
     hint: `--door with one of: ${names}`,
   });

@@ -11,6 +11,8 @@ export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /** A line in knockd's words and, where it goes to a file, in knockd's form; of printable characters only. */
+  knockd(line: string): void;
 }
 
 /** `message key=value key="two words"`; undefined fields are left out. */

@@ -1,14 +1,14 @@
 /**
  * `knock-otpd` itself: builds the real edges for a configuration, runs the daemon until a signal ends it, and cleans up
- * in order. Signals: TERM and INT stop, HUP reads the clients again and reopens the log file.
+ * in order. Signals: TERM and INT stop, HUP reads clients and files of sequences again and reopens the log file.
  */
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { KnockError } from '../shared/errors.ts';
-import type { LineStriker } from './admissions.ts';
 import { OwnAddresses } from './capture/own-addresses.ts';
 import { CaptureSupervisor } from './capture/supervisor.ts';
 import { systemClock } from './clock.ts';
+import { captureScopeOf } from './config/capture-scope.ts';
 import type { ServerConfig } from './config/config.ts';
 import { doorBudget } from './config/stray-budget.ts';
 import { type ControlListener, listenForControl } from './control/listener.ts';
@@ -23,7 +23,9 @@ import { NftablesFirewall } from './firewall/nftables.ts';
 import { openNftRunner } from './firewall/open-nft-runner.ts';
 import type { Log } from './log.ts';
 import { createLog, fileSink, type LogSink, streamSink, syslogSink } from './log-sinks.ts';
+import { OneTimeFiles } from './one-time/one-time-files.ts';
 import { openStoreOrShut } from './open-store.ts';
+import { sourceNames } from './source-names.ts';
 
 export interface RunOptions {
   readonly version: string;
@@ -32,13 +34,11 @@ export interface RunOptions {
   readonly warnings: readonly string[];
   readonly readEnrolments: () => Promise<readonly Enrolment[]>;
   readonly verbose: boolean;
+  /** Names of sources in the log. */
+  readonly lookup: boolean;
+  readonly ipv4Only: boolean;
   readonly stderr: NodeJS.WritableStream;
 }
-
-/** No door of this version strikes lines: a strike that is asked for all the same must open nothing. */
-const NO_LINES: LineStriker = {
-  strike: (door) => Promise.reject(new KnockError('STORE', `door "${door}" has no file of sequences`)),
-};
 
 /** Runs until SIGTERM or SIGINT; resolves when everything is closed. @throws KnockError when it cannot start */
 export async function runDaemon(options: RunOptions): Promise<void> {
@@ -46,6 +46,13 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   const sinks = logSinks(config, stderr);
   const log = createLog({ sinks, verbose: options.verbose });
   for (const warning of options.warnings) log.warn(warning);
+  const files = new OneTimeFiles({
+    doors: config.doors.flatMap((door) =>
+      door.kind === 'file' ? [{ name: door.name, path: door.file, lookAhead: door.policy.lookAhead }] : [],
+    ),
+    log,
+    onLines: (door, lines) => daemon.setLines(door, lines),
+  });
   const nft = await openNftRunner();
   const firewall = new DoorsFirewall({
     nftables: new NftablesFirewall(nft, { guardLoopback: config.interfaces.includes('lo') }),
@@ -63,22 +70,24 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     firewall,
     clock: systemClock,
     log,
-    lines: NO_LINES,
+    lines: files,
+    ipv4Only: options.ipv4Only,
+    ...(options.lookup ? { nameOf: sourceNames() } : {}),
     isOwnAddress: (address) => own.has(address),
     maxStraysOf: (door, clients) => doorBudget(door, clients).maxStrays,
     readEnrolments: options.readEnrolments,
     createCapture: (onArrival, onState) =>
       new CaptureSupervisor({
         interfaces: config.interfaces,
-        udp: config.doors.some(({ policy }) => policy.shape.protocols !== 'tcp'),
-        tcp: 'opening',
+        ...captureScopeOf(config.doors),
         onArrival,
         onState,
       }),
   });
-  const ended = waitForEnd(daemon, sinks, log);
+  const ended = waitForEnd(daemon, files, sinks, log);
   try {
     writePidFile(config.pidFile);
+    await files.start();
     await daemon.start();
     control = await listenForControl(config.stateDir, (request) => handle(daemon, request));
     log.info('ready', { server: config.serverId, doors: config.doors.length, clients: options.enrolments.length });
@@ -87,6 +96,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   } finally {
     await control?.close();
     await daemon.stop();
+    await files.stop();
     nft.close();
     own.stop();
     if (config.pidFile !== undefined) rmSync(config.pidFile, { force: true });
@@ -97,9 +107,13 @@ export async function runDaemon(options: RunOptions): Promise<void> {
 function logSinks(config: ServerConfig, stderr: NodeJS.WritableStream): readonly LogSink[] {
   const background = isInBackground();
   const console = streamSink(stderr);
+  // Once the foreground process is gone, nobody reads this stderr.
+  const isRead = (): boolean => !background || isInBackground();
   return [
-    // Once the foreground process is gone, nobody reads this stderr.
-    { write: (level, line) => (background && !isInBackground() ? undefined : console.write(level, line)) },
+    {
+      write: (level, line) => (isRead() ? console.write(level, line) : undefined),
+      writeKnockd: (line) => (isRead() ? console.writeKnockd(line) : undefined),
+    },
     ...(config.logFile === undefined ? [] : [openLogFile(config.logFile)]),
     ...(config.useSyslog ? [syslogSink()] : []),
   ];
@@ -139,9 +153,15 @@ async function handle(daemon: Daemon, request: Request): Promise<unknown> {
   }
 }
 
-async function waitForEnd(daemon: Daemon, sinks: readonly LogSink[], log: Log): Promise<NodeJS.Signals> {
+async function waitForEnd(
+  daemon: Daemon,
+  files: OneTimeFiles,
+  sinks: readonly LogSink[],
+  log: Log,
+): Promise<NodeJS.Signals> {
   process.on('SIGHUP', () => {
     for (const sink of sinks) sink.reopen?.();
+    void files.reread();
     daemon.reloadClients().catch((error: unknown) => {
       log.error('clients not read again, those known stay', { reason: formatProblemOf(error) });
     });

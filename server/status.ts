@@ -22,7 +22,10 @@ export interface Status {
     readonly name: string;
     readonly mode: string;
     readonly clients: number;
-    readonly maxStrays: number;
+    /** Absent where each written-down sequence has its own. */
+    readonly maxStrays?: number;
+    /** Unspent lines of a door with a file of sequences. */
+    readonly linesLeft?: number;
     readonly openFor: number;
   }[];
   readonly clients: readonly {
@@ -69,7 +72,8 @@ export function describeStatus(engine: Engine, parts: StatusParts, now: Now): St
       name,
       mode,
       clients: enrolments.filter(({ enrolment }) => enrolment.door === name).length,
-      maxStrays,
+      ...(mode === 'static' || mode === 'file' ? {} : { maxStrays }),
+      ...(mode === 'file' ? { linesLeft: engine.linesLeft(name) } : {}),
       openFor: grants.filter(({ door }) => door === name).length,
     })),
     clients: enrolments.map(({ enrolment, state }) => ({
@@ -103,8 +107,14 @@ export function formatStatus(status: Status, nowMs: number): string {
       `interface  ${name} ${state} for ${ago(nowMs - since)}${why} (${received} packets, ${dropped} dropped, ${restarts} restarts)`,
     );
   }
-  for (const { name, mode, clients, maxStrays, openFor } of status.doors) {
-    lines.push(`door       ${name} ${mode}, ${clients} clients, ${maxStrays} strays allowed, open for ${openFor}`);
+  for (const { name, mode, clients, maxStrays, linesLeft, openFor } of status.doors) {
+    const rest =
+      maxStrays !== undefined
+        ? `${clients} clients, ${maxStrays} strays allowed`
+        : linesLeft === undefined
+          ? 'one sequence for everyone'
+          : `${linesLeft} sequences left${linesLeft === 0 ? ': SHUT' : ''}`;
+    lines.push(`door       ${name} ${mode}, ${rest}, open for ${openFor}`);
   }
   for (const { name, door, lastUse, drift } of status.clients) {
     const used = lastUse === undefined ? 'never used' : `last used ${ago(nowMs - lastUse)} ago`;
@@ -113,7 +123,7 @@ export function formatStatus(status: Status, nowMs: number): string {
     );
   }
   for (const { door, source, client, remainingSeconds } of status.grants) {
-    lines.push(`grant      ${door} for ${source} (${client}), ${remainingSeconds} s left`);
+    lines.push(`grant      ${door} for ${source}${client === '' ? '' : ` (${client})`}, ${remainingSeconds} s left`);
   }
   lines.push(
     `counters   ${Object.entries(status.counters)

@@ -11,44 +11,73 @@ import { nearMiss } from './near-miss.ts';
 /** By door. A revoked client may stay listed in the configuration without being a client that was forgotten. */
 export type ClientSecrets = ReadonlyMap<string, Secret | 'revoked'>;
 
+/**
+ * Sections of doors that are not configured: kept, since to take a door out of the configuration for a while is not to
+ * take anybody's secret away. Their names may be anything that somebody pasted, so nothing shows them.
+ */
+export class IdleSecrets {
+  readonly #sections = new Map<string, Secret | 'revoked'>();
+
+  get size(): number {
+    return this.#sections.size;
+  }
+
+  set(name: string, secret: Secret | 'revoked'): void {
+    this.#sections.set(name, secret);
+  }
+
+  /** For the file alone. */
+  entries(): Iterable<readonly [string, Secret | 'revoked']> {
+    return this.#sections.entries();
+  }
+}
+
+export interface ClientSections {
+  readonly secrets: ClientSecrets;
+  readonly idle: IdleSecrets;
+}
+
 const HEADER = ['knock-otp client: whoever reads this file can knock.'];
 
-/** Secrets of the doors that the configuration has, and all problems with what the file says. */
+/** The file's secrets, what is wrong with it, and what is doubtful: sections of no configured door. */
 export function parseClient(
   text: string,
   doorNames: readonly string[],
-): { readonly secrets: ClientSecrets; readonly problems: readonly Problem[] } {
+): ClientSections & { readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] } {
   const { sections, problems: flaws } = parseIni(text);
   const problems: Problem[] = flaws.map(({ line, message, hint }) => problemAt(line, message, hint));
+  const warnings: Problem[] = [];
   const secrets = new Map<string, Secret | 'revoked'>();
+  const idle = new IdleSecrets();
   for (const section of sections) {
-    if (!doorNames.includes(section.name)) {
+    const isKnown = doorNames.includes(section.name);
+    if (!isKnown) {
       const near = nearMiss(section.name, doorNames);
       const hint = near === undefined ? `doors are: ${doorNames.join(', ')}` : `did you mean [${near}]?`;
-      problems.push(problemAt(section.line, 'a section for a door that the configuration does not have', hint));
-      continue;
+      warnings.push(problemAt(section.line, 'a section for a door that the configuration does not have', hint));
     }
-    const secret = readSection(section, problems);
-    if (secret !== undefined) secrets.set(section.name, secret);
+    const secret = readSection(section, isKnown, problems);
+    if (secret !== undefined) (isKnown ? secrets : idle).set(section.name, secret);
   }
-  return { secrets, problems };
+  return { secrets, idle, problems, warnings };
 }
 
 /** @throws KnockError CONFIG_INVALID when a door's name cannot stand in a file */
-export function formatClient(secrets: ClientSecrets): string {
-  const sections = [...secrets].map(([name, secret]) => ({
+export function formatClient({ secrets, idle }: ClientSections): string {
+  const sections = [...secrets, ...idle.entries()].map(([name, secret]) => ({
     name,
     entries: [secret === 'revoked' ? { key: 'revoked' } : { key: 'secret', value: secret.toBase32() }],
   }));
   return formatIni(sections, HEADER);
 }
 
-function readSection(section: IniSection, problems: Problem[]): Secret | 'revoked' | undefined {
+/** A name that no door has may be a secret in the wrong place, and is not repeated. */
+function readSection(section: IniSection, isKnown: boolean, problems: Problem[]): Secret | 'revoked' | undefined {
   let secret: Secret | 'revoked' | undefined;
   let failed = false;
   const fail = (line: number, message: string, hint?: string): void => {
     failed = true;
-    problems.push({ ...problemAt(line, message, hint), section: section.name });
+    problems.push({ ...problemAt(line, message, hint), ...(isKnown ? { section: section.name } : {}) });
   };
   for (const { key, value, line } of section.entries) {
     if (key === 'revoked' && value === undefined) {

@@ -12,7 +12,7 @@ import { derivationKey } from '../../shared/derive.ts';
 import { NAME_PATTERN } from '../../shared/profile-uri.ts';
 import type { Secret } from '../../shared/secret.ts';
 import type { Enrolment } from '../core/door.ts';
-import { type ClientSecrets, parseClient } from './client-document.ts';
+import { type ClientSections, parseClient } from './client-document.ts';
 import type { ConfiguredDoor, ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
 import { NAME_HINT, shorten } from './section-reader.ts';
@@ -52,12 +52,12 @@ export async function readEnrolments(
   const names = await listClients(config.clientsDir, findings);
   if (names === undefined) return [];
   const enrolments: Enrolment[] = [];
-  const files = new Map<string, ClientSecrets | 'refused'>();
+  const files = new Map<string, ClientSections | 'refused'>();
   for (const client of names) {
-    const secrets = await readClientFile(config.clientsDir, client, doorNames, findings);
-    if (secrets === undefined) continue;
-    files.set(client, secrets);
-    if (secrets !== 'refused') enrolments.push(...enrolmentsOf(client, secrets, config, findings));
+    const sections = await readClientFile(config.clientsDir, client, doorNames, findings);
+    if (sections === undefined) continue;
+    files.set(client, sections);
+    if (sections !== 'refused') enrolments.push(...enrolmentsOf(client, sections, config, findings));
   }
   for (const door of config.doors) reportMissing(door, files, config, findings);
   reportSharedSecrets(enrolments, findings);
@@ -74,7 +74,7 @@ export async function readClientFile(
   client: string,
   doorNames: readonly string[],
   findings: Findings,
-): Promise<ClientSecrets | 'refused' | undefined> {
+): Promise<ClientSections | 'refused' | undefined> {
   const file = clientPath(clientsDir, client);
   const read = await readTrusted(file, { secret: true, maxBytes: MAX_CLIENT_BYTES });
   if (read.kind === 'missing') return undefined;
@@ -83,9 +83,10 @@ export async function readClientFile(
     else findings.problem({ file, ...read.flaw });
     return 'refused';
   }
-  const { secrets, problems } = parseClient(read.text, doorNames);
+  const { problems, warnings, ...sections } = parseClient(read.text, doorNames);
   for (const problem of problems) findings.problem({ ...problem, file });
-  return problems.length > 0 ? 'refused' : secrets;
+  for (const warning of warnings) findings.warn({ ...warning, file });
+  return problems.length > 0 ? 'refused' : sections;
 }
 
 /** Undefined when the directory must not be used, which is a problem then. */
@@ -136,13 +137,23 @@ export async function checkClientsDir(
   }
 }
 
-function enrolmentsOf(client: string, secrets: ClientSecrets, config: ServerConfig, findings: Findings): Enrolment[] {
+function enrolmentsOf(
+  client: string,
+  { secrets }: ClientSections,
+  config: ServerConfig,
+  findings: Findings,
+): Enrolment[] {
   const enrolments: Enrolment[] = [];
   for (const door of config.doors) {
     const secret = secrets.get(door.name);
     if (secret === undefined || secret === 'revoked') continue;
+    const file = clientPath(config.clientsDir, client);
+    if (door.kind !== 'derived') {
+      const message = 'it has a secret for a door whose sequences are written down';
+      findings.warn({ file, section: door.name, message, hint: 'such a door asks for no secret' });
+      continue;
+    }
     if (door.clients?.includes(client) === false) {
-      const file = clientPath(config.clientsDir, client);
       const message = `it has a secret for a door whose "clients" do not name ${client}`;
       findings.warn({ file, section: door.name, message, hint: 'it cannot knock there' });
       continue;
@@ -159,19 +170,20 @@ export function enrolmentOf(door: string, client: string, secret: Secret): Enrol
 
 function reportMissing(
   door: ConfiguredDoor,
-  files: ReadonlyMap<string, ClientSecrets | 'refused'>,
+  files: ReadonlyMap<string, ClientSections | 'refused'>,
   { clientsDir }: ServerConfig,
   findings: Findings,
 ): void {
+  if (door.kind !== 'derived') return;
   for (const client of door.clients ?? []) {
-    const secrets = files.get(client);
+    const sections = files.get(client);
     const place = { section: door.name, key: 'clients' };
-    if (secrets === 'refused') continue;
-    const secret = secrets?.get(door.name);
+    if (sections === 'refused') continue;
+    const secret = sections?.secrets.get(door.name);
     if (secret === 'revoked') {
       findings.warn({ ...place, message: `${client} is revoked`, hint: `take ${client} out of "clients"` });
     } else if (secret === undefined) {
-      const what = secrets === undefined ? 'is no client: there is no' : 'has no secret for this door in';
+      const what = sections === undefined ? 'is no client: there is no' : 'has no secret for this door in';
       findings.problem({
         ...place,
         message: `${client} ${what} ${clientPath(clientsDir, client)}`,

@@ -9,12 +9,14 @@ import { KnockError } from '../../shared/errors.ts';
 import { NAME_PATTERN } from '../../shared/profile-uri.ts';
 import { GENERATED_SECRET_BYTES, Secret } from '../../shared/secret.ts';
 import type { Enrolment } from '../core/door.ts';
-import { type ClientSecrets, formatClient } from './client-document.ts';
+import { type ClientSections, formatClient, IdleSecrets } from './client-document.ts';
 import { checkClientsDir, clientPath, enrolmentOf, readClientFile } from './client-files.ts';
-import type { ConfiguredDoor, ServerConfig } from './config.ts';
+import type { ConfiguredDoor, DerivedDoor, ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
 import { nearMiss } from './near-miss.ts';
 import { NAME_HINT } from './section-reader.ts';
+
+const NOTHING: ClientSections = { secrets: new Map(), idle: new IdleSecrets() };
 
 export interface NewClient {
   readonly client: string;
@@ -39,19 +41,19 @@ export async function writeClient(
   { client, door, secret, replace = false }: NewClient,
 ): Promise<{ readonly file: string; readonly enrolment: Enrolment }> {
   checkName(client);
-  const { name, clients } = findDoor(config, door);
+  const { name, clients } = findDerivedDoor(config, door);
   if (clients?.includes(client) === false) {
     throw new KnockError('USAGE', `door [${door}] lists its clients, and ${client} is not among them`, {
       hint: `add ${client} to "clients" of [${door}] in ${config.file} first`,
     });
   }
-  const before = (await readBefore(config, client)) ?? new Map();
-  if (before.get(name) instanceof Secret && !replace) {
+  const { secrets, idle } = (await readBefore(config, client)) ?? NOTHING;
+  if (secrets.get(name) instanceof Secret && !replace) {
     throw new KnockError('USAGE', `${client} is enrolled at door [${door}] already`, {
       hint: 'ask for --replace to give it a new secret; the old one then opens nothing',
     });
   }
-  await save(config, client, new Map([...before, [name, secret]]));
+  await save(config, client, { secrets: new Map([...secrets, [name, secret]]), idle });
   return { file: clientPath(config.clientsDir, client), enrolment: enrolmentOf(name, client, secret) };
 }
 
@@ -62,17 +64,20 @@ export async function writeClient(
  */
 export async function removeClient(config: ServerConfig, client: string, door?: string): Promise<readonly string[]> {
   checkName(client);
-  if (door !== undefined) findDoor(config, door);
-  const doors = config.doors.filter(({ name }) => door === undefined || name === door);
+  if (door !== undefined) findDerivedDoor(config, door);
+  const doors = config.doors.filter(isDerivedDoor).filter(({ name }) => door === undefined || name === door);
   const findings = new Findings();
   const before = await readClientFile(config.clientsDir, client, namesOf(config), findings);
   // One door's section can only be taken out of a file that can be read. To revoke all of it nothing needs to be read,
   // and a file that others could read is the best of reasons.
   if (before === 'refused' && door !== undefined) findings.throwIfAny(config.file);
   const removed = doors.filter(({ name, clients }) =>
-    before === 'refused' ? clients?.includes(client) !== false : before?.get(name) instanceof Secret,
+    before === 'refused' ? clients?.includes(client) !== false : before?.secrets.get(name) instanceof Secret,
   );
-  if (removed.length === 0 && before !== 'refused') {
+  // Secrets of doors that are not configured now: they would be valid again on the day that the door comes back.
+  const idle = before === 'refused' || before === undefined ? NOTHING.idle : before.idle;
+  const endsIdle = door === undefined && idle.size > 0;
+  if (removed.length === 0 && !endsIdle && before !== 'refused') {
     throw new KnockError(
       'USAGE',
       `${client} is not enrolled at ${door === undefined ? 'any door' : `door [${door}]`}`,
@@ -81,13 +86,14 @@ export async function removeClient(config: ServerConfig, client: string, door?: 
       },
     );
   }
-  const after = new Map(before === 'refused' ? [] : before);
+  const after = new Map(before === 'refused' ? [] : before?.secrets);
   for (const { name, clients } of removed) {
     if (clients?.includes(client) === true) after.set(name, 'revoked');
     else after.delete(name);
   }
-  await save(config, client, after, before === 'refused');
-  return removed.map(({ name }) => name);
+  await save(config, client, { secrets: after, idle: endsIdle ? NOTHING.idle : idle }, before === 'refused');
+  // Not by their names: what stands in a file beside our doors may be anything, a secret too.
+  return [...removed.map(({ name }) => name), ...(endsIdle ? ['doors that are not configured'] : [])];
 }
 
 function checkName(client: string): void {
@@ -97,9 +103,18 @@ function checkName(client: string): void {
   }
 }
 
-function findDoor(config: ServerConfig, door: string): ConfiguredDoor {
+function isDerivedDoor(door: ConfiguredDoor): door is DerivedDoor {
+  return door.kind === 'derived';
+}
+
+function findDerivedDoor(config: ServerConfig, door: string): DerivedDoor {
   const found = config.doors.find(({ name }) => name === door);
-  if (found !== undefined) return found;
+  if (found?.kind === 'derived') return found;
+  if (found !== undefined) {
+    throw new KnockError('USAGE', `the sequences of door [${door}] are written down: it has no clients`, {
+      hint: 'replace its sequence by otp = totp to give each client a secret',
+    });
+  }
   const names = namesOf(config);
   const near = nearMiss(door, names);
   throw new KnockError('USAGE', `there is no door "${door.slice(0, 64)}" in ${config.file}`, {
@@ -108,7 +123,7 @@ function findDoor(config: ServerConfig, door: string): ConfiguredDoor {
 }
 
 /** What is there must be sound: writing over a file that others could have changed would bless what they put there. */
-async function readBefore(config: ServerConfig, client: string): Promise<ClientSecrets | undefined> {
+async function readBefore(config: ServerConfig, client: string): Promise<ClientSections | undefined> {
   const findings = new Findings();
   await checkClientsDir(config.clientsDir, findings);
   const before = await readClientFile(config.clientsDir, client, namesOf(config), findings);
@@ -124,15 +139,16 @@ function namesOf(config: ServerConfig): readonly string[] {
 async function save(
   { clientsDir }: ServerConfig,
   client: string,
-  secrets: ClientSecrets,
+  sections: ClientSections,
   discard = false,
 ): Promise<void> {
   const path = clientPath(clientsDir, client);
   try {
     await mkdir(clientsDir, { recursive: true, mode: 0o700 });
-    if (discard || secrets.size === 0) await unlink(path);
+    const isEmpty = sections.secrets.size + sections.idle.size === 0;
+    if (discard || isEmpty) await unlink(path);
     // The mode is given rather than left to the old file's: it is that of the temporary file from its first byte.
-    if (secrets.size > 0) await writeFileAtomic(path, formatClient(secrets), { mode: 0o600, fsync: true });
+    if (!isEmpty) await writeFileAtomic(path, formatClient(sections), { mode: 0o600, fsync: true });
     await syncDirectory(clientsDir);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';

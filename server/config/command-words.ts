@@ -1,11 +1,25 @@
-/** Finds operators in a command that only a shell would understand. Running commands is server/firewall's business. */
-import { parseArgsStringToArgv } from 'string-argv';
+/**
+ * Whether a command can be run without a shell, and what in it asks for one. Names operators only, never words: those may
+ * be secret. Running commands is server/firewall's business.
+ */
+import { parseCommandLine } from '../firewall/command-line.ts';
 
-/** Operators as words of their own, or a redirection's or a list's end glued to a word. */
-const SHELL_WORD = /^(\||\|\||&|&&|;|[0-9]?>{1,2}|<|2>&1|[0-9]?>.+|.+;)$/;
+/** Unquoted, these are a shell's business: lists, pipes, redirections, substitution, variables, globs, escapes. */
+const OPERATORS = /&&|\|\||>>|2>&1|[;&|<>`$*?\\]/g;
 
-/** The operators of those words, each once; never the words themselves, which may be secret. */
-export function shellWords(command: string): readonly string[] {
-  const words = parseArgsStringToArgv(command).filter((word) => SHELL_WORD.test(word));
-  return [...new Set(words.flatMap((word) => word.match(/[|&;<>]+/)?.[0] ?? []))];
+/** The shell's operators outside of quotes, each once. */
+export function shellOperators(command: string): readonly string[] {
+  const outside = command.replaceAll(/'[^']*'|"[^"]*"/g, '');
+  return [...new Set(outside.match(OPERATORS) ?? [])];
+}
+
+/** Whether words can be made of it without a shell: quotes closed, a program named, no operator. */
+export function isPlainCommand(command: string): boolean {
+  try {
+    parseCommandLine(command);
+    return true;
+  } catch {
+    // Its message quotes the command.
+    return false;
+  }
 }

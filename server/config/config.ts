@@ -3,23 +3,49 @@
  * docs/CONFIG.md is its reference. Defaults stand in the schema, not here and not in the core.
  */
 import type { PortRanges } from '../../shared/allowed-ports.ts';
-import type { DoorPolicy } from '../core/door.ts';
+import type { Knock } from '../../shared/knock.ts';
+import type { DoorPolicy, ListedDoor } from '../core/door.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
 
-export interface ConfiguredDoor {
+interface AnyDoor {
   readonly name: string;
+  readonly action: DoorAction;
+  /** An upper limit for the stray budget, where the administrator gives one. */
+  readonly maxStraysLimit?: number;
+}
+
+/** `otp`: sequences follow from its clients' secrets. */
+export interface DerivedDoor extends AnyDoor {
+  readonly kind: 'derived';
   /** Without `maxStrays`: that follows from the number of enrolled clients, see stray budget in shared/odds. */
   readonly policy: Omit<DoorPolicy, 'maxStrays'>;
   readonly range: PortRanges;
   readonly exclude: PortRanges;
-  readonly action: DoorAction;
   /** Who may knock; undefined means every client that is enrolled at this door. */
   readonly clients?: readonly string[];
   /** The administrator insists on a door below 48 bits of entropy. */
   readonly allowLowEntropy: boolean;
-  /** An upper limit for the stray budget, where the administrator gives one. */
-  readonly maxStraysLimit?: number;
 }
+
+/** Without `maxStrays`: that follows from each sequence, see shared/written-odds. */
+type WrittenPolicy = Omit<ListedDoor, 'maxStrays'>;
+
+/** `sequence`: one sequence for everyone and for ever. */
+export interface StaticDoor extends AnyDoor {
+  readonly kind: 'static';
+  readonly policy: WrittenPolicy;
+  readonly sequence: readonly Knock[];
+}
+
+/** `one_time_sequences`: the lines of a file, each for one use. */
+export interface FileDoor extends AnyDoor {
+  readonly kind: 'file';
+  readonly policy: WrittenPolicy;
+  readonly file: string;
+}
+
+export type WrittenDoor = StaticDoor | FileDoor;
+export type ConfiguredDoor = DerivedDoor | WrittenDoor;
 
 export interface ServerConfig {
   readonly file: string;

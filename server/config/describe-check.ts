@@ -3,9 +3,12 @@ import { formatPortRanges } from '../../shared/allowed-ports.ts';
 import { formatProblem } from '../../shared/errors.ts';
 import { ASSUMED_RANDOM_PACKETS_PER_SECOND } from '../../shared/odds.ts';
 import { formatService } from '../../shared/profile-uri.ts';
-import type { ConfiguredDoor } from './config.ts';
+import { ANY_PACKET, OPENING_PACKETS, type TcpFlagRule, tcpFlagBits } from '../core/door.ts';
+import { type DoorAction, hasAnyClose } from '../firewall/firewall.ts';
+import type { ConfiguredDoor, DerivedDoor, WrittenDoor } from './config.ts';
 import { enrolmentsAt, type LoadedServer } from './load-server.ts';
-import { doorBudget } from './stray-budget.ts';
+import { doorBudget, staticPairs, writtenBudget } from './stray-budget.ts';
+import type { SequencesFile } from './written-sequences.ts';
 
 /** The report as data; the field names are a contract with scripts. */
 export interface CheckReport {
@@ -18,7 +21,9 @@ export interface CheckReport {
   readonly warnings: readonly string[];
 }
 
-export interface DoorReport {
+export type DoorReport = DerivedDoorReport | WrittenDoorReport;
+
+export interface DerivedDoorReport {
   readonly name: string;
   readonly otp: 'totp' | 'hotp';
   /** `nftables tcp/22`, or `command`: the command itself may hold what is not for every eye. */
@@ -39,7 +44,30 @@ export interface DoorReport {
   readonly log10OpeningsPerDay: number | null;
 }
 
-export function checkReport({ config, enrolments, warnings }: LoadedServer): CheckReport {
+/** The sequence itself is in no report. */
+export interface WrittenDoorReport {
+  readonly name: string;
+  readonly sequences: 'static' | 'file';
+  readonly file?: string;
+  /** Unspent lines of the file. */
+  readonly left?: number;
+  readonly opens: string;
+  /** Null where nothing closes the door: it has no stop command. */
+  readonly seconds: number | null;
+  readonly order: 'strict';
+  readonly tcpFlags: string;
+  readonly seqTimeout: number;
+  /** Of the weakest line where there is a file; absent when none is left. */
+  readonly odds?: {
+    readonly knocks: number;
+    readonly liveSequences: number;
+    readonly entropyBits: number;
+    readonly maxStrays: number;
+    readonly log10OpeningsPerDay: number;
+  };
+}
+
+export function checkReport({ config, enrolments, files, warnings }: LoadedServer): CheckReport {
   return {
     file: config.file,
     serverId: config.serverId,
@@ -47,10 +75,12 @@ export function checkReport({ config, enrolments, warnings }: LoadedServer): Che
     stateDir: config.stateDir,
     clientsDir: config.clientsDir,
     doors: config.doors.map((door) =>
-      doorReport(
-        door,
-        enrolmentsAt(door.name, enrolments).map(({ client }) => client),
-      ),
+      door.kind === 'derived'
+        ? derivedReport(
+            door,
+            enrolmentsAt(door.name, enrolments).map(({ client }) => client),
+          )
+        : writtenReport(door, files.get(door.name)),
     ),
     warnings: warnings.map((warning) => formatProblem(warning, config.file)),
   };
@@ -59,7 +89,7 @@ export function checkReport({ config, enrolments, warnings }: LoadedServer): Che
 /** Lines for standard output, without a line break at the end. */
 export function describeCheck(loaded: LoadedServer): string {
   const report = checkReport(loaded);
-  const clients = new Set(report.doors.flatMap((door) => door.clients));
+  const clients = new Set(loaded.enrolments.map(({ client }) => client));
   const head = [
     `${report.file}: ${count(report.doors.length, 'door')}, ${count(clients.size, 'client')}`,
     ...columns([
@@ -71,20 +101,20 @@ export function describeCheck(loaded: LoadedServer): string {
   ];
   const doors = loaded.config.doors.flatMap((door, at) => {
     const found = report.doors[at];
-    return found === undefined ? [] : ['', `[${found.name}]`, ...columns(doorLines(found, door))];
+    return found === undefined ? [] : ['', `[${found.name}]`, ...columns(linesOf(found, door))];
   });
   const warnings = report.warnings.map((warning) => `warning: ${warning}`);
   return [...head, ...doors, ...(warnings.length > 0 ? ['', ...warnings] : [])].join('\n');
 }
 
-function doorReport(door: ConfiguredDoor, clients: readonly string[]): DoorReport {
+function derivedReport(door: DerivedDoor, clients: readonly string[]): DerivedDoorReport {
   const { policy, action } = door;
   const budget = doorBudget(door, clients.length);
   const log10 = budget.log10OpeningsPerDay;
   return {
     name: door.name,
     otp: policy.mode,
-    opens: action.kind === 'nftables' ? `nftables ${action.services.map(formatService).join(', ')}` : 'command',
+    opens: formatAction(action),
     seconds: policy.grantMs / 1000,
     clients,
     knocks: policy.shape.knocks,
@@ -101,7 +131,71 @@ function doorReport(door: ConfiguredDoor, clients: readonly string[]): DoorRepor
   };
 }
 
-function doorLines(report: DoorReport, { policy }: ConfiguredDoor): [string, string][] {
+function writtenReport(door: WrittenDoor, file: SequencesFile | undefined): WrittenDoorReport {
+  const { policy, action } = door;
+  const sequence = door.kind === 'static' ? staticPairs(door) : file?.weakest;
+  const budget = sequence === undefined ? undefined : writtenBudget(door, sequence);
+  return {
+    name: door.name,
+    sequences: policy.mode,
+    ...(door.kind === 'file' ? { file: door.file, left: file?.left ?? 0 } : {}),
+    opens: formatAction(action),
+    seconds: hasAnyClose(action) ? policy.grantMs / 1000 : null,
+    order: 'strict',
+    tcpFlags: formatFlags(policy.tcpFlags ?? OPENING_PACKETS),
+    seqTimeout: policy.seqTimeoutMs / 1000,
+    ...(sequence === undefined || budget === undefined
+      ? {}
+      : {
+          odds: {
+            knocks: sequence.length,
+            liveSequences: budget.liveSequences,
+            entropyBits: rounded(budget.bits),
+            maxStrays: budget.maxStrays,
+            log10OpeningsPerDay: rounded(budget.log10OpeningsPerDay),
+          },
+        }),
+  };
+}
+
+function formatAction(action: DoorAction): string {
+  return action.kind === 'nftables' ? `nftables ${action.services.map(formatService).join(', ')}` : 'command';
+}
+
+function formatFlags(rule: TcpFlagRule): string {
+  if (rule.set === ANY_PACKET.set && rule.clear === ANY_PACKET.clear) return 'any';
+  return [...tcpFlagBits]
+    .flatMap(([name, bit]) => [
+      ...((rule.set & bit) !== 0 ? [name] : []),
+      ...((rule.clear & bit) !== 0 ? [`!${name}`] : []),
+    ])
+    .join(',');
+}
+
+function linesOf(report: DoorReport, door: ConfiguredDoor): [string, string][] {
+  if ('otp' in report) return door.kind === 'derived' ? derivedLines(report, door) : [];
+  const { odds, seqTimeout, seconds, tcpFlags } = report;
+  const source =
+    report.sequences === 'static'
+      ? 'one, the same at every knock'
+      : `${report.left} left in ${report.file}, one a knock`;
+  const packets = tcpFlags === 'any' ? 'any TCP packet' : `TCP flags ${tcpFlags}`;
+  const head: [string, string][] = [
+    ['opens', `${report.opens}, ${seconds === null ? 'and nothing closes it' : `for ${seconds} s`}`],
+    ['sequence', source],
+  ];
+  if (odds === undefined) return head;
+  const which = report.sequences === 'file' ? ' in the weakest line' : '';
+  return [
+    ...head,
+    ['knocks', `${odds.knocks}${which} (${packets}, ${report.order} order, within ${seqTimeout} s)`],
+    ['entropy', `${odds.entropyBits.toFixed(1)} bits at most, ${count(odds.liveSequences, 'live sequence')}`],
+    ['strays', `${odds.maxStrays} forgiven within a knock`],
+    ['odds', formatOdds(odds.log10OpeningsPerDay)],
+  ];
+}
+
+function derivedLines(report: DerivedDoorReport, { policy }: DerivedDoor): [string, string][] {
   const accepted =
     report.otp === 'totp'
       ? `totp, steps of ${policy.stepSeconds} s, window ${policy.window}`

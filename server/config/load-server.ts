@@ -2,16 +2,19 @@
 import { KnockError, type Problem } from '../../shared/errors.ts';
 import type { Enrolment } from '../core/door.ts';
 import { readEnrolments } from './client-files.ts';
-import type { ServerConfig } from './config.ts';
+import type { ConfiguredDoor, ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
 import { type ConfigOptions, draftConfig } from './read-config.ts';
-import { doorBudget, type StrayBudget } from './stray-budget.ts';
+import { doorBudget, type StrayBudget, staticPairs, writtenBudget } from './stray-budget.ts';
+import { readSequencesFile, type SequencesFile } from './written-sequences.ts';
 
 export interface LoadedServer {
   readonly config: ServerConfig;
   readonly enrolments: readonly Enrolment[];
-  /** By door. */
+  /** By door; without doors of files that have no line left. */
   readonly budgets: ReadonlyMap<string, StrayBudget>;
+  /** By door, where it has a file of sequences. */
+  readonly files: ReadonlyMap<string, SequencesFile>;
   /** What is doubtful, not refused; `formatProblem` makes lines of it. Holds the budgets' warnings too. */
   readonly warnings: readonly Problem[];
 }
@@ -29,11 +32,35 @@ export async function loadServer(file: string, options: ConfigOptions = {}): Pro
   findings.throwIfAny(file);
   if (draft === undefined) throw new KnockError('CONFIG_INVALID', `cannot read ${file}`);
   const { config } = draft;
-  const budgets = new Map(
-    config.doors.map((door) => [door.name, doorBudget(door, enrolmentsAt(door.name, enrolments).length)]),
-  );
-  const warnings = [...findings.warnings, ...[...budgets.values()].flatMap((budget) => budget.warnings)];
-  return { config, enrolments, budgets, warnings };
+  const files = new Map<string, SequencesFile>();
+  for (const door of config.doors) if (door.kind === 'file') files.set(door.name, await readSequencesFile(door));
+  const budgets = new Map<string, StrayBudget>();
+  for (const door of config.doors) {
+    const budget = budgetOf(door, enrolmentsAt(door.name, enrolments).length, files.get(door.name));
+    if (budget !== undefined) budgets.set(door.name, budget);
+  }
+  const warnings = [
+    ...findings.warnings,
+    ...config.doors.filter(({ kind }) => kind === 'static').map(replayWarning),
+    ...[...files.values()].flatMap(({ shut, warnings: own }) => (shut === undefined ? own : [shut, ...own])),
+    ...[...budgets.values()].flatMap((budget) => budget.warnings),
+  ];
+  return { config, enrolments, budgets, files, warnings };
+}
+
+function budgetOf(door: ConfiguredDoor, clients: number, file: SequencesFile | undefined): StrayBudget | undefined {
+  if (door.kind === 'derived') return doorBudget(door, clients);
+  const pairs = door.kind === 'static' ? staticPairs(door) : file?.weakest;
+  return pairs === undefined ? undefined : writtenBudget(door, pairs);
+}
+
+function replayWarning({ name }: ConfiguredDoor): Problem {
+  return {
+    section: name,
+    key: 'sequence',
+    message: 'whoever sees one knock at this door can repeat it',
+    hint: `replace the line by otp = totp, then knock-otpd enroll NAME --door ${name}`,
+  };
 }
 
 export function enrolmentsAt(door: string, enrolments: readonly Enrolment[]): readonly Enrolment[] {

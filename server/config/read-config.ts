@@ -15,9 +15,13 @@ import { OPTIONS_SECTION } from './schema.ts';
 import { isQuotable } from './section-reader.ts';
 import { readTrusted } from './trusted-file.ts';
 
+/** What the command line says instead of the file. */
 export interface ConfigOptions {
-  /** The command line's `-i`: an interface, several with commas, or `any`; replaces the file's `interface`. */
+  /** `-i`: an interface, several with commas, or `any`. */
   readonly interfaceOverride?: string;
+  /** `-g` and `-p`: absolute paths. */
+  readonly logFileOverride?: string;
+  readonly pidFileOverride?: string;
 }
 
 /** What could be read of a configuration, with problems or without. */
@@ -99,7 +103,9 @@ export function parseConfig(text: string, file: string, around: Surroundings, fi
   }
   reportSharedPorts(doors, lines, findings);
   const before = findings.problems.length;
-  const config = { file, ...readOptions(options, around, findings), doors };
+  // Where nothing is derived, no client knows this server by its id, and a host's name is nobody's problem.
+  const needsId = doorSections.some(({ entries }) => entries.some(({ key }) => key === 'otp'));
+  const config = { file, ...readOptions(options, around, findings, needsId), doors };
   const optionsSound = findings.problems.length === before;
   return { config, doorNames: doorSections.map(({ name }) => name), optionsSound };
 }

@@ -1,33 +1,47 @@
-/** One door's section: what must be there, what excludes what, and whether its shape is worth anything. */
+/** One door's section: where its sequences come from, what must be there, and whether a derived shape is worth anything. */
 import { allowedPorts, formatPortRanges, type PortRanges, parsePortRanges } from '../../shared/allowed-ports.ts';
 import type { Shape } from '../../shared/derive.ts';
 import type { IniSection } from '../../shared/ini-document.ts';
 import { MIN_ENTROPY_BITS } from '../../shared/odds.ts';
 import { NAME_PATTERN } from '../../shared/profile-uri.ts';
+import { TCP_ACK, TCP_SYN } from '../core/door.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
-import { shellWords } from './command-words.ts';
-import type { ConfiguredDoor } from './config.ts';
+import type { ConfiguredDoor, DerivedDoor } from './config.ts';
 import type { Findings } from './findings.ts';
-import { doorKeys, unsupportedDoorKeys } from './schema.ts';
+import { type DoorReader, readAction } from './read-action.ts';
+import { readWrittenDoor } from './read-written-door.ts';
+import { doorKeys } from './schema.ts';
 import { NAME_HINT, SectionReader, shorten } from './section-reader.ts';
 import { shapeBits } from './stray-budget.ts';
 
-type DoorReader = SectionReader<typeof doorKeys>;
+/** One of these says where a door's sequences come from. */
+const SOURCES = ['otp', 'sequence', 'one_time_sequences'] as const;
+/** knockd takes any name; these can stand in a log line and in the environment of a command. */
+const WRITTEN_NAME_PATTERN = /^[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?$/;
 
-/** Without a usable mode or action the door is undefined, and a problem says why. */
+/** Without a usable source or action the door is undefined, and a problem says why. */
 export function readDoor(section: IniSection, findings: Findings): ConfiguredDoor | undefined {
   const { name, line } = section;
-  if (!NAME_PATTERN.test(name)) {
+  const [source, ...further] = SOURCES.filter((key) => section.entries.some((entry) => entry.key === key));
+  const written = source !== undefined && source !== 'otp' && further.length === 0;
+  const reader: DoorReader = new SectionReader(doorKeys, section, findings, { written });
+  const action = readAction(reader);
+  // Names of otp doors travel in URIs, those of nftables doors in set names.
+  const pattern = written && action?.kind === 'command' ? WRITTEN_NAME_PATTERN : NAME_PATTERN;
+  if (!pattern.test(name)) {
     findings.problem({ section: shorten(name), line, message: 'this is no name for a door', hint: NAME_HINT });
   }
-  const reader: DoorReader = new SectionReader(doorKeys, section, findings, (key) =>
-    Object.hasOwn(unsupportedDoorKeys, key) ? unsupportedDoorKeys[key] : undefined,
-  );
-  const mode = reader.choice('otp');
-  if (!reader.has('otp')) {
+  for (const key of further) {
+    reader.problem(key, `the door has ${source} already`, 'a door has one of otp, sequence and one_time_sequences');
+  }
+  if (source === undefined) {
     reader.problem('otp', 'the key is missing', 'write otp = totp (by the time) or otp = hotp (by a counter)');
   }
-  const action = readAction(reader);
+  return written ? readWrittenDoor(reader, name, source, action) : readDerivedDoor(reader, name, action);
+}
+
+function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | undefined): DerivedDoor | undefined {
+  const mode = reader.choice('otp');
   const clients = reader.names('clients');
   const range = reader.ports('port_range');
   const exclude = withServices(reader.ports('exclude_ports'), action);
@@ -39,6 +53,7 @@ export function readDoor(section: IniSection, findings: Findings): ConfiguredDoo
   const order = reader.choice('order');
   const allowLowEntropy = reader.switch('allow_low_entropy');
   checkShape(reader, shape, order, allowLowEntropy);
+  checkFlags(reader);
   const maxStraysLimit = reader.integer('max_strays');
   const target = reader.address('target');
   const policy = {
@@ -55,6 +70,7 @@ export function readDoor(section: IniSection, findings: Findings): ConfiguredDoo
   if (mode === undefined || action === undefined) return undefined;
   warnOfIdleKeys(reader, mode);
   return {
+    kind: 'derived',
     name,
     policy: { ...policy, mode },
     range,
@@ -66,40 +82,11 @@ export function readDoor(section: IniSection, findings: Findings): ConfiguredDoo
   };
 }
 
-function readAction(reader: DoorReader): DoorAction | undefined {
-  const services = reader.services('open');
-  const start = reader.command('start_command');
-  const stop = reader.command('stop_command');
-  const hint = 'write open = nftables tcp/22, or a start_command';
-  for (const key of ['start_command', 'stop_command'] as const) {
-    if (reader.has('open') && reader.has(key)) {
-      reader.problem(key, 'a door opens by nftables or by commands, not by both', 'take out open, or the commands');
-    }
-  }
-  if (!reader.has('open') && !reader.has('start_command')) {
-    const orphan = reader.has('stop_command') ? ' (stop_command alone opens nothing)' : '';
-    reader.problem('open', `the door opens nothing${orphan}`, hint);
-  }
-  if (services !== undefined) return { kind: 'nftables', services };
-  if (start === undefined) return undefined;
-  checkCommand(reader, 'start_command', start);
-  if (stop !== undefined) checkCommand(reader, 'stop_command', stop);
-  return { kind: 'command', start, ...(stop === undefined ? {} : { stop }) };
-}
-
-function checkCommand(reader: DoorReader, key: 'start_command' | 'stop_command', command: string): void {
-  if (!command.includes('%IP%')) {
-    reader.warn(key, 'the command does not name %IP%: it does the same for everyone who knocks');
-  }
-  // Said, not refused: a program may well take such a word.
-  const words = shellWords(command);
-  if (words.length > 0) {
-    reader.warn(
-      key,
-      `commands run without a shell: ${words.join(' ')} means nothing there`,
-      'put such a line in a script',
-    );
-  }
+/** Whoever replaced `sequence` by `otp` has `tcpflags = syn` there still: that is what these doors do. */
+function checkFlags(reader: DoorReader): void {
+  const rule = reader.flags('tcpflags');
+  if (rule === undefined || ((rule.set & ~TCP_SYN) === 0 && (rule.clear & ~TCP_ACK) === 0)) return;
+  reader.problem('tcpflags', 'knocks at an otp door are SYNs without ACK', 'write syn, or take the line out');
 }
 
 function checkShape(reader: DoorReader, shape: Shape, order: 'any' | 'strict', allowLowEntropy: boolean): void {

@@ -13,19 +13,31 @@ export interface Surroundings {
   readonly defaultInterface: string | undefined;
   /** The command line's `-i`: replaces `interface`, in the same words. */
   readonly interfaceOverride?: string;
+  /** The command line's `-g` and `-p`. */
+  readonly logFileOverride?: string;
+  readonly pidFileOverride?: string;
 }
+
+/** The server's id where the host's name cannot be it and no door needs one. */
+const UNNAMED = 'knockd';
 
 export type Options = Omit<ServerConfig, 'file' | 'doors'>;
 
 /** `section` is undefined when the file has none: every option has a default. */
-export function readOptions(section: IniSection | undefined, around: Surroundings, findings: Findings): Options {
+export function readOptions(
+  section: IniSection | undefined,
+  around: Surroundings,
+  findings: Findings,
+  needsId = true,
+): Options {
   const reader = new SectionReader(optionKeys, section ?? { name: OPTIONS_SECTION, line: 1, entries: [] }, findings);
   const configured = reader.interfaces('interface');
   const interfaces = overriding(around, findings) ?? configured ?? [around.defaultInterface ?? 'any'];
   let serverId = reader.name('server_id');
   if (serverId === undefined) {
     serverId = around.hostname;
-    if (!reader.has('server_id') && !NAME_PATTERN.test(serverId)) {
+    if (!needsId && !NAME_PATTERN.test(serverId)) serverId = UNNAMED;
+    else if (!reader.has('server_id') && !NAME_PATTERN.test(serverId)) {
       reader.problem(
         'server_id',
         "this host's name cannot be the server's id",
@@ -33,8 +45,9 @@ export function readOptions(section: IniSection | undefined, around: Surrounding
       );
     }
   }
-  const logFile = reader.path('logfile');
-  const pidFile = reader.path('pidfile');
+  const [configuredLog, configuredPid] = [reader.path('logfile'), reader.path('pidfile')];
+  const logFile = around.logFileOverride ?? configuredLog;
+  const pidFile = around.pidFileOverride ?? configuredPid;
   return {
     serverId,
     interfaces,

@@ -19,6 +19,9 @@ export type ValueType =
   | 'ports' // ranges with commas; may be empty
   | 'nftables' // `nftables tcp/22, ...`
   | 'command' // to the letter
+  | 'sequence' // knockd's: ports with commas, each with :tcp or :udp or neither
+  | 'flags' // TCP flags with commas, each may have a !
+  | 'user' // of this system
   | 'address';
 
 export interface KeySpec {
@@ -26,6 +29,8 @@ export interface KeySpec {
   readonly aliases?: readonly string[];
   /** As it would be written in the file. */
   readonly default?: string;
+  /** The default at doors with `sequence` or `one_time_sequences`, where it is another: knockd's. */
+  readonly written?: string;
   /** Where the default is not a text: what it is. */
   readonly otherwise?: string;
   readonly from?: number;
@@ -57,7 +62,14 @@ export const optionKeys = {
 } as const satisfies Table;
 
 export const doorKeys = {
-  otp: { type: 'choice', choices: ['totp', 'hotp'], doc: 'what a knock is derived from: the time, or a counter' },
+  otp: {
+    type: 'choice',
+    choices: ['totp', 'hotp'],
+    otherwise: 'none; a door has this, `sequence` or `one_time_sequences`',
+    doc: 'what a knock is derived from: the time, or a counter',
+  },
+  sequence: { type: 'sequence', otherwise: 'none', doc: 'one sequence that opens the door for everyone, for ever' },
+  one_time_sequences: { type: 'path', otherwise: 'none', doc: 'a file of sequences, one a line, each for one use' },
   clients: { type: 'names', otherwise: 'everyone enrolled at this door', doc: 'who may knock, with commas' },
   knocks: { type: 'integer', default: '6', from: MIN_KNOCKS, to: MAX_KNOCKS, doc: 'knocks of a sequence' },
   port_range: { type: 'ports', default: DEFAULT_PORT_RANGE, doc: 'ports that a knock may go to' },
@@ -75,11 +87,19 @@ export const doorKeys = {
   },
   step: { type: 'integer', default: `${DEFAULT_STEP_SECONDS}`, from: 1, to: 3600, doc: 'seconds of a time step; totp' },
   window: { type: 'integer', default: '1', from: 0, to: 10, doc: 'time steps accepted before and after now; totp' },
-  look_ahead: { type: 'integer', default: '10', from: 0, to: 100, doc: 'counters accepted beyond the next one; hotp' },
+  look_ahead: {
+    type: 'integer',
+    default: '10',
+    written: '1',
+    from: 0,
+    to: 100,
+    doc: 'counters accepted beyond the next one; hotp',
+  },
   seq_timeout: {
     type: 'integer',
     aliases: ['timeout'],
     default: '10',
+    written: '25',
     from: 1,
     to: 3600,
     doc: 'seconds that a whole sequence may take',
@@ -97,25 +117,40 @@ export const doorKeys = {
     otherwise: "this host's own addresses",
     doc: 'the address that knocks are sent to, where this host only forwards them',
   },
+  tcpflags: {
+    type: 'flags',
+    otherwise: 'SYN without ACK; any TCP packet at a door with `sequence` or `one_time_sequences`',
+    doc: 'which TCP packets knock',
+  },
   open: {
     type: 'nftables',
     otherwise: 'none; a door has this or `start_command`',
     doc: 'ports that nftables hides and opens to the one who knocked',
   },
   start_command: { type: 'command', aliases: ['command'], otherwise: 'none', doc: 'what to run to open' },
+  start_command_6: {
+    type: 'command',
+    aliases: ['command_6'],
+    otherwise: 'the start_command',
+    doc: 'what to run to open for an IPv6 address',
+  },
   stop_command: { type: 'command', otherwise: 'none', doc: 'what to run to close' },
-  cmd_timeout: { type: 'integer', default: '30', from: 1, to: 604_800, doc: 'seconds that a grant lasts' },
+  stop_command_6: {
+    type: 'command',
+    otherwise: 'the stop_command',
+    doc: 'what to run to close for an IPv6 address',
+  },
+  shell: { type: 'switch', default: 'no', doc: 'give the commands to /bin/sh' },
+  run_as: { type: 'user', otherwise: "the daemon's user", doc: 'the user whose rights the commands have' },
+  cmd_timeout: {
+    type: 'integer',
+    default: '30',
+    written: '10',
+    from: 1,
+    to: 604_800,
+    doc: 'seconds that a grant lasts',
+  },
 } as const satisfies Table;
-
-/** knockd's keys that this version knows of but cannot follow: refused, never ignored. */
-export const unsupportedDoorKeys: Readonly<Record<string, string>> = {
-  sequence: 'static sequences',
-  one_time_sequences: 'files of one-time sequences',
-  tcpflags: 'choosing TCP flags (a knock is a SYN without ACK)',
-  start_command_6: 'a command of its own for IPv6 (start_command runs for both)',
-  command_6: 'a command of its own for IPv6 (start_command runs for both)',
-  stop_command_6: 'a command of its own for IPv6 (stop_command runs for both)',
-};
 
 /** The key of `table` that `name` (lower case) says, by its own name or an alias. */
 export function findKey(table: Table, name: string): string | undefined {

@@ -7,13 +7,18 @@ import { type AddressKey, addressKey } from '../../shared/address.ts';
 import { type PortRanges, parsePortRanges } from '../../shared/allowed-ports.ts';
 import type { KnockError, Problem } from '../../shared/errors.ts';
 import type { IniEntry, IniSection } from '../../shared/ini-document.ts';
+import type { Knock } from '../../shared/knock.ts';
 import { NAME_PATTERN, parseService, type Service } from '../../shared/profile-uri.ts';
+import { parseSequencesFile } from '../../shared/sequences-file.ts';
+import { type TcpFlagRule, tcpFlagBits } from '../core/door.ts';
 import type { Findings } from './findings.ts';
 import { nearMiss } from './near-miss.ts';
 import { findKey, type KeySpec, type Table, type ValueType } from './schema.ts';
 
 export const NAME_HINT =
   'names have 1 to 64 letters, digits, dots, dashes and underscores, and begin with a letter or digit';
+/** What useradd makes, which neither begins with a dash nor is a number. */
+const USER_PATTERN = /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/;
 /** Linux: IFNAMSIZ is 16 with its NUL; a leading dash would be an option to tools. */
 const INTERFACE_PATTERN = /^[A-Za-z0-9_.][A-Za-z0-9_.:@-]{0,14}$/;
 
@@ -37,17 +42,19 @@ export class SectionReader<T extends Table> {
   readonly #table: T;
   readonly #section: IniSection;
   readonly #findings: Findings;
+  readonly #written: boolean;
   readonly #entries = new Map<string, IniEntry>();
 
-  /** Reports keys that `table` does not have, save those that `explain` knows a better word for. */
-  constructor(table: T, section: IniSection, findings: Findings, explain?: (key: string) => string | undefined) {
+  /** Reports keys that `table` does not have. `written`: the defaults are those of doors with written-down sequences. */
+  constructor(table: T, section: IniSection, findings: Findings, { written = false } = {}) {
     this.#table = table;
+    this.#written = written;
     this.#section = section;
     this.#findings = findings;
     for (const entry of section.entries) {
       const key = findKey(table, entry.key);
       if (key === undefined) {
-        this.#reportUnknown(entry, explain?.(entry.key));
+        this.#reportUnknown(entry);
         continue;
       }
       const before = this.#entries.get(key);
@@ -182,7 +189,42 @@ export class SectionReader<T extends Table> {
 
   /** A command is never quoted in a problem: it may carry a password. */
   command<K extends KeyOf<T, 'command'>>(key: K): string | undefined {
-    return this.#read<K, string>(key, (text) => text);
+    return this.#read<K, string>(key, (text) => text, { mayBeEmpty: true });
+  }
+
+  /** A sequence is never quoted either: somebody may knock by it. */
+  sequence<K extends KeyOf<T, 'sequence'>>(key: K): readonly Knock[] | undefined {
+    return this.#read<K, readonly Knock[]>(key, (text, fail) => {
+      const [line] = parseSequencesFile(new TextEncoder().encode(text));
+      if (line?.kind === 'sequence') return line.knocks;
+      const reason = line?.kind === 'malformed' ? line.reason : 'it is a comment';
+      return fail(`this is no sequence: ${reason}`, 'write ports with commas, as 7000,8000:udp,9000 and nothing else');
+    });
+  }
+
+  flags<K extends KeyOf<T, 'flags'>>(key: K): TcpFlagRule | undefined {
+    return this.#read<K, TcpFlagRule>(key, (text, fail) => {
+      const rule = { set: 0, clear: 0 };
+      for (const part of text.split(',').map((piece) => piece.trim().toLowerCase())) {
+        const bit = tcpFlagBits.get(part.replace(/^!/, ''));
+        if (bit === undefined) {
+          return fail(
+            `${quote(part)} is not a TCP flag`,
+            `flags are ${[...tcpFlagBits.keys()].join(', ')}, each also with !`,
+          );
+        }
+        if (part.startsWith('!')) rule.clear |= bit;
+        else rule.set |= bit;
+      }
+      if ((rule.set & rule.clear) !== 0) return fail('a flag stands there with ! and without: no packet has both');
+      return rule;
+    });
+  }
+
+  user<K extends KeyOf<T, 'user'>>(key: K): string | undefined {
+    return this.#read<K, string>(key, (text, fail) =>
+      USER_PATTERN.test(text) ? text : fail(`${quote(text)} is not the name of a user`),
+    );
   }
 
   address<K extends KeyOf<T, 'address'>>(key: K): AddressKey | undefined {
@@ -212,7 +254,8 @@ export class SectionReader<T extends Table> {
     const fail = (message: string, hint?: string): undefined => {
       this.problem(key, message, hint);
     };
-    const fallback = this.#spec(key).default;
+    const spec = this.#spec(key);
+    const fallback = this.#written ? (spec.written ?? spec.default) : spec.default;
     const value = (): V | undefined => {
       if (entry === undefined) return undefined;
       if (entry.value === undefined) return fail('the key has no value', `write ${key} = ...`);
@@ -228,7 +271,7 @@ export class SectionReader<T extends Table> {
     return this.#table[key] ?? { type: 'command', doc: '' };
   }
 
-  #reportUnknown(entry: IniEntry, explanation: string | undefined): void {
+  #reportUnknown(entry: IniEntry): void {
     const { name } = this.#section;
     const key = isQuotable(entry.rawKey) ? entry.rawKey : undefined;
     const known = Object.entries(this.#table).flatMap(([own, { aliases }]) => [own, ...(aliases ?? [])]);
@@ -242,9 +285,8 @@ export class SectionReader<T extends Table> {
       section: shorten(name),
       ...(key === undefined ? {} : { key }),
       line: entry.line,
-      ...(explanation === undefined
-        ? { message: 'this key is not known', hint }
-        : { message: `${explanation}: not supported by this version yet`, hint: 'take the line out' }),
+      message: 'this key is not known',
+      hint,
     });
   }
 

@@ -1,9 +1,10 @@
 /**
- * How many strays a door forgives, from its shape, its window and how many may knock at it. The formula is
- * shared/odds'; here it meets a configured door.
+ * How many strays a door forgives, from its shape, its window and how many may knock at it; or from the sequences that
+ * are written down for it. The formulas are shared/odds' and shared/written-odds'; here they meet a configured door.
  */
 import type { Shape } from '../../shared/derive.ts';
 import type { Problem } from '../../shared/errors.ts';
+import { type Pair, pairOf } from '../../shared/knock.ts';
 import {
   ASSUMED_RANDOM_PACKETS_PER_SECOND,
   entropyBits,
@@ -12,7 +13,8 @@ import {
   log10OpeningsPerDay,
   strayBudget,
 } from '../../shared/odds.ts';
-import type { ConfiguredDoor } from './config.ts';
+import { hasEchoes, isSweepable, writtenOdds, writtenStrayBudget } from '../../shared/written-odds.ts';
+import type { DerivedDoor, StaticDoor, WrittenDoor } from './config.ts';
 
 export interface StrayBudget {
   /** Sequences that would open the door at one moment, at most. */
@@ -27,8 +29,12 @@ export interface StrayBudget {
   readonly warnings: readonly Problem[];
 }
 
+const GUESSABLE =
+  `${ASSUMED_RANDOM_PACKETS_PER_SECOND.toLocaleString('en-US')} random packets a second may open this door, ` +
+  'even with no strays forgiven';
+
 /** `clients`: how many are enrolled at the door. */
-export function doorBudget(door: ConfiguredDoor, clients: number): StrayBudget {
+export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
   const { shape, order } = door.policy;
   const pairs = pairsOf(shape);
   const liveSequences = liveSequencesOf(door, clients);
@@ -42,8 +48,7 @@ export function doorBudget(door: ConfiguredDoor, clients: number): StrayBudget {
   if (clients === 0) {
     warn('nobody is enrolled at this door', `knock-otpd enroll NAME --door ${door.name}`);
   } else if (isGuessable(odds)) {
-    const rate = ASSUMED_RANDOM_PACKETS_PER_SECOND.toLocaleString('en-US');
-    warn(`${rate} random packets a second may open this door, even with no strays forgiven`, 'more knocks');
+    warn(GUESSABLE, 'more knocks');
   } else if (maxStrays < FEW_STRAYS) {
     const limited = maxStrays < affordable;
     warn(
@@ -61,6 +66,39 @@ export function doorBudget(door: ConfiguredDoor, clients: number): StrayBudget {
   };
 }
 
+/** `sequence`: a static door's, or the weakest line of a file. Such doors are the administrator's: nothing is refused. */
+export function writtenBudget(door: WrittenDoor, sequence: readonly Pair[]): StrayBudget {
+  const liveSequences = door.policy.lookAhead;
+  const odds = writtenOdds(sequence, liveSequences);
+  const affordable = writtenStrayBudget(sequence, liveSequences);
+  const maxStrays = Math.min(affordable, door.maxStraysLimit ?? affordable);
+  const warnings: Problem[] = [];
+  const warn = (message: string, hint: string): void => {
+    warnings.push({ section: door.name, message, hint });
+  };
+  if (isSweepable(sequence))
+    warn('a scan of ports in order opens this door', 'ports that are further apart, up and down');
+  else if (isGuessable(odds)) warn(GUESSABLE, 'more knocks');
+  else if (maxStrays < FEW_STRAYS) {
+    warn(`only ${maxStrays} strays are forgiven: other packets of its owner get in the way of a knock`, 'more knocks');
+  }
+  if (hasEchoes(sequence)) {
+    warn('a port stands twice in a row: one packet that is sent again is two knocks', 'another port in between');
+  }
+  return {
+    liveSequences,
+    pairs: odds.pairs,
+    bits: entropyBits(odds),
+    maxStrays,
+    log10OpeningsPerDay: log10OpeningsPerDay(odds, maxStrays),
+    warnings,
+  };
+}
+
+export function staticPairs({ sequence }: StaticDoor): readonly Pair[] {
+  return sequence.map(({ protocol, port }) => pairOf(protocol, port));
+}
+
 /** log2 of the number of sequences of a shape. */
 export function shapeBits({ knocks, ports, protocols }: Shape, order: 'any' | 'strict'): number {
   // Ports are distinct whatever their protocol, so `both` adds one bit a knock rather than doubling the ports.
@@ -72,7 +110,7 @@ function pairsOf({ ports, protocols }: Shape): number {
   return protocols === 'both' ? 2 * ports.length : ports.length;
 }
 
-function liveSequencesOf({ policy }: ConfiguredDoor, clients: number): number {
+function liveSequencesOf({ policy }: DerivedDoor, clients: number): number {
   if (policy.mode === 'hotp') return (policy.lookAhead + 1) * clients;
   // A step that left the window lives on for one seq_timeout, so that a knock across the edge works.
   const lingering = Math.ceil(policy.seqTimeoutMs / (policy.stepSeconds * 1000));

@@ -14,10 +14,28 @@ export interface TcpFlagRule {
 }
 
 export const TCP_SYN = 0x02;
-const TCP_ACK = 0x10;
+export const TCP_ACK = 0x10;
+
+/** knockd's names of flags, in its order. */
+export const tcpFlagBits: ReadonlyMap<string, number> = new Map([
+  ['fin', 0x01],
+  ['syn', TCP_SYN],
+  ['rst', 0x04],
+  ['psh', 0x08],
+  ['ack', TCP_ACK],
+  ['urg', 0x20],
+]);
 
 /** SYN without ACK: a packet that opens a connection. Return traffic and established connections never are. */
 export const OPENING_PACKETS: TcpFlagRule = { set: TCP_SYN, clear: TCP_ACK };
+
+/** Where a door says nothing of flags, as in knockd: every TCP packet knocks, or is a stray. */
+export const ANY_PACKET: TcpFlagRule = { set: 0, clear: 0 };
+
+/** True when all packets of the rule are {@link OPENING_PACKETS}. */
+export function isOpening({ set, clear }: TcpFlagRule): boolean {
+  return (set & TCP_SYN) !== 0 && (clear & TCP_ACK) !== 0;
+}
 
 /** What every door has, wherever its sequences come from. */
 export interface DoorTerms {
@@ -27,7 +45,7 @@ export interface DoorTerms {
   readonly seqTimeoutMs: number;
   /** How long a grant lasts (`cmd_timeout`). */
   readonly grantMs: number;
-  /** Distinct stray pairs allowed in the run that completes a sequence. */
+  /** Distinct stray pairs allowed in the run that completes a sequence; an upper limit where the sequence allows fewer. */
   readonly maxStrays: number;
   /** Packets to this address knock at the door instead of packets to this host's own addresses. */
   readonly target?: AddressKey;

@@ -51,7 +51,16 @@ export interface Refusal {
   readonly reason: RefusalReason;
 }
 
-export type Effect = Admission | Refusal;
+/** A source that is on its way through a written-down sequence. Anybody can cause the first of these. */
+export interface StageReached {
+  readonly kind: 'stage';
+  readonly door: string;
+  readonly source: AddressKey;
+  /** From 1 to the length of the sequence. */
+  readonly stage: number;
+}
+
+export type Effect = Admission | Refusal | StageReached;
 
 /** Doors that look at the same packets share a matcher: same target, same flags. */
 interface Scope {
@@ -198,8 +207,14 @@ export class Engine {
       if (!isUdp(pair) && ((flags & rule.set) !== rule.set || (flags & rule.clear) !== 0)) continue;
       this.#eligible += 1;
       const completions = matcher.arrive(atMs, source, pair);
-      if (completions.length === 0) continue;
+      const { advances } = matcher;
+      if (completions.length === 0 && advances.length === 0) continue;
       effects ??= [];
+      for (const { sequence, stage } of advances) {
+        // The line spent last stays in the index for the sake of replays, which have no stages.
+        if (!this.#listed.isUnspent(sequence.door, sequence.factor)) continue;
+        effects.push({ kind: 'stage', door: sequence.door, source, stage });
+      }
       for (const completion of completions) effects.push(this.#decide(completion, now));
     }
     return effects ?? NONE;

@@ -30,6 +30,10 @@ export class Grants {
     return [...this.#grants.values()];
   }
 
+  get size(): number {
+    return this.#grants.size;
+  }
+
   get(door: string, source: AddressKey): Grant | undefined {
     return this.#grants.get(keyOf(door, source));
   }

@@ -2,6 +2,7 @@
  * The live sequences of doors whose sequences are written down: the one of a static door, or the first unspent lines of a
  * file. Keeps the matcher's index up to date with what it is told; reading and striking files is the edges' work.
  */
+import { writtenStrayBudget } from '../../shared/written-odds.ts';
 import type { ListedDoor, ListedLine } from './door.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 
@@ -93,8 +94,9 @@ export class ListedSet {
       pairs,
       order: door.order,
       seqTimeoutMs: door.seqTimeoutMs,
-      maxStrays: door.maxStrays,
+      maxStrays: Math.min(door.maxStrays, writtenStrayBudget(pairs, door.lookAhead)),
       enteredAtMs: monoMs,
+      tellsStages: true,
     };
   }
 }

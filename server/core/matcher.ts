@@ -25,6 +25,14 @@ export interface Completion {
   readonly strays: number;
 }
 
+/** A strict sequence that a packet has brought forward, completed or not. */
+export interface Advance {
+  readonly sequence: LiveSequence;
+  readonly source: AddressKey;
+  /** Knocks so far, 1 to all of them. */
+  readonly stage: number;
+}
+
 export interface MatcherLimits {
   /** Sources that have touched a live pair, at most. */
   readonly sources: number;
@@ -36,6 +44,7 @@ export interface MatcherLimits {
 export const DEFAULT_LIMITS: MatcherLimits = { sources: 65_536, promisingSources: 8_192 };
 
 const NONE: readonly Completion[] = [];
+const NO_ADVANCES: readonly Advance[] = [];
 
 export class Matcher {
   readonly #index: SequenceIndex;
@@ -48,6 +57,7 @@ export class Matcher {
   readonly #touched = new Map<AddressKey, SourceTrack>();
   readonly #promising = new Map<AddressKey, SourceTrack>();
   #evicted = 0;
+  #advances = NO_ADVANCES;
 
   constructor(index: SequenceIndex, limits: MatcherLimits = DEFAULT_LIMITS) {
     this.#index = index;
@@ -63,9 +73,15 @@ export class Matcher {
     return this.#evicted;
   }
 
+  /** What the last packet brought forward, of sequences that tell their stages. */
+  get advances(): readonly Advance[] {
+    return this.#advances;
+  }
+
   /** Takes one eligible packet; returns the sequences that it completes, mostly none. Never throws, never waits. */
   arrive(atMs: number, source: AddressKey, pair: Pair): readonly Completion[] {
     this.#expire(atMs);
+    this.#advances = NO_ADVANCES;
     const candidates = this.#index.containing(pair);
     const known = this.#promising.get(source) ?? this.#touched.get(source);
     // A run starts with a knock of the sequence, so strays of a source that has touched nothing live need no memory.
@@ -76,6 +92,7 @@ export class Matcher {
     let completions: Completion[] | undefined;
     for (const sequence of candidates) {
       const run = sequence.order === 'any' ? track.anyOrderRun(sequence) : track.strictRun(sequence);
+      if (sequence.tellsStages === true) this.#noteStage(track, sequence, source);
       if ('matched' in run) {
         matched = Math.max(matched, run.matched);
         continue;
@@ -103,6 +120,11 @@ export class Matcher {
   forget(source: AddressKey): void {
     this.#touched.delete(source);
     this.#promising.delete(source);
+  }
+
+  #noteStage(track: SourceTrack, sequence: LiveSequence, source: AddressKey): void {
+    const stage = track.stageReached(sequence);
+    if (stage > 0) this.#advances = [...this.#advances, { sequence, source, stage }];
   }
 
   #remember(source: AddressKey, track: SourceTrack, promising: boolean): void {

@@ -5,7 +5,7 @@
  */
 import type { Pair } from '../../shared/knock.ts';
 
-/** One derived sequence that the matcher watches for. */
+/** One sequence that the matcher watches for. */
 export interface LiveSequence {
   /** Unique for the life of the process. */
   readonly id: number;
@@ -22,6 +22,8 @@ export interface LiveSequence {
   readonly maxStrays: number;
   /** Monotonic milliseconds: packets before this do not count, see matcher. */
   readonly enteredAtMs: number;
+  /** A strict sequence whose progress is to be told as it is made. */
+  readonly tellsStages?: boolean;
 }
 
 const NONE: readonly LiveSequence[] = [];

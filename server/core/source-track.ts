@@ -19,6 +19,9 @@ interface Progress {
   /** For each prefix of the sequence, the arrival number and time of the latest packet a run holding it can start at. */
   readonly numbers: number[];
   readonly times: number[];
+  /** The stage that was told last, and when. */
+  told: number;
+  toldAtMs: number;
 }
 
 export class SourceTrack {
@@ -111,6 +114,32 @@ export class SourceTrack {
     return { startedAtMs: times[last] ?? 0, distinct: this.#pairs.length - first };
   }
 
+  /**
+   * How many knocks of a strict sequence the newest packet has brought a run to that can still complete it; 0 where it
+   * brought none forward, or only repeated the knock that was told last. After {@link strictRun}.
+   */
+  stageReached(sequence: LiveSequence): number {
+    const progress = this.#progress.get(sequence.id);
+    if (progress === undefined) return 0;
+    const newest = this.#pairs.length - 1;
+    for (let knock = sequence.pairs.length - 1; knock >= 0; knock -= 1) {
+      if (sequence.pairs[knock] !== this.#pairs[newest]) continue;
+      const started = progress.numbers[knock] ?? -1;
+      const startedAtMs = progress.times[knock] ?? 0;
+      if (started < 0 || started <= this.#forgotten || startedAtMs < sequence.enteredAtMs) continue;
+      if (this.lastAtMs - startedAtMs > sequence.seqTimeoutMs) continue;
+      let first = newest;
+      while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
+      const stage = knock + 1;
+      if (newest - first + 1 - stage > sequence.maxStrays) continue;
+      if (stage === progress.told && this.lastAtMs - progress.toldAtMs <= sequence.seqTimeoutMs) return 0;
+      progress.told = stage;
+      progress.toldAtMs = this.lastAtMs;
+      return stage;
+    }
+    return 0;
+  }
+
   /** The newest packet completed `sequence`: neither it nor any before it counts for that sequence again. */
   consume(sequence: LiveSequence): void {
     this.#progress.delete(sequence.id);
@@ -133,6 +162,8 @@ export class SourceTrack {
       sequence,
       numbers: new Array<number>(sequence.pairs.length).fill(-1),
       times: new Array<number>(sequence.pairs.length).fill(0),
+      told: 0,
+      toldAtMs: 0,
     };
     this.#progress.set(sequence.id, progress);
     return progress;

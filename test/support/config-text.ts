@@ -1,7 +1,9 @@
 /** Configurations for tests: a text read with fixed surroundings, and a directory with a real file and clients. */
+import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DerivedDoor, ServerConfig } from '../../server/config/config.ts';
 import { Findings } from '../../server/config/findings.ts';
 import { type ConfigDraft, parseConfig } from '../../server/config/read-config.ts';
 import type { Surroundings } from '../../server/config/read-options.ts';
@@ -20,10 +22,16 @@ export function readText(text: string, around: Partial<Surroundings> = {}): Read
   return { ...draft, problems: findings.problems, warnings: findings.warnings };
 }
 
+/** The first door, which must be one with `otp`. */
+export function derivedDoor({ doors: [door] }: ServerConfig): DerivedDoor {
+  assert.equal(door?.kind, 'derived');
+  return door;
+}
+
 /** A door that is sound, with further lines. */
 export function doorText(name: string, ...lines: string[]): string {
   const open = lines.some((line) => /^(open|command|start_command)\b/.test(line)) ? [] : ['open = nftables tcp/22'];
-  const otp = lines.some((line) => /^otp\b/.test(line)) ? [] : ['otp = totp'];
+  const otp = lines.some((line) => /^(otp|sequence|one_time_sequences)\b/.test(line)) ? [] : ['otp = totp'];
   return [`[${name}]`, ...otp, ...open, ...lines, ''].join('\n');
 }
 

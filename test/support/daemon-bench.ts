@@ -3,8 +3,9 @@
  * what it is told, a capture that is a function call, a clock that is moved by hand.
  */
 
+import type { LineStriker } from '../../server/admissions.ts';
 import type { CaptureStatus } from '../../server/capture/capture.ts';
-import type { ServerConfig } from '../../server/config/config.ts';
+import type { ConfiguredDoor, ServerConfig } from '../../server/config/config.ts';
 import { type DoorPolicy, type Enrolment, TCP_SYN } from '../../server/core/door.ts';
 import { Daemon } from '../../server/daemon.ts';
 import type { ActionDoor, Firewall, Opening } from '../../server/firewall/firewall.ts';
@@ -24,6 +25,8 @@ export class FakeFirewall implements Firewall {
   refuseOpen = false;
   refuseClose = 0;
   stands = true;
+  /** Openings wait for it. */
+  gate: Promise<void> = Promise.resolve();
   prepared: readonly Opening[] = [];
 
   constructor(events: string[]) {
@@ -40,7 +43,8 @@ export class FakeFirewall implements Firewall {
     this.stands = true;
   }
 
-  async open(door: ActionDoor): Promise<void> {
+  async open(door: ActionDoor, _source: AddressKey): Promise<void> {
+    await this.gate;
     if (this.refuseOpen) throw new KnockError('FIREWALL', 'no room');
     this.events.push(`open ${door.name}`);
   }
@@ -95,6 +99,14 @@ export class WatchedStore extends MemoryStore {
   }
 }
 
+export interface BenchOptions {
+  /** Besides the door of the policy. */
+  readonly doors?: readonly ConfiguredDoor[];
+  readonly lines?: LineStriker;
+  readonly ipv4Only?: boolean;
+  readonly nameOf?: (source: AddressKey) => Promise<string | undefined>;
+}
+
 export class DaemonBench {
   readonly events: string[] = [];
   readonly lines: string[] = [];
@@ -106,7 +118,12 @@ export class DaemonBench {
   wallMs = 30_000_000 + 12_000;
   monoMs = 1_000;
 
-  constructor(enrolments: readonly Enrolment[], changes: Partial<DoorPolicy> = {}, store?: WatchedStore) {
+  constructor(
+    enrolments: readonly Enrolment[],
+    changes: Partial<DoorPolicy> = {},
+    store?: WatchedStore,
+    more: BenchOptions = {},
+  ) {
     this.enrolments = enrolments;
     this.policy = doorPolicy(changes);
     this.store = store ?? new WatchedStore(this.events);
@@ -120,6 +137,7 @@ export class DaemonBench {
       useSyslog: false,
       doors: [
         {
+          kind: 'derived',
           name: policy.name,
           policy,
           range: parsePortRanges('1024-65535'),
@@ -127,6 +145,7 @@ export class DaemonBench {
           action: { kind: 'nftables', services: [{ protocol: 'tcp', port: 22 }] },
           allowLowEntropy: false,
         },
+        ...(more.doors ?? []),
       ],
     };
     const log = (level: string) => (message: string, fields?: LogFields) => {
@@ -147,8 +166,10 @@ export class DaemonBench {
       store: this.store,
       firewall: this.firewall,
       clock: { now: () => ({ wallMs: this.wallMs, monoMs: this.monoMs }) },
-      log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
-      lines: { strike: async () => undefined },
+      log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error'), knockd: log('knockd') },
+      lines: more.lines ?? { strike: async () => undefined },
+      ...(more.ipv4Only === undefined ? {} : { ipv4Only: more.ipv4Only }),
+      ...(more.nameOf === undefined ? {} : { nameOf: more.nameOf }),
       isOwnAddress: (key) => key === HERE,
       maxStraysOf: () => maxStrays,
       readEnrolments: async () => this.enrolments,
@@ -160,9 +181,9 @@ export class DaemonBench {
     for (const pair of pairsFor(this.policy, who, factor)) this.packet(pair, source);
   }
 
-  packet(pair: Pair, source: AddressKey): void {
+  packet(pair: Pair, source: AddressKey, flags = isUdp(pair) ? 0 : TCP_SYN): void {
     this.pass(1);
-    this.daemon.arrive(this.monoMs, source, HERE, pair, isUdp(pair) ? 0 : TCP_SYN);
+    this.daemon.arrive(this.monoMs, source, HERE, pair, flags);
   }
 
   pass(ms: number): void {

@@ -140,8 +140,8 @@ const badFiles: readonly { text: string; mode?: number; code: ErrorCode; says: R
   {
     text: `${SOUND}[shs]\n`,
     code: 'CONFIG_INVALID',
-    says: /:3: a section for a door .*mean \[ssh\]/,
-    why: 'no such door',
+    says: /:3: the secret is missing/,
+    why: 'an empty section of no door',
   },
   { text: 'secret = x\n', code: 'CONFIG_INVALID', says: /:1: a line before any section/, why: 'no section' },
   { text: `#${'x'.repeat(300_000)}`, code: 'CONFIG_INVALID', says: /longer than 262144 bytes/, why: 'too long' },
@@ -274,6 +274,54 @@ test('when files are there that nobody asked for then they yield no enrolment, a
     'clients/laptop.client~: it is no .client file and is not read (hint: copies hold secrets)',
     'clients/guest.client: [ssh]: it has a secret for a door whose "clients" do not name guest (hint: it cannot knock there)',
   ]);
+});
+
+test('when a client file names a door that is no longer configured then it is said, and the other doors work', async (context) => {
+  const directory = await fresh(context, doorText('ssh', 'clients = laptop'));
+  const text = `[old]\nsecret = ${RFC_SECRET}\n[ssh]\nsecret = ${RFC_SECRET}\n`;
+  const path = await directory.putClient('laptop.client', text);
+  const { enrolments, warnings } = await loadServer(directory.file);
+  assert.deepEqual(
+    enrolments.map(({ door, client }) => `${client} at ${door}`),
+    ['laptop at ssh'],
+  );
+  const said = warnings.map((warning) => formatProblem(warning)).filter((line) => line.includes('not have'));
+  assert.deepEqual(said, [
+    `${path}:1: a section for a door that the configuration does not have (hint: doors are: ssh)`,
+  ]);
+});
+
+test('when a client of a door that is gone for a while gets a new secret then the old door keeps its own', async (context) => {
+  const directory = await fresh(context, doorText('ssh'));
+  const path = await directory.putClient('laptop.client', `[old]\nsecret = ${RFC_SECRET}\n`);
+  const config = await readConfig(directory.file);
+  await writeClient(config, { client: 'laptop', door: 'ssh', secret: generateSecret() });
+  assert.match(await readFile(path, 'utf8'), new RegExp(`\\[old\\]\nsecret = ${RFC_SECRET}`));
+});
+
+test('when a client is revoked everywhere then doors that are gone for a while are not forgotten', async (context) => {
+  const directory = await fresh(context, doorText('ssh'));
+  const path = await directory.putClient(
+    'laptop.client',
+    `[old]\nsecret = ${RFC_SECRET}\n[ssh]\nsecret = ${RFC_SECRET}\n`,
+  );
+  const config = await readConfig(directory.file);
+  assert.deepEqual(await removeClient(config, 'laptop'), ['ssh', 'doors that are not configured']);
+  await assert.rejects(stat(path), { code: 'ENOENT' });
+});
+
+test('when a client has a secret for a door whose sequences are written down then it is said and not used', async (context) => {
+  const directory = await fresh(context, doorText('ssh', 'sequence = 7000,8000,9000'));
+  await directory.putClient('laptop.client', `[ssh]\nsecret = ${RFC_SECRET}\n`);
+  const { enrolments, warnings } = await loadServer(directory.file);
+  assert.deepEqual(enrolments, []);
+  assert.ok(warnings.some(({ message }) => /sequences are written down/.test(message)));
+  const config = await readConfig(directory.file);
+  const write = writeClient(config, { client: 'phone', door: 'ssh', secret: generateSecret() });
+  await assert.rejects(write, {
+    code: 'USAGE',
+    message: 'the sequences of door [ssh] are written down: it has no clients',
+  });
 });
 
 test('when two clients have one secret then it is said', async (context) => {

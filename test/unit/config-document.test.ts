@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseClient } from '../../server/config/client-document.ts';
-import { doorKeys, type KeySpec, optionKeys, type Table, unsupportedDoorKeys } from '../../server/config/schema.ts';
+import { doorKeys, type KeySpec, optionKeys, type Table } from '../../server/config/schema.ts';
 import { formatProblem } from '../../shared/errors.ts';
 import { parseIni } from '../../shared/ini-document.ts';
 import { readText } from '../support/config-text.ts';
@@ -28,10 +28,11 @@ function blocksOf(text: string): string[] {
 
 /** What the reference must say, word for word. */
 function factsOf(spec: KeySpec): string {
-  const { default: fallback, otherwise, choices, type, from, to, aliases } = spec;
+  const { default: fallback, written, otherwise, choices, type, from, to, aliases } = spec;
+  const elsewhere = written === undefined ? '' : `, \`${written}\` where sequences are written down`;
   return [
     fallback !== undefined
-      ? `Default: \`${fallback}\`.`
+      ? `Default: \`${fallback}\`${elsewhere}.`
       : otherwise === undefined
         ? 'Required.'
         : `Default: ${otherwise}.`,
@@ -69,18 +70,21 @@ for (const { title, table } of chapters) {
   }
 }
 
+const SOURCE = /^(otp|sequence|one_time_sequences) *=/m;
+const ACTION = /^(open|start_command|start_command_6|command) *=/m;
+
 test('when an example is read then the daemon would take it, completed to a whole file where it is a part', () => {
   const blocks = blocksOf(document).filter((block) => !block.includes('secret ='));
   assert.ok(blocks.length > 25);
   for (const block of blocks) {
     const isDoor = !block.startsWith('[options]');
     const missing = [
-      ...(/^otp =/m.test(block) ? [] : ['otp = totp']),
-      ...(/^(open|start_command) =/m.test(block) ? [] : ['open = nftables tcp/22']),
+      ...(SOURCE.test(block) ? [] : ['otp = totp']),
+      ...(ACTION.test(block) ? [] : ['open = nftables tcp/22']),
     ];
     const text = isDoor
       ? `${block}${missing.join('\n')}\n`
-      : /^otp =/m.test(block)
+      : SOURCE.test(block)
         ? block
         : `${block}[ssh]\n${missing.join('\n')}`;
     const { problems } = readText(text);
@@ -98,9 +102,4 @@ test('when the example of a client file is read then it has the secret and the r
   assert.deepEqual(problems, []);
   assert.equal(Buffer.from((secrets.get('ssh') as { bytes(): Uint8Array }).bytes()).toString(), '12345678901234567890');
   assert.equal(secrets.get('web'), 'revoked');
-});
-
-test("when a key of knockd's is refused then the reference names it", () => {
-  const named = [...chapter("knockd's keys that are refused").matchAll(/`([a-z_0-9]+)`/g)].map((match) => match[1]);
-  assert.deepEqual(named, Object.keys(unsupportedDoorKeys));
 });

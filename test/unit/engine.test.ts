@@ -51,7 +51,10 @@ const door = doorPolicy();
 const laptop = enrolment('laptop');
 const phone = enrolment('phone');
 const kinds = (effects: readonly Effect[]) =>
-  effects.map((effect) => (effect.kind === 'admit' ? `admit ${effect.client}` : effect.reason));
+  effects.map((effect) => {
+    if (effect.kind === 'stage') return `stage ${effect.stage}`;
+    return effect.kind === 'admit' ? `admit ${effect.client}` : effect.reason;
+  });
 
 test('when a client knocks its current sequence then it is admitted once', () => {
   const bench = new Bench([door], [laptop, phone]);

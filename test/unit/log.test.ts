@@ -37,7 +37,10 @@ test('whatever a message and its fields hold, a line is one line without control
 
 test('debug lines are written only when asked for', () => {
   const lines: string[] = [];
-  const sink: LogSink = { write: (level, line) => lines.push(`${level} ${line}`) };
+  const sink: LogSink = {
+    write: (level, line) => lines.push(`${level} ${line}`),
+    writeKnockd: (line) => lines.push(line),
+  };
   createLog({ sinks: [sink], verbose: false }).debug('hidden');
   createLog({ sinks: [sink], verbose: true }).debug('shown');
   assert.deepEqual(lines, ['debug shown']);
@@ -48,7 +51,9 @@ test('a stream gets the prefix, and the level where it matters', () => {
   const sink = streamSink(stream);
   sink.write('info', 'ready');
   sink.write('error', 'deaf');
-  assert.equal(stream.read().toString(), 'knock-otpd: ready\nknock-otpd: error: deaf\n');
+  sink.writeKnockd('192.0.2.7: openSSH: Stage 1');
+  const said = 'knock-otpd: ready\nknock-otpd: error: deaf\n192.0.2.7: openSSH: Stage 1\n';
+  assert.equal(stream.read().toString(), said);
 });
 
 test('a log file is made for its owner and group, appended to, and opened again after a rotation', () => {
@@ -61,9 +66,13 @@ test('a log file is made for its owner and group, appended to, and opened again 
   assert.ok(!existsSync(path));
   sink.reopen?.();
   sink.write('warn', 'three');
+  sink.writeKnockd('192.0.2.7: openSSH: OPEN SESAME');
   sink.close?.();
   assert.match(readFileSync(`${path}.1`, 'utf8'), /^\S+Z info one\n\S+Z info two\n$/);
-  assert.match(readFileSync(path, 'utf8'), /^\S+Z warn three\n$/);
+  assert.match(
+    readFileSync(path, 'utf8'),
+    /^\S+Z warn three\n\[\d{4}-\d\d-\d\d \d\d:\d\d\] 192\.0\.2\.7: openSSH: OPEN SESAME\n$/,
+  );
   assert.equal(statSync(path).mode & 0o137, 0);
   rmSync(folder, { recursive: true });
 });

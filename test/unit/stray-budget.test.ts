@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ConfiguredDoor } from '../../server/config/config.ts';
+import type { DerivedDoor } from '../../server/config/config.ts';
 import { doorBudget, shapeBits } from '../../server/config/stray-budget.ts';
 import { MAX_STRAYS, TOLERATED_OPENINGS_PER_DAY } from '../../shared/odds.ts';
-import { doorText, readText } from '../support/config-text.ts';
+import { derivedDoor, doorText, readText } from '../support/config-text.ts';
 
-function door(...lines: string[]): ConfiguredDoor {
+function door(...lines: string[]): DerivedDoor {
   const { config, problems } = readText(doorText('ssh', ...lines));
   assert.deepEqual(problems, []);
-  assert.ok(config.doors[0]);
-  return config.doors[0];
+  return derivedDoor(config);
 }
 
 const rows: readonly { lines: string[]; clients: number; live: number; why: string }[] = [

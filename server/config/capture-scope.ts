@@ -1,0 +1,25 @@
+/** Which packets the doors of a configuration need to see. What they do not need, the kernel does not wake us for. */
+import type { CaptureScope } from '../capture/capture.ts';
+import { isOpening, OPENING_PACKETS } from '../core/door.ts';
+import type { ConfiguredDoor } from './config.ts';
+
+export function captureScopeOf(doors: readonly ConfiguredDoor[]): CaptureScope {
+  return {
+    udp: doors.some(usesUdp),
+    tcp: doors.every(({ policy }) => isOpening(('tcpFlags' in policy && policy.tcpFlags) || OPENING_PACKETS))
+      ? 'opening'
+      : 'any',
+  };
+}
+
+function usesUdp(door: ConfiguredDoor): boolean {
+  switch (door.kind) {
+    case 'derived':
+      return door.policy.shape.protocols !== 'tcp';
+    case 'static':
+      return door.sequence.some(({ protocol }) => protocol === 'udp');
+    case 'file':
+      // Its lines change while the daemon runs, and the filter does not.
+      return true;
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * The files of one-time sequences as `check` and the budgets see them: how many lines are left, and the weakest of them.
+ * Nothing of a line gets out. Using lines is server/one-time's work.
+ */
+import { KnockError, type Problem } from '../../shared/errors.ts';
+import { OneTimeFile } from '../../shared/files/one-time-file.ts';
+import type { Pair } from '../../shared/knock.ts';
+import { log10OpeningsPerDay } from '../../shared/odds.ts';
+import { isUnspent, linePairs } from '../../shared/sequences-file.ts';
+import { writtenOdds, writtenStrayBudget } from '../../shared/written-odds.ts';
+import type { FileDoor } from './config.ts';
+
+export interface SequencesFile {
+  /** Unspent lines; 0 where the file cannot be used. */
+  readonly left: number;
+  /** The line that random packets would open first; undefined when none is left. */
+  readonly weakest: readonly Pair[] | undefined;
+  /** Why the door stays shut, undefined when it does not. It stays the door's own affair: the daemon starts. */
+  readonly shut: Problem | undefined;
+  readonly warnings: readonly Problem[];
+}
+
+const FEW_LINES = 10;
+
+export async function readSequencesFile({ name, file, policy }: FileDoor): Promise<SequencesFile> {
+  const place = { section: name, key: 'one_time_sequences' };
+  const shut = (message: string, hint?: string): SequencesFile => {
+    const problem = { ...place, message: `the door stays shut: ${message}`, ...(hint === undefined ? {} : { hint }) };
+    return { left: 0, weakest: undefined, shut: problem, warnings: [] };
+  };
+  try {
+    const lines = await new OneTimeFile(file).read();
+    const unspent = lines.filter(isUnspent).map(linePairs);
+    if (unspent.length === 0) return shut(`no unspent sequence is left in ${file}`, 'put new lines into it');
+    const warnings: Problem[] = lines.flatMap((line) =>
+      line.kind === 'malformed'
+        ? [{ file, line: line.number, message: `this line is not used: ${line.reason}`, hint: 'ports with commas' }]
+        : [],
+    );
+    if (unspent.length <= FEW_LINES) {
+      warnings.push({ ...place, message: `only ${unspent.length} sequences are left in ${file}` });
+    }
+    const live = policy.lookAhead;
+    const risk = (pairs: readonly Pair[]): number =>
+      log10OpeningsPerDay(writtenOdds(pairs, live), writtenStrayBudget(pairs, live));
+    const weakest = unspent.reduce((a, b) => (risk(b) > risk(a) ? b : a));
+    return { left: unspent.length, weakest, shut: undefined, warnings };
+  } catch (error) {
+    if (!(error instanceof KnockError)) throw error;
+    return shut(error.message, error.hint);
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What happens at doors with written-down sequences, in knockd's words: `192.0.2.7: openSSH: OPEN SESAME`. Rules of
+ * fail2ban and the habits of people go by these lines, so they stand in place of ours at such doors; failures are said in
+ * our words everywhere. Nothing of a sequence is in them, and the name of a source is asked for only once a door has
+ * opened to it: a question to a name server tells whoever sees it that somebody knocks here.
+ */
+import { type AddressKey, formatAddress } from '../shared/address.ts';
+import type { ServerConfig } from './config/config.ts';
+import type { Admission } from './core/engine.ts';
+import type { Grant } from './core/grants.ts';
+import type { Log } from './log.ts';
+
+export interface KnockdWordsDeps {
+  readonly config: ServerConfig;
+  readonly log: Log;
+  readonly nameOf?: (address: AddressKey) => Promise<string | undefined>;
+}
+
+export class KnockdWords {
+  readonly #doors: ReadonlySet<string>;
+  readonly #log: Log;
+  readonly #nameOf: KnockdWordsDeps['nameOf'];
+
+  constructor({ config, log, nameOf }: KnockdWordsDeps) {
+    this.#doors = new Set(config.doors.filter(({ kind }) => kind !== 'derived').map(({ name }) => name));
+    this.#log = log;
+    this.#nameOf = nameOf;
+  }
+
+  stage(door: string, source: AddressKey, stage: number): void {
+    this.#say(door, source, `Stage ${stage}`);
+  }
+
+  /** After the door has opened. False when the door is not one of these, and nothing was said. */
+  opened({ door, source }: Admission): boolean {
+    const said = this.#say(door, source, 'OPEN SESAME');
+    // A line of its own: this one must not wait for a name server.
+    void this.#nameOf?.(source).then((name) => {
+      if (name !== undefined) this.#log.info('name of the source', { door, source: formatAddress(source), name });
+    });
+    return said;
+  }
+
+  /** After the door has closed at the end of its time or of the daemon's. */
+  closed({ door, source }: Grant): boolean {
+    return this.#say(door, source, 'command timeout');
+  }
+
+  #say(door: string, source: AddressKey, what: string): boolean {
+    if (!this.#doors.has(door)) return false;
+    this.#log.knockd(`${formatAddress(source)}: ${door}: ${what}`);
+    return true;
+  }
+}
