@@ -3,63 +3,72 @@
  * nothing of how they work.
  */
 import type { AddressKey } from '../../shared/address.ts';
+import { KnockError } from '../../shared/errors.ts';
 import type { ActionDoor, DoorAction, Firewall, Opening } from './firewall.ts';
 
 export type ActionKind = DoorAction['kind'];
 
-const KINDS: readonly ActionKind[] = ['nftables', 'command'];
+/** One for each kind of door that can be prepared. */
+export type Backends = Readonly<Partial<Record<ActionKind, Firewall>>>;
 
 export class DoorsFirewall implements Firewall {
-  readonly #backends: Readonly<Record<ActionKind, Firewall>>;
+  readonly #backends: ReadonlyMap<ActionKind, Firewall>;
   /** Kinds that the prepared doors have: a machine without nftables can have command doors. */
   #used: readonly ActionKind[] = [];
 
-  constructor(backends: Readonly<Record<ActionKind, Firewall>>) {
-    this.#backends = backends;
+  constructor(backends: Backends) {
+    this.#backends = new Map(Object.entries(backends) as [ActionKind, Firewall][]);
   }
 
   openingsPersist(action: DoorAction): boolean {
-    return this.#backends[action.kind].openingsPersist(action);
+    return this.#of(action.kind).openingsPersist(action);
   }
 
   /** One step for each backend. The first failure rejects; the backends before it are prepared then. */
   async prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void> {
-    for (const kind of KINDS) {
+    for (const { action } of doors) this.#of(action.kind);
+    for (const [kind, backend] of this.#backends) {
       const own = doors.filter(({ action }) => action.kind === kind);
       const names = new Set(own.map(({ name }) => name));
       const theirs = openings.filter(({ door }) => names.has(door));
-      const preparing = this.#backends[kind].prepare(own, theirs);
+      const preparing = backend.prepare(own, theirs);
       // Without doors of its kind a backend still takes away what an earlier configuration left; where it cannot work at
       // all, it left nothing.
       if (own.length === 0) await preparing.catch(() => undefined);
       else await preparing;
     }
-    this.#used = KINDS.filter((kind) => doors.some(({ action }) => action.kind === kind));
+    this.#used = [...this.#backends.keys()].filter((kind) => doors.some(({ action }) => action.kind === kind));
   }
 
-  open(door: ActionDoor, source: AddressKey, durationMs: number): Promise<void> {
-    return this.#backends[door.action.kind].open(door, source, durationMs);
+  async open(door: ActionDoor, source: AddressKey, durationMs: number): Promise<void> {
+    return this.#of(door.action.kind).open(door, source, durationMs);
   }
 
-  close(door: ActionDoor, source: AddressKey): Promise<void> {
-    return this.#backends[door.action.kind].close(door, source);
+  async close(door: ActionDoor, source: AddressKey): Promise<void> {
+    return this.#of(door.action.kind).close(door, source);
   }
 
   async list(): Promise<readonly Opening[]> {
-    const lists = await Promise.all(this.#used.map((kind) => this.#backends[kind].list()));
+    const lists = await Promise.all(this.#used.map((kind) => this.#of(kind).list()));
     return lists.flat();
   }
 
   async guardStands(): Promise<boolean> {
-    const stand = await Promise.all(this.#used.map((kind) => this.#backends[kind].guardStands()));
+    const stand = await Promise.all(this.#used.map((kind) => this.#of(kind).guardStands()));
     return stand.every(Boolean);
   }
 
   /** Every backend in use is released, even when one fails; the first failure rejects. */
   async release(): Promise<void> {
-    const releases = await Promise.allSettled(this.#used.map((kind) => this.#backends[kind].release()));
+    const releases = await Promise.allSettled(this.#used.map((kind) => this.#of(kind).release()));
     const failed = releases.find((release) => release.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     this.#used = [];
+  }
+
+  #of(kind: ActionKind): Firewall {
+    const backend = this.#backends.get(kind);
+    if (backend === undefined) throw new KnockError('FIREWALL', `there is no way here to open a door by ${kind}`);
+    return backend;
   }
 }

@@ -5,9 +5,20 @@
 import { type AddressKey, isIpv4 } from '../../shared/address.ts';
 import type { Service } from '../../shared/profile-uri.ts';
 
+/** Firewalls that open a service's port for an address. */
+export const SERVICE_KINDS = ['nftables', 'iptables', 'ufw', 'firewalld', 'ipfw', 'pf'] as const;
+export type ServiceKind = (typeof SERVICE_KINDS)[number];
+
 /** What a door does when it opens. */
 export type DoorAction =
-  | { readonly kind: 'nftables'; readonly services: readonly Service[] }
+  | { readonly kind: ServiceKind; readonly services: readonly Service[] }
+  | {
+      readonly kind: 'hosts.allow';
+      /** A daemon's name as TCP Wrappers knows it. */
+      readonly service: string;
+      /** Default /etc/hosts.allow. */
+      readonly file?: string;
+    }
   | {
       readonly kind: 'command';
       /** As configured, with %IP%; split into arguments without a shell unless `shell` says so. */
@@ -46,6 +57,11 @@ export function hasAnyClose(action: DoorAction): boolean {
   if (action.kind !== 'command') return true;
   const { start, stop, start6 = start, stop6 = stop } = action;
   return (start !== '' && !!stop) || (start6 !== '' && !!stop6);
+}
+
+/** The ports of this host that the door opens, where its action names ports. */
+export function servicesOf(action: DoorAction): readonly Service[] {
+  return 'services' in action ? action.services : [];
 }
 
 export interface ActionDoor {

@@ -29,19 +29,12 @@ const DROP_PATIENCE_MS = 250;
 
 export class FirewallWorld {
   readonly proberPid: number;
-  readonly #sessions: ReadonlySet<Socket>;
   readonly #ask: (request: ProberRequest) => Promise<string>;
   readonly #end: () => Promise<void>;
   #lastId = 0;
 
-  private constructor(
-    proberPid: number,
-    sessions: ReadonlySet<Socket>,
-    ask: (request: ProberRequest) => Promise<string>,
-    end: () => Promise<void>,
-  ) {
+  private constructor(proberPid: number, ask: (request: ProberRequest) => Promise<string>, end: () => Promise<void>) {
     this.proberPid = proberPid;
-    this.#sessions = sessions;
     this.#ask = ask;
     this.#end = end;
   }
@@ -69,7 +62,7 @@ export class FirewallWorld {
     layCable(prober.pid);
     const sessions = new Set<Socket>();
     const servers = await Promise.all(PORTS.map((port) => echoServer(port, sessions)));
-    return new FirewallWorld(prober.pid, sessions, ask, async () => {
+    return new FirewallWorld(prober.pid, ask, async () => {
       for (const server of servers) server.close();
       // Their other ends vanish with their namespace, without a word that would end these.
       for (const session of sessions) session.destroy();
@@ -112,11 +105,6 @@ export class FirewallWorld {
 
   async datagram(from: string, port: number): Promise<void> {
     assert.equal(await this.#ask({ id: this.#nextId(), do: 'datagram', host: serverFor(from), port, from }), 'sent');
-  }
-
-  /** The services say something in every session, unasked. */
-  serverSpeaks(): void {
-    for (const session of this.#sessions) session.write('wall: maintenance at noon\n');
   }
 
   end(): Promise<void> {

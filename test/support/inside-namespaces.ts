@@ -1,0 +1,42 @@
+/** Runs a test file inside private namespaces, because a process cannot move all of its threads into others. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import type { TestContext } from 'node:test';
+
+export interface InsideOptions {
+  /** How many tests must have passed: a file that ran nothing must not look like a success. */
+  readonly atLeast: number;
+  /** A mount namespace too. */
+  readonly mounts?: boolean;
+  readonly timeoutMs?: number;
+}
+
+/** Skips where there are no namespaces, fails with what failed inside, and passes on what was skipped there. */
+export function runInside(t: TestContext, file: string, { atLeast, mounts, timeoutMs = 300_000 }: InsideOptions): void {
+  const own = [
+    ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+    '--net',
+    ...(mounts ? ['--mount'] : []),
+  ];
+  const possible = spawnSync('unshare', [...own, 'nft', 'list', 'ruleset'], { encoding: 'utf8' });
+  if (possible.status !== 0) {
+    t.skip(`no network namespace with nftables here: ${possible.stderr || possible.error?.message}`);
+    return;
+  }
+  // Without this variable the tests inside report to us in the runner's own format instead of in text.
+  const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+  const { status, stdout, stderr } = spawnSync(
+    'unshare',
+    [...own, '--kill-child', '--fork', process.execPath, '--import', 'tsx', file],
+    { encoding: 'utf8', env: environment, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 },
+  );
+  const failures = stdout
+    .split('\n')
+    .filter((line) => /^\s*(not ok|error:|expected:|actual:|location:| {2}at )/.test(line));
+  assert.equal(status, 0, [...failures, stderr, stdout.slice(-2000)].join('\n'));
+  const passed = Number(/^# pass (\d+)$/m.exec(stdout)?.[1] ?? 0);
+  assert(passed >= atLeast, `only ${passed} tests ran inside\n${stdout.slice(-2000)}`);
+  const skipped = stdout.split('\n').filter((line) => line.includes('# SKIP'));
+  for (const line of skipped) t.diagnostic(line.trim());
+  if (process.env['CI'] === 'true') assert.deepEqual(skipped, [], 'nothing may be skipped in CI: scripts/setup --test');
+}
