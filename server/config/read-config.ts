@@ -102,6 +102,7 @@ export function parseConfig(text: string, file: string, around: Surroundings, fi
     findings.problem({ message: 'the file is empty', hint: 'docs/CONFIG.md begins with one that works' });
   }
   reportSharedPorts(doors, lines, findings);
+  reportSharedFiles(doors, lines, findings);
   const before = findings.problems.length;
   // Where nothing is derived, no client knows this server by its id, and a host's name is nobody's problem.
   const needsId = doorSections.some(({ entries }) => entries.some(({ key }) => key === 'otp'));
@@ -112,6 +113,25 @@ export function parseConfig(text: string, file: string, around: Surroundings, fi
 
 function isOptions({ name }: IniSection): boolean {
   return name.toLowerCase() === OPTIONS_SECTION;
+}
+
+/** Each would use, and strike, the other's lines. */
+function reportSharedFiles(
+  doors: readonly ConfiguredDoor[],
+  lines: ReadonlyMap<ConfiguredDoor, number>,
+  findings: Findings,
+): void {
+  const owners = new Map<string, ConfiguredDoor>();
+  for (const door of doors) {
+    if (door.kind !== 'file') continue;
+    const owner = owners.get(door.file);
+    if (owner === undefined) owners.set(door.file, door);
+    else {
+      const message = `the file belongs to door [${owner.name}] at line ${lines.get(owner)} already`;
+      const place = { section: door.name, key: 'one_time_sequences', line: lines.get(door) ?? 0 };
+      findings.problem({ ...place, message, hint: 'give each door a file of its own' });
+    }
+  }
 }
 
 /** Two guards of one port would each drop whom the other lets in. */
