@@ -94,7 +94,7 @@ async function fillTheDisk(mountPoint: string): Promise<void> {
   assert.deepEqual(execFileSync('ls', ['-A', mountPoint], { encoding: 'utf8' }), 'filler\nsequences\n');
   rmSync(filler);
   assert.equal((await file.take())?.line.number, 2);
-  execFileSync('mount', ['-o', 'remount,ro', mountPoint]);
+  execFileSync('mount', ['-o', 'remount,bind,ro', mountPoint]);
   writeSync(1, 'read-only\n');
   await assert.rejects(file.take(), { code: 'STORE' });
 }
