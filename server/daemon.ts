@@ -9,24 +9,22 @@ import { MAX_STRAYS } from '../shared/odds.ts';
 import { Admissions, type LineStriker } from './admissions.ts';
 import type { Capture, CaptureStatus } from './capture/capture.ts';
 import type { Clock } from './clock.ts';
+import { ClockWatch } from './clock-watch.ts';
 import type { ConfiguredDoor, DerivedDoor, ServerConfig } from './config/config.ts';
 import type { Door, DoorPolicy, Enrolment, ListedLine } from './core/door.ts';
 import { UNUSED } from './core/door.ts';
 import { type Admission, type Effect, Engine, type Refusal, type StageReached } from './core/engine.ts';
-import { formatProblemOf } from './error-text.ts';
 import type { Firewall } from './firewall/firewall.ts';
+import { GuardWatch } from './guard-watch.ts';
 import { KnockdWords } from './knockd-words.ts';
 import type { Log } from './log.ts';
 import { createLogLimit } from './log-limit.ts';
 import { restoreGrants } from './restore.ts';
+import { Rotation } from './rotation.ts';
 import { describeStatus, type Status } from './status.ts';
 import type { FactorOwner, Store, StoredState } from './store/store.ts';
 
 const TICK_MS = 1_000;
-/** Sequences derived in one go, some 3 ms: the packet path and the timers get their turn between. */
-const DERIVATIONS_PER_TURN = 150;
-const GUARD_CHECK_MS = 5_000;
-const CLOCK_NOTE_MS = 60_000;
 const REFUSALS_PER_MINUTE = 5;
 /** Lines for each stage of each door. */
 const STAGES_PER_MINUTE = 20;
@@ -64,12 +62,10 @@ export class Daemon {
   #stored: StoredState = { factors: [], grants: [], clockHighWater: 0 };
   #tick: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
-  #advancing = false;
-  #guardStands = false;
-  #nextGuardCheckMs = 0;
-  #nextClockNoteMs = 0;
+  readonly #rotation: Rotation;
+  readonly #clockWatch: ClockWatch;
+  #guard: GuardWatch | undefined;
   #nextSpendRetryMs = 0;
-  #clockWasTrusted = true;
   #arrivals = 0;
   #refused = 0;
   #stopping = false;
@@ -87,6 +83,8 @@ export class Daemon {
       doorOf: (name) => config.doors.find((door) => door.name === name),
       onGrantsChanged: () => this.#scheduleClose(),
     });
+    this.#rotation = new Rotation(this.#engine, deps.clock);
+    this.#clockWatch = new ClockWatch({ ...deps, engine: this.#engine, doors: config.doors.map(({ name }) => name) });
     this.#capture = deps.createCapture(this.arrive, (status) => this.#logCapture(status));
     this.#startedAt = deps.clock.now().wallMs;
   }
@@ -106,8 +104,8 @@ export class Daemon {
     }
     const openings = await restoreGrants(this.#stored.grants, this.#engine, { clock, config, firewall, store, log });
     await firewall.prepare(config.doors, openings);
-    this.#guardStands = true;
-    await this.#advanceAll();
+    this.#guard = new GuardWatch({ ...this.#deps, grants: this.#engine.grants });
+    await this.#rotation.advance();
     this.#onTick();
     this.#tick = setInterval(() => this.#onTick(), TICK_MS);
     this.#scheduleClose();
@@ -161,15 +159,13 @@ export class Daemon {
       this.#enrol(enrolment);
       this.#deps.log.info('enrolled', { door: enrolment.door, client: enrolment.client });
     }
-    this.#advance();
+    void this.#rotation.advance();
     return { added: added.length, removed: removed.length };
   }
 
   /** The administrator says that the clock, which stands before times already seen, is right. */
   async acceptClock(): Promise<void> {
-    const { wallMs } = this.#deps.clock.now();
-    await this.#deps.store.acceptClock(wallMs);
-    this.#engine.acceptClock(wallMs);
+    await this.#clockWatch.accept(this.#deps.clock.now().wallMs);
   }
 
   status(): Status {
@@ -180,7 +176,7 @@ export class Daemon {
         version,
         server: config.serverId,
         startedAt: this.#startedAt,
-        guardStands: this.#guardStands,
+        guardStands: this.#guard?.stands ?? false,
         interfaces: this.#capture.status(),
         doors: config.doors.map(({ name }) => name),
         counters: {
@@ -213,7 +209,7 @@ export class Daemon {
     const { door, client, source } = admission;
     if (!this.#admissions.admit(admission)) this.#refuse({ kind: 'refuse', door, client, source, reason: 'busy' });
     // Counters further ahead have become acceptable with this one: they must be live before the next knock.
-    this.#advance();
+    void this.#rotation.advance();
   }
 
   /** Anybody can cause these at will: so many a minute, then their number. */
@@ -230,70 +226,19 @@ export class Daemon {
 
   #onTick(): void {
     const { clock, log } = this.#deps;
-    const { wallMs, monoMs } = clock.now();
-    this.#watchClock(wallMs);
-    this.#advance();
+    const now = clock.now();
+    const { monoMs } = now;
+    this.#clockWatch.onTick(now);
+    void this.#rotation.advance();
     this.#admissions.closeDue();
     for (const { key, suppressed } of this.#limit.drain(monoMs))
       log.warn('more refusals', { kind: key, lines: suppressed });
     for (const { key, suppressed } of this.#stages.drain(monoMs))
       log.info('more knocks', { kind: key, lines: suppressed });
-    if (monoMs >= this.#nextGuardCheckMs) {
-      this.#nextGuardCheckMs = monoMs + GUARD_CHECK_MS;
-      void this.#checkGuard();
-    }
-    if (monoMs >= this.#nextClockNoteMs && this.#clockWasTrusted) {
-      this.#nextClockNoteMs = monoMs + CLOCK_NOTE_MS;
-      this.#deps.store.noteClock(wallMs).catch((error: unknown) => {
-        log.warn('the clock mark could not be stored', { reason: formatProblemOf(error) });
-      });
-    }
+    this.#guard?.onTick();
     if (this.#admissions.unwrittenSpends > 0 && monoMs >= this.#nextSpendRetryMs) {
       this.#nextSpendRetryMs = monoMs + 5 * TICK_MS;
       void this.#admissions.retryUnwritten();
-    }
-  }
-
-  #watchClock(wallMs: number): void {
-    const doors = this.#deps.config.doors.flatMap(({ name }) => this.#engine.door(name) ?? []);
-    const trusted = doors.every((door) => this.#engine.isClockTrusted(door, wallMs));
-    if (trusted !== this.#clockWasTrusted) {
-      const seen = new Date(this.#engine.clockHighWater).toISOString();
-      if (trusted) this.#deps.log.info('the clock is past what was seen before, totp doors work again');
-      else
-        this.#deps.log.error('the clock stands before a time already seen: totp doors refuse until it has caught up', {
-          seen,
-          hint: 'knock-otpd accept-clock',
-        });
-    }
-    this.#clockWasTrusted = trusted;
-    this.#engine.noteClock(wallMs);
-  }
-
-  /** Somebody may flush the whole ruleset: then the guard is gone and doors stand open until this puts it back. */
-  async #checkGuard(): Promise<void> {
-    const { firewall, config, log, clock } = this.#deps;
-    try {
-      if (await firewall.guardStands()) {
-        this.#guardStands = true;
-        return;
-      }
-      if (this.#guardStands) log.error('the guard is gone from the firewall, putting it back');
-      this.#guardStands = false;
-      const { monoMs } = clock.now();
-      const openings = this.#engine.grants.all.map(({ door, source, endsAtMs }) => ({
-        door,
-        source,
-        remainingMs: endsAtMs - monoMs,
-      }));
-      await firewall.prepare(
-        config.doors,
-        openings.filter(({ remainingMs }) => remainingMs > 0),
-      );
-      this.#guardStands = true;
-    } catch (error) {
-      this.#guardStands = false;
-      log.error('the guard could not be checked or put back', { reason: formatProblemOf(error) });
     }
   }
 
@@ -320,20 +265,6 @@ export class Daemon {
   #derivedPolicyOf(door: DerivedDoor, clients: number): DoorPolicy {
     const rounded = clients === 0 ? 1 : 2 ** Math.ceil(Math.log2(clients));
     return { ...door.policy, maxStrays: this.#deps.maxStraysOf(door, rounded) };
-  }
-
-  #advance(): void {
-    if (this.#advancing) return;
-    this.#advancing = true;
-    void this.#advanceAll().finally(() => {
-      this.#advancing = false;
-    });
-  }
-
-  async #advanceAll(): Promise<void> {
-    while (!this.#engine.advance(this.#deps.clock.now(), DERIVATIONS_PER_TURN)) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
   }
 
   #scheduleClose(): void {
