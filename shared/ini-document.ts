@@ -64,7 +64,7 @@ export function parseIni(text: string): IniDocument {
   const report = (problem: Problem): void => {
     if (problems.length < MAX_PROBLEMS) problems.push(problem);
     else if (problems.length === MAX_PROBLEMS)
-      problems.push({ message: 'further problems of this kind are not listed' });
+      problems.push({ message: 'further problems of this kind are not listed', hint: 'is it the right file?' });
   };
   const sections = assemble(tokenise(text, report));
   reportRepeated(sections, report);
@@ -138,19 +138,22 @@ function tokenise(text: string, report: (problem: Problem) => void): Token[] {
 /** Why a line that is not blank and not a comment cannot be read. */
 function flawOf(content: string): { message: string; hint?: string } | undefined {
   if (content.length > MAX_INI_LINE_CHARACTERS) {
-    return { message: `a line of ${content.length} characters, more than ${MAX_INI_LINE_CHARACTERS}` };
+    const message = `a line of ${content.length} characters, more than ${MAX_INI_LINE_CHARACTERS}`;
+    return { message, hint: 'put a long command into a script' };
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   const control = /[\u0000-\u0008\u000a-\u001f\u007f]/.exec(content);
   if (control !== null) {
     const code = control[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
-    return { message: `a control character (U+${code}) in column ${control.index + 1}` };
+    const message = `a control character (U+${code}) in column ${control.index + 1}`;
+    return { message, hint: 'the file must be plain text' };
   }
   if (content.startsWith('[')) {
     if (!content.endsWith(']')) {
       return { message: 'a section that does not end with ]', hint: 'comments need a line of their own' };
     }
-    if (trimBlanks(content.slice(1, -1)) === '') return { message: 'a section without a name' };
+    if (trimBlanks(content.slice(1, -1)) === '')
+      return { message: 'a section without a name', hint: 'write [options], or the name of a door' };
   }
   if (content.startsWith('=')) return { message: 'a value without a key', hint: 'write key = value' };
   return undefined;
@@ -187,17 +190,18 @@ function sanitised(token: Token): string {
 
 function reportRepeated(sections: readonly IniSection[], report: (problem: Problem) => void): void {
   const sectionLines = new Map<string, number>();
+  const hint = 'give each section a name of its own';
   for (const { name, line, entries } of sections) {
     const first = sectionLines.get(name);
     if (first === undefined) sectionLines.set(name, line);
-    else report({ section: name, line, message: `this section stands at line ${first} already` });
+    else report({ section: name, line, message: `this section stands at line ${first} already`, hint });
     const keyLines = new Map<string, number>();
     for (const entry of entries) {
       const before = keyLines.get(entry.key);
       if (before === undefined) keyLines.set(entry.key, entry.line);
       else {
         const message = `this key stands at line ${before} of the section already`;
-        report({ section: name, key: entry.rawKey, line: entry.line, message });
+        report({ section: name, key: entry.rawKey, line: entry.line, message, hint: 'keep one of the two' });
       }
     }
   }

@@ -132,7 +132,8 @@ export async function checkClientsDir(
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     if (code === 'ENOENT') return 'missing';
-    findings.problem({ file: clientsDir, message: `the directory of clients cannot be read: ${code}` });
+    const message = `the directory of clients cannot be read: ${code}`;
+    findings.problem({ file: clientsDir, message, hint: 'it belongs to the user that runs knock-otpd' });
     return 'refused';
   }
 }

@@ -84,7 +84,8 @@ export function parseConfig(text: string, file: string, around: Surroundings, fi
   for (const { name, line } of furtherOptions) {
     // The same spelling is the document's problem already.
     if (name !== options?.name) {
-      findings.problem({ section: name, line, message: `[${options?.name}] stands at line ${options?.line} already` });
+      const message = `[${options?.name}] stands at line ${options?.line} already`;
+      findings.problem({ section: name, line, message, hint: 'put the keys of both together' });
     }
   }
   const doorSections = sections.filter((section) => !isOptions(section));
