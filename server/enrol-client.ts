@@ -6,6 +6,7 @@ import { KnockError } from '../shared/errors.ts';
 import { formatProfileUri } from '../shared/profile-uri.ts';
 import { generateSecret, writeClient } from './config/client-writes.ts';
 import type { DerivedDoor, ServerConfig } from './config/config.ts';
+import { servicesOf } from './firewall/firewall.ts';
 
 export interface EnrolOptions {
   readonly name: string;
@@ -40,7 +41,7 @@ export async function enrolClient(
     window: policy.window,
     counter: 0,
     seqTimeout: Math.max(1, Math.floor(policy.seqTimeoutMs / 1000)),
-    services: door.action.kind === 'nftables' ? door.action.services : [],
+    services: servicesOf(door.action),
   });
   await writeClient(config, { client: name, door: door.name, secret, replace });
   return uri;

@@ -17,10 +17,10 @@ import type { Enrolment } from './core/door.ts';
 import { Daemon } from './daemon.ts';
 import { isInBackground, sayReady } from './daemonize.ts';
 import { formatProblemOf } from './error-text.ts';
-import { CommandFirewall } from './firewall/command.ts';
 import { DoorsFirewall } from './firewall/doors-firewall.ts';
 import { NftablesFirewall } from './firewall/nftables.ts';
 import { openNftRunner } from './firewall/open-nft-runner.ts';
+import { otherBackends } from './firewall/other-backends.ts';
 import type { Log } from './log.ts';
 import { createLog, fileSink, type LogSink, streamSink, syslogSink } from './log-sinks.ts';
 import { OneTimeFiles } from './one-time/one-time-files.ts';
@@ -54,9 +54,10 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     onLines: (door, lines) => daemon.setLines(door, lines),
   });
   const nft = await openNftRunner();
+  const guardLoopback = config.interfaces.includes('lo');
   const firewall = new DoorsFirewall({
-    nftables: new NftablesFirewall(nft, { guardLoopback: config.interfaces.includes('lo') }),
-    command: new CommandFirewall(),
+    nftables: new NftablesFirewall(nft, { guardLoopback }),
+    ...otherBackends({ guardLoopback }),
   });
   const store = await openStoreOrShut(config, firewall, log);
   const own = new OwnAddresses({ onChange: () => log.info('own addresses changed') });

@@ -26,7 +26,7 @@ export type DoorReport = DerivedDoorReport | WrittenDoorReport;
 export interface DerivedDoorReport {
   readonly name: string;
   readonly otp: 'totp' | 'hotp';
-  /** `nftables tcp/22`, or `command`: the command itself may hold what is not for every eye. */
+  /** `nftables tcp/22`, `hosts.allow sshd`, or `command`: the command itself may hold what is not for every eye. */
   readonly opens: string;
   readonly seconds: number;
   readonly clients: readonly string[];
@@ -159,7 +159,9 @@ function writtenReport(door: WrittenDoor, file: SequencesFile | undefined): Writ
 }
 
 function formatAction(action: DoorAction): string {
-  return action.kind === 'nftables' ? `nftables ${action.services.map(formatService).join(', ')}` : 'command';
+  if ('services' in action) return `${action.kind} ${action.services.map(formatService).join(', ')}`;
+  if (action.kind === 'command') return 'command';
+  return [action.kind, action.service, ...(action.file === undefined ? [] : [action.file])].join(' ');
 }
 
 function formatFlags(rule: TcpFlagRule): string {
@@ -172,13 +174,15 @@ function formatFlags(rule: TcpFlagRule): string {
     .join(',');
 }
 
+function formatSource({ sequences, left, file }: WrittenDoorReport): string {
+  if (sequences === 'static') return 'one, the same at every knock';
+  return left === 0 ? `none to use in ${file}: the door stays shut` : `${left} left in ${file}, one a knock`;
+}
+
 function linesOf(report: DoorReport, door: ConfiguredDoor): [string, string][] {
   if ('otp' in report) return door.kind === 'derived' ? derivedLines(report, door) : [];
   const { odds, seqTimeout, seconds, tcpFlags } = report;
-  const source =
-    report.sequences === 'static'
-      ? 'one, the same at every knock'
-      : `${report.left} left in ${report.file}, one a knock`;
+  const source = formatSource(report);
   const packets = tcpFlags === 'any' ? 'any TCP packet' : `TCP flags ${tcpFlags}`;
   const head: [string, string][] = [
     ['opens', `${report.opens}, ${seconds === null ? 'and nothing closes it' : `for ${seconds} s`}`],

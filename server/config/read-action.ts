@@ -1,4 +1,4 @@
-/** How a door opens: by nftables, or by commands. What excludes what, and whether a command can be run as it stands. */
+/** How a door opens: by a firewall, or by commands. What excludes what, and whether a command can be run as it stands. */
 import type { DoorAction } from '../firewall/firewall.ts';
 import { isPlainCommand, shellOperators } from './command-words.ts';
 import type { doorKeys } from './schema.ts';
@@ -13,15 +13,15 @@ const COMMAND_KEYS = [...COMMANDS, 'shell', 'run_as'] as const;
 
 /** Undefined when there is none that could be carried out, and a problem says why. */
 export function readAction(reader: DoorReader): DoorAction | undefined {
-  const services = reader.services('open');
+  const opened = reader.open('open');
   const shell = reader.switch('shell');
   const runAs = reader.user('run_as');
   const [start, start6, stop, stop6] = COMMANDS.map((key) => reader.command(key));
   if (reader.has('open')) {
     for (const key of COMMAND_KEYS.filter((candidate) => reader.has(candidate))) {
-      reader.problem(key, 'a door opens by nftables or by commands, not by both', 'take out open, or the commands');
+      reader.problem(key, 'a door opens by a firewall or by commands, not by both', 'take out open, or the commands');
     }
-    return services === undefined ? undefined : { kind: 'nftables', services };
+    return opened;
   }
   if (!start && !start6) {
     const orphan = stop || stop6 ? ' (stop_command alone opens nothing)' : '';

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { KnockError } from '../../shared/errors.ts';
 import { type IniSection, parseIni } from '../../shared/ini-document.ts';
 import { formatService } from '../../shared/profile-uri.ts';
+import { servicesOf } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, ServerConfig } from './config.ts';
 import { defaultInterface, readRouteTables } from './default-interface.ts';
 import { Findings } from './findings.ts';
@@ -143,8 +144,7 @@ function reportSharedPorts(
 ): void {
   const owners = new Map<string, ConfiguredDoor>();
   for (const door of doors) {
-    if (door.action.kind !== 'nftables') continue;
-    for (const service of door.action.services.map(formatService)) {
+    for (const service of servicesOf(door.action).map(formatService)) {
       const owner = owners.get(service);
       if (owner === undefined) owners.set(service, door);
       else if (owner.name !== door.name) {

@@ -5,7 +5,7 @@ import type { IniSection } from '../../shared/ini-document.ts';
 import { MIN_ENTROPY_BITS } from '../../shared/odds.ts';
 import { NAME_PATTERN } from '../../shared/profile-uri.ts';
 import { TCP_ACK, TCP_SYN } from '../core/door.ts';
-import type { DoorAction } from '../firewall/firewall.ts';
+import { type DoorAction, servicesOf } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, DerivedDoor } from './config.ts';
 import type { Findings } from './findings.ts';
 import { type DoorReader, readAction } from './read-action.ts';
@@ -26,7 +26,7 @@ export function readDoor(section: IniSection, findings: Findings): ConfiguredDoo
   const written = source !== undefined && source !== 'otp' && further.length === 0;
   const reader: DoorReader = new SectionReader(doorKeys, section, findings, { written });
   const action = readAction(reader);
-  // Names of otp doors travel in URIs, those of nftables doors in set names.
+  // Names of otp doors travel in URIs, those of firewalls in set names and comments.
   const pattern = written && action?.kind === 'command' ? WRITTEN_NAME_PATTERN : NAME_PATTERN;
   if (!pattern.test(name)) {
     findings.problem({ section: shorten(name), line, message: 'this is no name for a door', hint: NAME_HINT });
@@ -112,6 +112,7 @@ function warnOfIdleKeys(reader: DoorReader, mode: 'totp' | 'hotp'): void {
 
 /** A knock at a port that the door opens would be a connection while it stands open, and a stray's place when not. */
 function withServices(exclude: PortRanges, action: DoorAction | undefined): PortRanges {
-  if (action?.kind !== 'nftables') return exclude;
-  return parsePortRanges([formatPortRanges(exclude), ...action.services.map(({ port }) => port)].join(','));
+  const services = action === undefined ? [] : servicesOf(action);
+  if (services.length === 0) return exclude;
+  return parsePortRanges([formatPortRanges(exclude), ...services.map(({ port }) => port)].join(','));
 }

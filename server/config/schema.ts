@@ -17,7 +17,7 @@ export type ValueType =
   | 'interfaces' // with commas
   | 'path' // absolute
   | 'ports' // ranges with commas; may be empty
-  | 'nftables' // `nftables tcp/22, ...`
+  | 'open' // `nftables tcp/22, ...`, `hosts.allow sshd`
   | 'command' // to the letter
   | 'sequence' // knockd's: ports with commas, each with :tcp or :udp or neither
   | 'flags' // TCP flags with commas, each may have a !
@@ -123,9 +123,9 @@ export const doorKeys = {
     doc: 'which TCP packets knock',
   },
   open: {
-    type: 'nftables',
+    type: 'open',
     otherwise: 'none; a door has this or `start_command`',
-    doc: 'ports that nftables hides and opens to the one who knocked',
+    doc: 'what a firewall hides and opens to the one who knocked',
   },
   start_command: { type: 'command', aliases: ['command'], otherwise: 'none', doc: 'what to run to open' },
   start_command_6: {

@@ -8,9 +8,11 @@ import { type PortRanges, parsePortRanges } from '../../shared/allowed-ports.ts'
 import type { KnockError, Problem } from '../../shared/errors.ts';
 import type { IniEntry, IniSection } from '../../shared/ini-document.ts';
 import type { Knock } from '../../shared/knock.ts';
-import { NAME_PATTERN, parseService, type Service } from '../../shared/profile-uri.ts';
+import { NAME_PATTERN } from '../../shared/profile-uri.ts';
 import { parseSequencesFile } from '../../shared/sequences-file.ts';
 import { type TcpFlagRule, tcpFlagBits } from '../core/door.ts';
+import type { DoorAction } from '../firewall/firewall.ts';
+import { isOpenProblem, parseOpen } from '../firewall/parse-open.ts';
 import type { Findings } from './findings.ts';
 import { nearMiss } from './near-miss.ts';
 import { findKey, type KeySpec, type Table, type ValueType } from './schema.ts';
@@ -168,22 +170,11 @@ export class SectionReader<T extends Table> {
     return ranges ?? [];
   }
 
-  /** The ports of `open = nftables tcp/22, tcp/443`. */
-  services<K extends KeyOf<T, 'nftables'>>(key: K): readonly Service[] | undefined {
-    return this.#read<K, readonly Service[]>(key, (text, fail) => {
-      const hint = 'write nftables tcp/22, or nftables tcp/22, tcp/443';
-      const [, backend = '', rest = ''] = /^(\S*)\s*(.*)$/.exec(text) ?? [];
-      if (backend.toLowerCase() !== 'nftables') return fail(`${quote(backend)} is not a way to open`, hint);
-      const services: Service[] = [];
-      for (const part of rest.split(',').map((piece) => piece.trim())) {
-        const service = parseService(part.toLowerCase());
-        if (service === undefined) return fail(`${quote(part)} is not a protocol and a port`, hint);
-        if (services.some(({ protocol, port }) => protocol === service.protocol && port === service.port)) {
-          return fail(`${quote(part)} stands there twice`);
-        }
-        services.push(service);
-      }
-      return services;
+  /** `open = nftables tcp/22, tcp/443`. */
+  open<K extends KeyOf<T, 'open'>>(key: K): DoorAction | undefined {
+    return this.#read<K, DoorAction>(key, (text, fail) => {
+      const parsed = parseOpen(text);
+      return isOpenProblem(parsed) ? fail(parsed.message, parsed.hint) : parsed;
     });
   }
 

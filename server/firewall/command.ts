@@ -179,8 +179,8 @@ function commandsOf(door: ActionDoor, family: Family): Commands {
     if (line === undefined || line === '') return undefined;
     return action.shell === true ? parseShellLine(line) : parseCommandLine(line);
   };
-  // An empty line is the administrator's "nothing" for IPv6 only; a door that does nothing at all is a mistake.
-  if (family === 4 && start === '') parseCommandLine(start);
+  // An empty line is the administrator's "nothing" for one family; a door that does nothing at all is a mistake.
+  if (start === '' && start6 === '') parseCommandLine(start);
   return family === 4 ? { start: parse(start), stop: parse(stop) } : { start: parse(start6), stop: parse(stop6) };
 }
 

@@ -15,6 +15,8 @@ export class DoorsFirewall implements Firewall {
   readonly #backends: ReadonlyMap<ActionKind, Firewall>;
   /** Kinds that the prepared doors have: a machine without nftables can have command doors. */
   #used: readonly ActionKind[] = [];
+  /** Kinds without doors whose leftovers have been looked for: some of their programs take a second. */
+  readonly #clean = new Set<ActionKind>();
 
   constructor(backends: Backends) {
     this.#backends = new Map(Object.entries(backends) as [ActionKind, Firewall][]);
@@ -31,11 +33,15 @@ export class DoorsFirewall implements Firewall {
       const own = doors.filter(({ action }) => action.kind === kind);
       const names = new Set(own.map(({ name }) => name));
       const theirs = openings.filter(({ door }) => names.has(door));
-      const preparing = backend.prepare(own, theirs);
-      // Without doors of its kind a backend still takes away what an earlier configuration left; where it cannot work at
-      // all, it left nothing.
-      if (own.length === 0) await preparing.catch(() => undefined);
-      else await preparing;
+      // Without doors of its kind a backend still takes away, once, what an earlier configuration left; where it cannot
+      // work at all, it left nothing.
+      if (own.length > 0) {
+        this.#clean.delete(kind);
+        await backend.prepare(own, theirs);
+      } else if (!this.#clean.has(kind)) {
+        await backend.prepare([], []).catch(() => undefined);
+        this.#clean.add(kind);
+      }
     }
     this.#used = [...this.#backends.keys()].filter((kind) => doors.some(({ action }) => action.kind === kind));
   }

@@ -135,7 +135,8 @@ export class IptablesTable implements RuleTable {
       if (status !== 0) continue;
       await this.#restore(family, removeScript(readHooks(await this.#list(family, 'INPUT')).jumps));
     }
-    if (await this.#hasIpset()) await this.#destroySets([]);
+    // As above: to ask would load the module. Sets of ours can only be where it is.
+    if (existsSync('/sys/module/ip_set')) await this.#destroySets([]);
   }
 
   async #load(family: Family): Promise<void> {
