@@ -38,7 +38,7 @@ export async function readSequencesFile({ name, file, policy }: FileDoor): Promi
         : [],
     );
     if (unspent.length <= FEW_LINES) {
-      warnings.push({ ...place, message: `only ${unspent.length} sequences are left in ${file}` });
+      warnings.push({ ...place, message: `few sequences are left in ${file}: ${unspent.length}` });
     }
     const live = policy.lookAhead;
     const risk = (pairs: readonly Pair[]): number =>
