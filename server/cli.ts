@@ -15,6 +15,7 @@ import { type ConfigOptions, readConfig } from './config/read-config.ts';
 import { askDaemon, askIfRunning } from './control/ask.ts';
 import { isInBackground, runInBackground } from './daemonize.ts';
 import { enrolClient } from './enrol-client.ts';
+import { addSequencesCommand } from './one-time/sequences-command.ts';
 import { runDaemon } from './run.ts';
 import { formatStatus, type Status } from './status.ts';
 
@@ -152,6 +153,8 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
       print(status.healthy ? text : text.replace('NOT HEALTHY', pc.red('NOT HEALTHY')));
       setExitCode(status.healthy ? 0 : 1);
     });
+
+  addSequencesCommand(program.command('sequences'), say);
 
   command('accept-clock', 'tell the daemon that the clock, which was set back, is right').action(
     async (_flags: unknown, self: Command) => {
