@@ -2,20 +2,21 @@
  * The command line: grammar, help, and how outcomes become words and exit codes. Results go to standard output; talk
  * goes to standard error behind `knock-otp:`, lower case, no full stop. What a command does is in the module it loads.
  */
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { exitCodeOf, KnockError } from '../shared/errors.ts';
 import type { Deps } from './deps.ts';
-import type { HostOptions } from './host-command.ts';
+import { HAND_FORMS } from './hand-lines.ts';
+import type { HostOptions } from './host-options.ts';
 import type { ShowOptions } from './show-command.ts';
 import { PROGRAM, print, say } from './talk.ts';
 
-/** Default of --timeout: room for the wait until a used step of 30 s is over, and for two factors. */
-const DEFAULT_TIMEOUT_S = 60;
+/** Of --delay: no path needs more between two knocks. */
+const MAX_DELAY_MS = 60_000;
 
 const HELP_TAIL = `
-Exit code: 0 the door is open (or the knocks are sent, with --no-verify), 1 it is not, 2 the command line or a profile is wrong.
+Exit code: 0 the door is open (or the knocks are sent, where nothing is verified), 1 it is not, 2 the command line or a profile is wrong.
 A host called like a command: ${PROGRAM} knock HOST.
+Without a profile, as knock(1): ${PROGRAM} HOST 7000 8000:udp 9000. With a list: ${PROGRAM} HOST --one-time FILE.
 For ssh: ProxyCommand ${PROGRAM} --proxy %h %p`;
 
 /**
@@ -25,7 +26,7 @@ For ssh: ProxyCommand ${PROGRAM} --proxy %h %p`;
 export function createProgram(deps: Deps): Command {
   const program = new Command(PROGRAM)
     .description('opens a hidden door on HOST with a one-time knock')
-    .usage('HOST [options]\n       knock-otp COMMAND ...')
+    .usage('HOST [options]\n       knock-otp HOST PORT[:udp] ...\n       knock-otp COMMAND ...')
     .enablePositionalOptions()
     .helpCommand(false)
     .helpOption('-h, --help', 'show this help')
@@ -61,6 +62,10 @@ export function createProgram(deps: Deps): Command {
     .option('--door <door>', 'which of its doors')
     .option('--at <unix-seconds>', 'the sequence of that time', integer(0, 2 ** 40))
     .option('--counter <n>', 'the sequence of that counter', integer(0, Number.MAX_SAFE_INTEGER))
+    .addOption(new Option('--as <form>', 'as a line for a machine that has nothing of ours').choices(HAND_FORMS))
+    .option('-4, --ipv4', 'with --as: knock over IPv4')
+    .option('-6, --ipv6', 'with --as: knock over IPv6')
+    .option('--one-time <file>', 'the next line of a file of one-time sequences, without striking it')
     .option('--code', 'the code that an authenticator app shows, to compare clock and secret')
     .action(async (host: string, options: ShowOptions) => {
       const { showHost } = await import('./show-command.ts');
@@ -77,25 +82,29 @@ export async function run(argv: readonly string[], deps: Deps): Promise<0 | 1 | 
   } catch (error) {
     // Commander has printed its own message or help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    complain(error, deps);
+    await complain(error, deps);
     return exitCodeOf(error);
   }
 }
 
 function hostCommand(command: Command, host: string, deps: Deps): void {
   command
-    .argument(host, 'a profile, or the host or address in one')
-    .argument('[port]', 'with --proxy: the port to connect to')
+    .argument(host, 'a profile, or the host or address in one; with ports or --one-time, any host or address')
+    .argument('[ports...]', 'knock at these, without a profile; with --proxy: the port to connect to')
     .option('--door <door>', 'which door, where the host has several')
-    .option('-4', 'knock over IPv4')
-    .option('-6', 'knock over IPv6')
+    .option('--one-time <file>', 'strike the next line of this file of one-time sequences, and knock it')
+    .option('-4, --ipv4', 'knock over IPv4')
+    .option('-6, --ipv6', 'knock over IPv6')
     .option('--both', 'knock over both, one factor each')
+    .option('-u, --udp', 'all ports of the command line are UDP')
+    .option('-d, --delay <ms>', 'between two knocks (default: 15 where order matters)', integer(0, MAX_DELAY_MS))
+    .option('--verify <port>', 'the TCP port that shows whether the door opens', integer(1, 65535))
     .option('--no-verify', 'send the knocks and do not look whether the door opens')
-    .option('--timeout <seconds>', 'for everything together', integer(1, 3600), DEFAULT_TIMEOUT_S)
+    .option('--timeout <seconds>', 'for everything together (default: 60; 10 without a profile)', integer(1, 3600))
     .option('--proxy', 'then carry a connection to PORT over standard input and output')
     .option('-v, --verbose', 'show each knock when it is sent')
     .option('--json', 'the result as JSON')
-    .action(async (name: string | undefined, port: string | undefined, options: HostOptions) => {
+    .action(async (name: string | undefined, ports: string[], options: HostOptions) => {
       if (options.version === true) {
         const { version } = await import('./version.ts');
         print(deps, version());
@@ -105,7 +114,7 @@ function hostCommand(command: Command, host: string, deps: Deps): void {
         throw new KnockError('USAGE', 'no host given', { hint: 'knock-otp HOST, or knock-otp --help' });
       }
       const { knockAtHost } = await import('./host-command.ts');
-      await knockAtHost(name, port, options, deps);
+      await knockAtHost(name, ports, options, deps);
     });
 }
 
@@ -126,7 +135,8 @@ function setUp(command: Command, deps: Deps): void {
   });
 }
 
-function complain(error: unknown, deps: Deps): void {
+async function complain(error: unknown, deps: Deps): Promise<void> {
+  const { default: pc } = await import('picocolors');
   const { red, dim } = pc.createColors(deps.stderr.isTTY === true && (deps.env['NO_COLOR'] ?? '') === '');
   say(deps, `${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
   if (error instanceof KnockError && error.hint !== undefined) say(deps, `${dim('hint:')} ${error.hint}`);

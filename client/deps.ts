@@ -30,7 +30,9 @@ export interface SendReport {
 }
 
 export interface SendOptions {
-  /** Pause between two knocks; 0 sends them at once. */
+  /** `strict`: each knock leaves after the one before has left. `any`: all leave as they can. */
+  readonly order: 'any' | 'strict';
+  /** Milliseconds between two knocks. */
   readonly gapMs: number;
   readonly signal?: AbortSignal;
 }

@@ -1,47 +1,59 @@
-/** `knock-otp HOST`: options into a knock, its outcome into words, JSON, or a carried connection. */
+/**
+ * `knock-otp HOST` with a profile: options into a knock, its outcome into words, JSON, or a carried connection. The ways
+ * without a profile are given-command.ts.
+ */
 import { join } from 'node:path';
 import { KnockError } from '../shared/errors.ts';
-import { parsePort } from '../shared/knock.ts';
 import type { Profile } from '../shared/profile-uri.ts';
 import type { Deps } from './deps.ts';
 import { type FactorLedger, factorLedger, ledgerName } from './factors.ts';
-import { describeEvent, type Families, knock, type Opening } from './knock.ts';
+import { type HostOptions, type Way, wayOf } from './host-options.ts';
+import { describeEvent, knock, type Opening } from './knock.ts';
 import { configFolder, profileStore, type StoredProfile } from './profiles.ts';
 import { startProgress } from './progress.ts';
 import { print, say } from './talk.ts';
 
-export interface HostOptions {
-  readonly version?: boolean;
-  readonly door?: string;
-  readonly '4'?: boolean;
-  readonly '6'?: boolean;
-  readonly both?: boolean;
-  readonly verify: boolean;
-  readonly timeout: number;
-  readonly proxy?: boolean;
-  readonly verbose?: boolean;
-  readonly json?: boolean;
-}
+/** Of --timeout: room for the wait until a used step of 30 s is over, and for two factors. */
+const DEFAULT_TIMEOUT_S = 60;
 
 /** @throws KnockError for every outcome but an open door, or sent knocks where nothing can be verified */
 export async function knockAtHost(
   host: string,
-  port: string | undefined,
+  ports: readonly string[],
   options: HostOptions,
   deps: Deps,
 ): Promise<void> {
-  const families = familiesOf(options);
-  const proxyPort = proxyPortOf(port, options);
+  const way = wayOf(ports, options);
+  if (way.kind === 'profile') return await knockWithProfile(host, way, options, deps);
+  const { knockAsGiven } = await import('./given-command.ts');
+  await knockAsGiven(host, way, options, deps);
+}
+
+async function knockWithProfile(
+  host: string,
+  { families, proxyPort }: Way & { readonly kind: 'profile' },
+  options: HostOptions,
+  deps: Deps,
+): Promise<void> {
   const { stored, ledger } = await findProfile(host, options.door, deps);
   const { profile, name } = stored;
-  const verifyPort = proxyPort ?? (options.verify ? tcpPortOf(profile) : undefined);
-  if (options.verify && verifyPort === undefined) {
+  refuseSlowness(profile, options.delay);
+  const verifyPort = proxyPort ?? (options.verify === false ? undefined : (options.verify ?? tcpPortOf(profile)));
+  if (options.verify !== false && verifyPort === undefined) {
     say(deps, `the door "${profile.door}" opens no TCP port that could be tried: sending without verification`);
   }
   const target = profile.host ?? name;
   const progress = options.verbose === true ? undefined : startProgress(name, deps.stderr);
   const results = await knock(
-    { profile, name, target, families, verifyPort, timeoutMs: options.timeout * 1000 },
+    {
+      profile,
+      name,
+      target,
+      families,
+      verifyPort,
+      gapMs: options.delay,
+      timeoutMs: (options.timeout ?? DEFAULT_TIMEOUT_S) * 1000,
+    },
     ledger,
     deps,
     (event) => {
@@ -77,31 +89,13 @@ export async function findProfile(
   return { stored, ledger: factorLedger(join(config, 'spent', ledgerName(stored.profile)), deps.owner) };
 }
 
-function familiesOf(options: HostOptions): Families {
-  if ([options['4'], options['6'], options.both].filter((chosen) => chosen === true).length > 1) {
-    throw new KnockError('USAGE', '-4, -6 and --both exclude each other');
-  }
-  if (options.both === true) return 'both';
-  if (options['4'] === true) return 4;
-  return options['6'] === true ? 6 : 'any';
-}
-
-function proxyPortOf(port: string | undefined, options: HostOptions): number | undefined {
-  if (options.proxy !== true) {
-    if (port === undefined) return undefined;
-    throw new KnockError('USAGE', 'a port is for --proxy only', { hint: 'the door knows what it opens' });
-  }
-  const number = parsePort(port ?? '');
-  if (number === undefined) {
-    throw new KnockError('USAGE', '--proxy needs a port from 1 to 65535', {
-      hint: 'ProxyCommand knock-otp --proxy %h %p',
-    });
-  }
-  // Standard output is the connection, which is one, and which is the verification.
-  if (!options.verify || options.both === true || options.json === true) {
-    throw new KnockError('USAGE', '--proxy goes with none of --no-verify, --both and --json');
-  }
-  return number;
+/** Before a factor is spent on a sequence that the server would give up on. */
+function refuseSlowness(profile: Profile, delayMs: number | undefined): void {
+  if (delayMs === undefined || delayMs * (profile.knocks - 1) < profile.seqTimeout * 1000) return;
+  const most = Math.floor((profile.seqTimeout * 1000 - 1) / (profile.knocks - 1));
+  throw new KnockError('USAGE', `--delay ${delayMs} is too long for ${profile.knocks} knocks`, {
+    hint: `the door "${profile.door}" wants them within ${profile.seqTimeout} s: at most --delay ${most}`,
+  });
 }
 
 function tcpPortOf(profile: Profile): number | undefined {

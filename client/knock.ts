@@ -7,19 +7,20 @@ import { derivationKey, deriveSequence } from '../shared/derive.ts';
 import { KnockError } from '../shared/errors.ts';
 import { formatSequence, type Knock } from '../shared/knock.ts';
 import { type Profile, profileShape } from '../shared/profile-uri.ts';
-import type { Address, Deps, ProbeSeen, SendReport } from './deps.ts';
+import { type AttemptOutcome, attempt, type Edges, type SentEvent } from './attempt.ts';
+import type { Address, ProbeSeen } from './deps.ts';
 import type { FactorLedger } from './factors.ts';
 import { addressesOf, doorClosed, nothingSent, stepUsed } from './outcome.ts';
 import {
   BLIND_RESEND_AFTER_MS,
   type FactorPlan,
   factorBudget,
-  MAX_ADDRESSES,
   PATIENCE_MS,
   planFactor,
   RESEND_AFTER_MS,
   STRICT_GAP_MS,
 } from './plan.ts';
+import { reachableAddresses } from './reachable.ts';
 
 /** One address family, whichever the resolver prefers, or one after the other with a factor each. */
 export type Families = 'any' | 4 | 6 | 'both';
@@ -33,6 +34,8 @@ export interface KnockRequest {
   readonly families: Families;
   /** The TCP port that shows that the door is open; undefined to send without looking. */
   readonly verifyPort: number | undefined;
+  /** Milliseconds between two knocks; undefined for what the door's order asks for. */
+  readonly gapMs?: number | undefined;
   /** For everything together, waiting included. */
   readonly timeoutMs: number;
 }
@@ -48,9 +51,8 @@ export interface Opening {
 export type KnockEvent =
   | { readonly kind: 'waiting'; readonly waitMs: number }
   | { readonly kind: 'knocking'; readonly address: Address; readonly factor: number }
-  | { readonly kind: 'sent'; readonly address: Address; readonly knocks: readonly Knock[]; readonly pass: number };
+  | SentEvent;
 
-type Edges = Pick<Deps, 'clock' | 'network'>;
 type Listener = (event: KnockEvent) => void;
 
 /** A countdown has seconds; a clock that is set while we wait is noticed as soon. */
@@ -102,7 +104,8 @@ class Run {
 
   async at(family: 0 | 4 | 6): Promise<Opening> {
     const startedMs = this.#edges.clock.monotonicMs();
-    const addresses = await this.#reachable(family);
+    const { target, name } = this.#request;
+    const addresses = await reachableAddresses(target, family, name, this.#edges.network);
     const seen: ProbeSeen = { refused: 0, unreachable: 0 };
     const failures: string[] = [];
     let mayBeEarly = true;
@@ -125,19 +128,6 @@ class Run {
     if (packets === 0) throw nothingSent(this.#request.name, addresses, failures);
     const elapsedMs = this.#edges.clock.monotonicMs() - startedMs;
     throw doorClosed(this.#request, addresses, { factors, elapsedMs, seen });
-  }
-
-  /** The addresses that have a route, judged before a factor is spent. */
-  async #reachable(family: 0 | 4 | 6): Promise<readonly Address[]> {
-    const { network } = this.#edges;
-    const all = (await network.resolve(this.#request.target, family)).slice(0, MAX_ADDRESSES);
-    const errors = await Promise.all(all.map((address) => network.routeError(address)));
-    const reachable = all.filter((_, at) => errors[at] === undefined);
-    if (reachable.length === 0) {
-      const codes = errors.filter((code) => code !== undefined);
-      throw nothingSent(this.#request.name, all, codes);
-    }
-    return reachable;
   }
 
   /**
@@ -173,52 +163,22 @@ class Run {
     }
   }
 
-  async #try(
-    address: Address,
-    factor: number,
-    seen: ProbeSeen,
-  ): Promise<{ report: SendReport; socket: Socket | undefined }> {
-    const { clock, network } = this.#edges;
-    const port = this.#request.verifyPort;
-    const knocks = this.#sequenceOf(factor);
-    const report = await this.#send(address, knocks, 0);
-    if (port === undefined) {
-      if (report.sent > 0) await this.#repeat(address, knocks, BLIND_RESEND_AFTER_MS, undefined);
-      return { report, socket: undefined };
-    }
-    const over = new AbortController();
-    const patience = clock
-      .sleep(Math.min(PATIENCE_MS, Math.max(this.#leftMs(), 0)), over.signal)
-      .then(() => over.abort());
-    const repeating = this.#repeat(address, knocks, RESEND_AFTER_MS, over.signal);
-    const socket = await network.probe(address, port, seen, over.signal);
-    over.abort();
-    await Promise.all([patience, repeating]);
-    return { report, socket };
-  }
-
-  async #repeat(
-    address: Address,
-    knocks: readonly Knock[],
-    schedule: readonly number[],
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    let elapsed = 0;
-    for (const [at, afterMs] of schedule.entries()) {
-      if (this.#leftMs() <= 0) return;
-      await this.#edges.clock.sleep(afterMs - elapsed, signal);
-      if (signal?.aborted) return;
-      elapsed = afterMs;
-      await this.#send(address, knocks, at + 1, signal);
-    }
-  }
-
-  async #send(address: Address, knocks: readonly Knock[], pass: number, signal?: AbortSignal): Promise<SendReport> {
-    const gapMs = this.#request.profile.order === 'strict' ? STRICT_GAP_MS : 0;
-    const options = signal === undefined ? { gapMs } : { gapMs, signal };
-    const report = await this.#edges.network.send(address, knocks, options);
-    if (report.sent > 0) this.#listener({ kind: 'sent', address, knocks, pass });
-    return report;
+  async #try(address: Address, factor: number, seen: ProbeSeen): Promise<AttemptOutcome> {
+    const { profile, verifyPort, gapMs } = this.#request;
+    return await attempt(
+      {
+        address,
+        knocks: this.#sequenceOf(factor),
+        order: profile.order,
+        gapMs: gapMs ?? (profile.order === 'strict' ? STRICT_GAP_MS : 0),
+        resendAfterMs: verifyPort === undefined ? BLIND_RESEND_AFTER_MS : RESEND_AFTER_MS,
+        verifyPort,
+        patienceMs: Math.min(PATIENCE_MS, this.#leftMs()),
+      },
+      this.#edges,
+      seen,
+      this.#listener,
+    );
   }
 
   #leftMs(): number {

@@ -36,13 +36,46 @@ export function nothingSent(name: string, addresses: readonly Address[], codes: 
   });
 }
 
-/** DOOR_CLOSED: knocked, and the port stayed shut. */
+/** NETWORK: a part of a sequence, with which nothing opens. */
+export function partlySent(name: string, address: Address, codes: readonly string[], of: number): KnockError {
+  const reasons = [...new Set(codes)].join(', ');
+  const text = `${codes.length} of ${of} knocks could not be sent to ${name} (${address.address}): ${reasons}`;
+  return new KnockError('NETWORK', text, {
+    hint: 'a firewall on this machine refuses them, or the network went away',
+  });
+}
+
+/** DOOR_CLOSED: knocked with a profile, and the port stayed shut. */
 export function doorClosed(request: Knocked, addresses: readonly Address[], campaign: Campaign): KnockError {
-  const { factors, elapsedMs, seen } = campaign;
-  const port = `tcp/${request.verifyPort}`;
-  const where = addressesOf(addresses.slice(0, Math.max(1, factors)));
-  const tries = `${factors} ${factors === 1 ? 'sequence' : 'sequences'} in ${Math.round(elapsedMs / 1000)} s`;
+  const { factors, elapsedMs } = campaign;
   const told = `the door "${request.profile.door}" of ${request.name} did not open`;
+  const advice = request.profile.mode === 'totp' ? totpAdvice(request.name) : hotpAdvice();
+  const tries = `${factors} ${factors === 1 ? 'sequence' : 'sequences'} in ${seconds(elapsedMs)} s`;
+  return closed(told, addresses.slice(0, Math.max(1, factors)), request.verifyPort, tries, campaign.seen, advice);
+}
+
+/** DOOR_CLOSED: knocked with given ports, and the port stayed shut. */
+export function stayedClosed(
+  name: string,
+  address: Address,
+  verifyPort: number,
+  elapsedMs: number,
+  seen: ProbeSeen,
+  advice: string,
+): KnockError {
+  return closed(`${name} did not open`, [address], verifyPort, `${seconds(elapsedMs)} s`, seen, advice);
+}
+
+function closed(
+  told: string,
+  addresses: readonly Address[],
+  verifyPort: number | undefined,
+  tries: string,
+  seen: ProbeSeen,
+  silentAdvice: string,
+): KnockError {
+  const where = addressesOf(addresses);
+  const port = `tcp/${verifyPort}`;
   if (seen.refused > 0) {
     return new KnockError('DOOR_CLOSED', `${told}: ${where} refuses ${port} (${tries})`, {
       hint: `either a firewall rejects, or the door is open and no service listens on ${port}`,
@@ -53,9 +86,7 @@ export function doorClosed(request: Knocked, addresses: readonly Address[], camp
       hint: 'is the address right, and is the server up?',
     });
   }
-  return new KnockError('DOOR_CLOSED', `${told}: no answer from ${where} ${port} (${tries})`, {
-    hint: request.profile.mode === 'totp' ? totpAdvice(request.name) : hotpAdvice(),
-  });
+  return new KnockError('DOOR_CLOSED', `${told}: no answer from ${where} ${port} (${tries})`, { hint: silentAdvice });
 }
 
 /** FACTOR_USED: the next time step cannot be used within the time that the user gives. */
@@ -65,12 +96,16 @@ export function stepUsed(request: Knocked, plan: FactorPlan, record: string): Kn
       hint: `set the clock; if it is right now and was ahead then, delete ${record}`,
     });
   }
-  const seconds = Math.ceil(plan.waitMs / 1000);
+  const wait = Math.ceil(plan.waitMs / 1000);
   return new KnockError(
     'FACTOR_USED',
-    `the time step for ${request.name} is used; the next one can be used in ${seconds} s`,
-    { hint: `wait, or allow the wait with --timeout ${seconds + 10}` },
+    `the time step for ${request.name} is used; the next one can be used in ${wait} s`,
+    { hint: `wait, or allow the wait with --timeout ${wait + 10}` },
   );
+}
+
+function seconds(ms: number): number {
+  return Math.round(ms / 1000);
 }
 
 function totpAdvice(name: string): string {

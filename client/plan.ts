@@ -70,6 +70,9 @@ export const PATIENCE_MS = 4000;
  */
 export const STRICT_GAP_MS = 15;
 
+/** How long the port is watched after ports of the command line or a line of a file; nothing else is tried after it. */
+export const GIVEN_PATIENCE_MS = 10_000;
+
 /** Addresses of one host that are tried, and factors spent on it, at most. */
 export const MAX_ADDRESSES = 4;
 

@@ -4,7 +4,6 @@
  */
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { addressKey } from '../shared/address.ts';
 import { KnockError } from '../shared/errors.ts';
 import { formatProfileUri, NAME_PATTERN, type Profile } from '../shared/profile-uri.ts';
 import type { Owner } from './private-files.ts';
@@ -17,6 +16,7 @@ import {
   syncFolder,
 } from './private-files.ts';
 import { parseProfileFile } from './profile-file.ts';
+import { refuseOddDoor, refuseOddHost } from './typed-words.ts';
 
 export interface StoredProfile {
   /** What the user types. */
@@ -100,11 +100,14 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
     folder,
     list,
     find: async (host, door) => {
-      refuseOddWords(host, door);
+      refuseOddHost(host);
+      refuseOddDoor(door);
       const byName = await named(host);
       if (byName.length > 0) return usable(chosen(byName, host, door));
       const everything = await list();
-      const byHost = everything.filter((entry) => !isBroken(entry) && sameHost(entry.profile.host, host));
+      // Loaded here: what is typed mostly is a profile's name, and start-up time is what a user feels of a knock.
+      const { addressKey } = await import('../shared/address.ts');
+      const byHost = everything.filter((entry) => !isBroken(entry) && sameHost(entry.profile.host, host, addressKey));
       if (byHost.length > 0) return usable(chosen(byHost, host, door));
       throw missing(host, everything.filter(isBroken).length);
     },
@@ -131,7 +134,8 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
       return same === undefined ? 'added' : 'replaced';
     },
     remove: async (name, door) => {
-      refuseOddWords(name, door);
+      refuseOddHost(name);
+      refuseOddDoor(door);
       const entries = await named(name);
       if (entries.length === 0) throw missing(name, 0);
       const entry = chosen(entries, name, door);
@@ -143,16 +147,6 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
       return entry;
     },
   };
-}
-
-/** What is typed comes back in messages: a pasted URI, which holds a secret, and control characters must not. */
-function refuseOddWords(host: string, door: string | undefined): void {
-  if (!/^[^\s\p{Cc}/?]{1,253}$/u.test(host)) {
-    throw new KnockError('USAGE', 'HOST is not a host name, an address or the name of a profile', {
-      hint: 'a profile URI is added with: knock-otp add -',
-    });
-  }
-  if (door !== undefined && !NAME_PATTERN.test(door)) throw new KnockError('USAGE', '--door is not the name of a door');
 }
 
 export function isBroken(entry: StoredProfile | BrokenProfile): entry is BrokenProfile {
@@ -194,7 +188,11 @@ function chosen<Entry extends StoredProfile | BrokenProfile>(
 }
 
 /** Equal as addresses where both are addresses, else as host names, which have no case. */
-function sameHost(known: string | undefined, typed: string): boolean {
+function sameHost(
+  known: string | undefined,
+  typed: string,
+  addressKey: (address: string) => string | undefined,
+): boolean {
   if (known === undefined) return false;
   const [a, b] = [bare(known), bare(typed)];
   if (a === b) return true;

@@ -27,7 +27,7 @@ export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<read
     const code = codeOf(error);
     if (family !== 0 && (code === 'ENOTFOUND' || code === 'ENODATA')) throw none(host, family);
     throw new KnockError('NETWORK', `cannot resolve "${host}": ${code}`, {
-      hint: 'give the profile an address with: knock-otp add URI --host ADDRESS',
+      hint: 'check the name, or give an address (a profile gets one with: knock-otp add URI --host ADDRESS)',
       cause: error,
     });
   }

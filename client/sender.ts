@@ -29,7 +29,7 @@ const SYN_LEAVES_WITHIN_MS = process.platform === 'win32' ? 25 : 0;
 export async function sendKnocks(
   { address, family }: Address,
   knocks: readonly Knock[],
-  { gapMs, signal }: SendOptions,
+  { order, gapMs, signal }: SendOptions,
 ): Promise<SendReport> {
   const udp = knocks.some(({ protocol }) => protocol === 'udp')
     ? createSocket(family === 4 ? 'udp4' : 'udp6').on('error', () => undefined)
@@ -37,10 +37,12 @@ export async function sendKnocks(
   const results: Promise<string | undefined>[] = [];
   try {
     for (const { protocol, port } of knocks) {
+      if (results.length > 0 && gapMs > 0) await pause(gapMs, signal);
       if (signal?.aborted) break;
-      if (results.length > 0 && gapMs > 0) await setTimeout(gapMs);
-      if (protocol === 'tcp') results.push(sendSyn(address, family, port));
-      else if (udp !== undefined) results.push(sendDatagram(udp, address, port));
+      const result =
+        udp !== undefined && protocol === 'udp' ? sendDatagram(udp, address, port) : sendSyn(address, family, port);
+      results.push(result);
+      if (order === 'strict') await result;
     }
     const failures = (await Promise.all(results)).filter((code) => code !== undefined);
     return { sent: results.length - failures.length, failures };
@@ -65,6 +67,11 @@ export async function routeError({ address, family }: Address): Promise<string |
   } finally {
     socket.close();
   }
+}
+
+/** Shorter when the signal aborts. */
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
 }
 
 async function sendSyn(host: string, family: 4 | 6, port: number): Promise<string | undefined> {

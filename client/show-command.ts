@@ -1,32 +1,102 @@
-/** `knock-otp show HOST`: options into words. What is shown is show.ts. */
+/**
+ * `knock-otp show HOST`: a sequence without spending it, as words or as a line for a bare machine. Which factor is
+ * show.ts, how such a line looks is hand-lines.ts.
+ */
+import { derivationKey, deriveSequence } from '../shared/derive.ts';
 import { KnockError } from '../shared/errors.ts';
+import { formatSequence, type Knock } from '../shared/knock.ts';
+import { type Profile, profileShape } from '../shared/profile-uri.ts';
 import type { Deps } from './deps.ts';
+import { type HandForm, handLine } from './hand-lines.ts';
 import { findProfile } from './host-command.ts';
-import { show } from './show.ts';
+import { reachableAddresses } from './reachable.ts';
+import { acceptedUntilMs, factorToShow, type ShownFactor } from './show.ts';
 import { print, say } from './talk.ts';
+import { refuseOddHost } from './typed-words.ts';
 
 export interface ShowOptions {
   readonly door?: string;
   readonly at?: number;
   readonly counter?: number;
   readonly code?: boolean;
+  readonly as?: HandForm;
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  readonly oneTime?: string;
+}
+
+/** A sequence that may be shown, and what its server is known to want. */
+interface Shown {
+  readonly knocks: readonly Knock[];
+  readonly target: string;
+  readonly order: 'any' | 'strict';
+  readonly timeoutSeconds: number | undefined;
 }
 
 export async function showHost(host: string, options: ShowOptions, deps: Deps): Promise<void> {
-  if (options.at !== undefined && options.counter !== undefined) {
-    throw new KnockError('USAGE', '--at and --counter exclude each other');
-  }
+  refuseContradictions(options);
+  if (options.oneTime !== undefined) return await showLine(host, options.oneTime, options, deps);
   const { stored, ledger } = await findProfile(host, options.door, deps);
   const { at, counter, code } = options;
-  const { profile } = stored;
-  const shown = await show({ profile, wallMs: deps.clock.wallMs(), at, counter, code: code === true }, ledger);
-  print(deps, shown.text);
-  const kind = profile.mode === 'totp' ? 'time step' : 'counter';
+  const { profile, name } = stored;
+  const request = { profile, wallMs: deps.clock.wallMs(), at, counter, code: code === true };
+  const shown = await factorToShow(request, ledger);
   if (code === true) {
-    say(deps, `code of ${kind} ${shown.factor}; no door accepts it, it is there to compare`);
-  } else if (shown.waitMs > 0) {
-    say(deps, `${kind} ${shown.factor}, not spent; can be used in ${Math.ceil(shown.waitMs / 1000)} s`);
-  } else {
-    say(deps, `${kind} ${shown.factor}, not spent`);
+    const { authenticatorCode } = await import('../shared/authenticator-code.ts');
+    print(deps, authenticatorCode(profile.secret, shown.factor));
+    say(deps, `code of ${kindOf(profile)} ${shown.factor}; no door accepts it, it is there to compare`);
+    return;
+  }
+  const knocks = deriveSequence(derivationKey(profile.secret), profile, shown.factor, profileShape(profile));
+  const { order, seqTimeout: timeoutSeconds } = profile;
+  await printSequence({ knocks, order, timeoutSeconds, target: profile.host ?? name }, options, deps);
+  const from = shown.waitMs === 0 ? '' : `; can be used in ${Math.ceil(shown.waitMs / 1000)} s`;
+  say(deps, `${kindOf(profile)} ${shown.factor}, not spent${from}`);
+  if (options.as !== undefined) say(deps, usageOf(profile, shown));
+}
+
+/** The line that `--one-time` would take. */
+async function showLine(host: string, path: string, options: ShowOptions, deps: Deps): Promise<void> {
+  refuseOddHost(host);
+  const { peekSequence } = await import('./one-time-line.ts');
+  const { knocks, number } = await peekSequence(path, deps);
+  await printSequence({ knocks, order: 'strict', timeoutSeconds: undefined, target: host }, options, deps);
+  say(
+    deps,
+    `${path}:${number}, not struck: put a # at the line's beginning by hand before you use it, and use it once`,
+  );
+}
+
+async function printSequence(shown: Shown, options: ShowOptions, deps: Deps): Promise<void> {
+  const { knocks, order, timeoutSeconds, target } = shown;
+  if (options.as === undefined) return print(deps, formatSequence(knocks));
+  const family = options.ipv4 === true ? 4 : options.ipv6 === true ? 6 : 0;
+  // One address: a name would be resolved again for each knock, and could split them.
+  const [address] = await reachableAddresses(target, family, target, deps.network);
+  const { line, needs } = handLine(options.as, { address, knocks, order, timeoutSeconds });
+  print(deps, line);
+  say(deps, `knocks at ${address.address}${needs === undefined ? '' : `; needs ${needs}`}`);
+}
+
+function usageOf(profile: Profile, { factor }: ShownFactor): string {
+  if (profile.mode === 'hotp') return 'use the line once, before any later knock of this client';
+  const until = new Date(acceptedUntilMs(profile, factor)).toISOString().replace('.000Z', 'Z');
+  return `use the line once, before ${until}`;
+}
+
+function kindOf(profile: Profile): string {
+  return profile.mode === 'totp' ? 'time step' : 'counter';
+}
+
+function refuseContradictions(options: ShowOptions): void {
+  const { at, counter, code, door, as, oneTime, ipv4, ipv6 } = options;
+  if (at !== undefined && counter !== undefined) throw new KnockError('USAGE', '--at and --counter exclude each other');
+  if (ipv4 === true && ipv6 === true) throw new KnockError('USAGE', '-4 and -6 exclude each other');
+  if ((ipv4 === true || ipv6 === true) && as === undefined) {
+    throw new KnockError('USAGE', '-4 and -6 go with --as only');
+  }
+  if (code === true && as !== undefined) throw new KnockError('USAGE', '--code and --as exclude each other');
+  if (oneTime !== undefined && [at, counter, code, door].some((each) => each !== undefined)) {
+    throw new KnockError('USAGE', '--one-time goes with none of --at, --counter, --code and --door');
   }
 }

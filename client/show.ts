@@ -1,9 +1,7 @@
-/** `knock-otp show`: what a knock would send, without spending it; or the code of an authenticator app, to compare. */
-import { derivationKey, deriveSequence } from '../shared/derive.ts';
+/** Which moving factor `knock-otp show` shows, and when a knock could use it. Spends nothing. */
 import { KnockError } from '../shared/errors.ts';
-import { formatSequence } from '../shared/knock.ts';
-import { authenticatorCode, timeStepAt } from '../shared/moving-factor.ts';
-import { type Profile, profileShape } from '../shared/profile-uri.ts';
+import { timeStepAt, timeStepStart } from '../shared/moving-factor.ts';
+import type { Profile } from '../shared/profile-uri.ts';
 import type { FactorLedger } from './factors.ts';
 import { planFactor } from './plan.ts';
 
@@ -14,27 +12,18 @@ export interface ShowRequest {
   readonly at: number | undefined;
   /** Counter to show instead of the next one; HOTP. */
   readonly counter: number | undefined;
-  /** The authenticator code instead of the sequence. */
+  /** For the authenticator code instead of the sequence. */
   readonly code: boolean;
 }
 
-export interface Shown {
-  readonly text: string;
+export interface ShownFactor {
   readonly factor: number;
   /** Milliseconds until a knock could use the factor; 0 for now. */
   readonly waitMs: number;
 }
 
 /** @throws KnockError USAGE when the option does not fit the profile's mode; STORE */
-export async function show(request: ShowRequest, ledger: FactorLedger): Promise<Shown> {
-  const { profile } = request;
-  const { factor, waitMs } = await chosenFactor(request, ledger);
-  if (request.code) return { text: authenticatorCode(profile.secret, factor), factor, waitMs: 0 };
-  const sequence = deriveSequence(derivationKey(profile.secret), profile, factor, profileShape(profile));
-  return { text: formatSequence(sequence), factor, waitMs };
-}
-
-async function chosenFactor(request: ShowRequest, ledger: FactorLedger): Promise<{ factor: number; waitMs: number }> {
+export async function factorToShow(request: ShowRequest, ledger: FactorLedger): Promise<ShownFactor> {
   const { profile, wallMs, at, counter } = request;
   if (at !== undefined) {
     if (profile.mode !== 'totp') throw wrongMode('--at', 'counters', '--counter N');
@@ -46,7 +35,7 @@ async function chosenFactor(request: ShowRequest, ledger: FactorLedger): Promise
   }
   // An app knows nothing of used steps: it shows the code of the present one.
   if (request.code && profile.mode === 'totp') return { factor: timeStepAt(wallMs, profile.step), waitMs: 0 };
-  return planFactor({
+  const { factor, waitMs } = planFactor({
     mode: profile.mode,
     wallMs,
     stepSeconds: profile.step,
@@ -55,6 +44,12 @@ async function chosenFactor(request: ShowRequest, ledger: FactorLedger): Promise
     lastUsed: await ledger.last(),
     mayBeEarly: true,
   });
+  return { factor, waitMs };
+}
+
+/** Unix milliseconds from which a server with our clock accepts a time step no more. */
+export function acceptedUntilMs({ step, window }: Pick<Profile, 'step' | 'window'>, timeStep: number): number {
+  return timeStepStart(timeStep + window + 1, step);
 }
 
 function wrongMode(option: string, kind: string, instead: string): KnockError {

@@ -1,16 +1,12 @@
 /**
- * Moving factors: what RFC 4226 and RFC 6238 say of counters, time steps and codes, by otplib. A moving factor is an
- * integer, a HOTP counter C or a TOTP time step T. Who accepts which is policy and lives elsewhere.
+ * Moving factors: what RFC 4226 and RFC 6238 say of counters and time steps, by otplib. A moving factor is an integer, a
+ * HOTP counter C or a TOTP time step T. Who accepts which is policy and lives elsewhere; codes are authenticator-code.ts.
  */
 import { counterToBytes } from '@otplib/core';
 import { getTimeStepUsed } from '@otplib/totp';
-import { generateSync, NobleCryptoPlugin } from 'otplib';
 import { KnockError } from './errors.ts';
-import type { Secret } from './secret.ts';
 
 export type OtpMode = 'totp' | 'hotp';
-
-const crypto = new NobleCryptoPlugin();
 
 /** Default seconds of a time step, RFC 6238 section 5.2. */
 export const DEFAULT_STEP_SECONDS = 30;
@@ -35,24 +31,4 @@ export function factorBytes(factor: number): Uint8Array {
     throw new KnockError('CONFIG_INVALID', `a moving factor is an integer from 0 to 2^53 - 1, found ${factor}`);
   }
   return counterToBytes(factor);
-}
-
-export interface CodeOptions {
-  readonly digits?: 6 | 8;
-  readonly algorithm?: 'sha1' | 'sha256' | 'sha512';
-}
-
-/**
- * The code an authenticator app shows for this factor (RFC 4226 section 5.3). No door accepts it: six digits are 20
- * bits. It is there to compare clock and secret of two devices, see `knock-otp show --code`.
- */
-export function authenticatorCode(secret: Secret, factor: number, options: CodeOptions = {}): string {
-  return generateSync({
-    strategy: 'hotp',
-    secret: secret.bytes(),
-    counter: factor,
-    digits: options.digits ?? 6,
-    algorithm: options.algorithm ?? 'sha1',
-    crypto,
-  });
 }

@@ -1,6 +1,6 @@
 /** The client's command line, in process: every word that it says, and that no secret is among them. */
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -29,8 +29,25 @@ const URIS: Readonly<Record<string, string>> = {
   COMMAND_URI: testUri({ door: 'gate', services: [] }),
   HOTP_URI: testUri({ mode: 'hotp', step: 0, window: 0, counter: 0 }),
   HOSTLESS_URI: testUri().replace(`&host=${testProfile().host}`, ''),
+  STRICT_URI: testUri({ door: 'list', order: 'strict', protocols: 'both', seqTimeout: 1 }),
   TRUNCATED_URI: testUri().replace(/&timeout=.*$/, ''),
 };
+
+const FILES: Readonly<Record<string, string>> = {
+  LIST: Array.from({ length: 12 }, (_, at) => ` ${7001 + at},${8001 + at}:udp,${9001 + at}\n`).join(''),
+  SHORT: '# one line\n 7001,8001,9001\n',
+  BY_HAND: ' 1001,1002,1003\n 1003,1001,1002\n',
+  DAMAGED: ' 7001,8001 9001\n 7002,8002,9002\n',
+  OPEN_TO_ALL: ' 7001,8001,9001\n',
+};
+
+/** Files that belong to the person, and one that others can read. */
+async function writeFiles(home: string): Promise<void> {
+  await mkdir(join(home, 'lists'), { mode: 0o700 });
+  for (const [name, text] of Object.entries(FILES)) {
+    await writeFile(join(home, 'lists', name), text, { mode: name === 'OPEN_TO_ALL' ? 0o644 : 0o600 });
+  }
+}
 
 /** Commands that share a home and a clock, as one person's do. */
 function runner(home: string, world = testWorld()): Runner {
@@ -38,10 +55,8 @@ function runner(home: string, world = testWorld()): Runner {
     world.sent.length = 0;
     world.stdin = input === undefined ? '' : `${URIS[input] ?? input}\n`;
     const { deps, outputs } = testDeps(world, home);
-    const exit = await run(
-      args.map((each) => URIS[each] ?? each),
-      deps,
-    );
+    const word = (each: string) => URIS[each] ?? (each in FILES ? join(home, 'lists', each) : each);
+    const exit = await run(args.map(word), deps);
     await new Promise(setImmediate);
     return { ...outputs, exit };
   };
@@ -50,6 +65,7 @@ function runner(home: string, world = testWorld()): Runner {
 for (const script of (await readdir(SCRIPTS)).sort()) {
   test(`the program says what test/golden/client/${script} has`, async () => {
     await inHome(async (home) => {
+      await writeFiles(home);
       await checkGolden(join(SCRIPTS, script), runner(home), (text) => text.replaceAll(home, '/home/me'));
     });
   });

@@ -45,7 +45,7 @@ test('when knocks are sent then each TCP port sees a connection that is closed a
   const knocks: Knock[] = [...servers.map((each) => ({ protocol: 'tcp' as const, port: portOf(each) }))];
   knocks.push({ protocol: 'udp', port: portOf(udp) });
   const arrivals = [...servers.map((each) => once(each, 'connection')), once(udp, 'message')];
-  const report = await sendKnocks(loopback, knocks, { gapMs: 0 });
+  const report = await sendKnocks(loopback, knocks, { order: 'any', gapMs: 0 });
   assert.deepEqual(report, { sent: 3, failures: [] });
   const [first, , datagram] = await Promise.all(arrivals);
   const socket: Socket = first?.[0];
@@ -64,7 +64,7 @@ test('when every port is closed then the refusals count as sent', async () => {
     { protocol: 'udp', port },
     { protocol: 'udp', port },
   ];
-  assert.deepEqual(await sendKnocks(loopback, knocks, { gapMs: 5 }), { sent: 3, failures: [] });
+  assert.deepEqual(await sendKnocks(loopback, knocks, { order: 'strict', gapMs: 5 }), { sent: 3, failures: [] });
 });
 
 test('when the kernel refuses to send then the report counts nothing as sent', async () => {
@@ -72,7 +72,7 @@ test('when the kernel refuses to send then the report counts nothing as sent', a
     { protocol: 'tcp', port: 7000 },
     { protocol: 'udp', port: 7000 },
   ];
-  const report = await sendKnocks({ address: '255.255.255.255', family: 4 }, knocks, { gapMs: 0 });
+  const report = await sendKnocks({ address: '255.255.255.255', family: 4 }, knocks, { order: 'any', gapMs: 0 });
   assert.equal(report.sent, 0);
   assert.equal(report.failures.length, 2);
 });

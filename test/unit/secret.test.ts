@@ -4,8 +4,8 @@ import { describe, test } from 'node:test';
 import { format, inspect } from 'node:util';
 import { serialize } from 'node:v8';
 import fc from 'fast-check';
+import { authenticatorCode } from '../../shared/authenticator-code.ts';
 import { KnockError } from '../../shared/errors.ts';
-import { authenticatorCode } from '../../shared/moving-factor.ts';
 import { Secret } from '../../shared/secret.ts';
 import { secretBytesArbitrary } from '../support/arbitraries.ts';
 

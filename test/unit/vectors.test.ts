@@ -4,9 +4,10 @@ import { createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { addressBytes, addressKey } from '../../shared/address.ts';
 import { allowedPorts, parsePortRanges } from '../../shared/allowed-ports.ts';
+import { authenticatorCode } from '../../shared/authenticator-code.ts';
 import { DERIVATION_LABEL, derivationInfo, derivationKey, deriveSequence, type Identity } from '../../shared/derive.ts';
 import { formatKnock } from '../../shared/knock.ts';
-import { authenticatorCode, factorBytes, timeStepAt } from '../../shared/moving-factor.ts';
+import { factorBytes, timeStepAt } from '../../shared/moving-factor.ts';
 import { Secret } from '../../shared/secret.ts';
 import { rfc4226, rfc6238, type SequenceVector, sequenceVectors } from '../support/vectors.ts';
 

@@ -1,0 +1,83 @@
+/**
+ * The options of `knock-otp HOST`: which go together, and which of the three ways to knock they ask for. Judged before
+ * anything is read, resolved or spent.
+ */
+import { KnockError } from '../shared/errors.ts';
+import { type Knock, parsePort } from '../shared/knock.ts';
+import type { Families } from './knock.ts';
+import { parsePortWords } from './typed-words.ts';
+
+export interface HostOptions {
+  readonly version?: boolean;
+  readonly door?: string;
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  readonly both?: boolean;
+  /** A port to try, false for `--no-verify`. */
+  readonly verify?: number | false;
+  /** Seconds. */
+  readonly timeout?: number;
+  readonly udp?: boolean;
+  /** Milliseconds between two knocks. */
+  readonly delay?: number;
+  readonly oneTime?: string;
+  readonly proxy?: boolean;
+  readonly verbose?: boolean;
+  readonly json?: boolean;
+}
+
+/** 0 for whichever the resolver prefers. */
+export type Family = 0 | 4 | 6;
+
+/** A sequence that a profile derives, the next line of a file, or the ports of the command line. */
+export type Way =
+  | { readonly kind: 'profile'; readonly families: Families; readonly proxyPort: number | undefined }
+  | { readonly kind: 'file'; readonly path: string; readonly family: Family; readonly proxyPort: number | undefined }
+  | { readonly kind: 'ports'; readonly knocks: readonly Knock[]; readonly family: Family };
+
+/** @throws KnockError USAGE */
+export function wayOf(ports: readonly string[], options: HostOptions): Way {
+  const { oneTime } = options;
+  const isPorts = oneTime === undefined && options.proxy !== true && ports.length > 0;
+  const family = familyOf(options);
+  const proxyPort = proxyPortOf(ports, options);
+  if (options.udp === true && !isPorts) throw new KnockError('USAGE', '-u is for ports of the command line only');
+  if (oneTime === undefined && !isPorts) {
+    const families = options.both === true ? 'both' : family === 0 ? 'any' : family;
+    return { kind: 'profile', families, proxyPort };
+  }
+  const what = isPorts ? 'ports' : '--one-time';
+  if (options.door !== undefined) throw new KnockError('USAGE', `--door goes with a profile, not with ${what}`);
+  if (options.both === true) {
+    throw new KnockError('USAGE', `--both goes with a profile, not with ${what}`, { hint: 'choose -4 or -6' });
+  }
+  if (oneTime === undefined) return { kind: 'ports', knocks: parsePortWords(ports, options.udp === true), family };
+  if (proxyPort === undefined && ports.length > 0) {
+    throw new KnockError('USAGE', '--one-time takes the ports from its file', { hint: 'leave the ports out' });
+  }
+  return { kind: 'file', path: oneTime, family, proxyPort };
+}
+
+function familyOf(options: HostOptions): Family {
+  if ([options.ipv4, options.ipv6, options.both].filter((chosen) => chosen === true).length > 1) {
+    throw new KnockError('USAGE', '-4, -6 and --both exclude each other');
+  }
+  if (options.ipv4 === true) return 4;
+  return options.ipv6 === true ? 6 : 0;
+}
+
+function proxyPortOf(words: readonly string[], options: HostOptions): number | undefined {
+  if (options.proxy !== true) return undefined;
+  const [word = ''] = words;
+  const port = parsePort(word);
+  if (port === undefined || words.length > 1) {
+    throw new KnockError('USAGE', '--proxy needs a port from 1 to 65535', {
+      hint: 'ProxyCommand knock-otp --proxy %h %p',
+    });
+  }
+  // Standard output is the connection, which is one, and which is the verification.
+  if (options.verify !== undefined || options.both === true || options.json === true) {
+    throw new KnockError('USAGE', '--proxy goes with none of --verify, --no-verify, --both and --json');
+  }
+  return port;
+}
