@@ -1,7 +1,9 @@
 /** Runs a test file inside private namespaces, because a process cannot move all of its threads into others. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readlinkSync } from 'node:fs';
 import type { TestContext } from 'node:test';
+import { OUTER_MOUNTS } from './private-etc.ts';
 
 export interface InsideOptions {
   /** How many tests must have passed: a file that ran nothing must not look like a success. */
@@ -25,10 +27,11 @@ export function runInside(t: TestContext, file: string, { atLeast, mounts, timeo
   }
   // Without this variable the tests inside report to us in the runner's own format instead of in text.
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+  const env = { ...environment, [OUTER_MOUNTS]: readlinkSync('/proc/self/ns/mnt') };
   const { status, stdout, stderr } = spawnSync(
     'unshare',
     [...own, '--kill-child', '--fork', process.execPath, '--import', 'tsx', file],
-    { encoding: 'utf8', env: environment, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 },
+    { encoding: 'utf8', env, timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 },
   );
   const failures = stdout
     .split('\n')

@@ -153,7 +153,7 @@ const bad: readonly { lines: string; key: string | undefined; says: RegExp; hint
   { lines: 'target = bastion', key: 'target', says: /not an IP address/, why: 'a name may change' },
   { lines: 'open = nftables', key: 'open', says: /"" is not a protocol/, hint: /tcp\/22/, why: 'no port' },
   { lines: 'open = nftables 22', key: 'open', says: /"22" is not a protocol/, why: 'no protocol' },
-  { lines: 'open = ipchains tcp/22', key: 'open', says: /"iptables" is not a way/, why: 'no such backend' },
+  { lines: 'open = ipchains tcp/22', key: 'open', says: /"ipchains" is not a way/, why: 'no such backend' },
   { lines: 'open = nftables tcp/22, TCP/22', key: 'open', says: /twice/, why: 'a port stands twice' },
   {
     lines: 'start_command = x %IP%\nopen = nftables tcp/22',
