@@ -1,12 +1,12 @@
 /** The daemon in knockd's place: doors with written-down sequences, from packets to commands, log and journal. */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
-import type { ConfiguredDoor, FileDoor, StaticDoor } from '../../server/config/config.ts';
-import type { CommandAction } from '../../server/firewall/firewall.ts';
+import type { ConfiguredDoor } from '../../server/config/config.ts';
 import { KnockError } from '../../shared/errors.ts';
-import { knockOf, type Pair } from '../../shared/knock.ts';
+import type { Pair } from '../../shared/knock.ts';
 import { type BenchOptions, DaemonBench } from '../support/daemon-bench.ts';
 import { address } from '../support/doors.ts';
+import { fileDoor, knockdLines, staticDoor } from '../support/written-doors.ts';
 
 const SOURCE = address('192.0.2.7');
 const OTHER = address('192.0.2.8');
@@ -14,28 +14,6 @@ const SOURCE6 = address('2001:db8::9');
 const OPEN: readonly Pair[] = [7000, 8000, 9000];
 const CLOSE: readonly Pair[] = [9000, 8000, 7000];
 const running: DaemonBench[] = [];
-
-const TERMS = { order: 'strict', lookAhead: 1, seqTimeoutMs: 5000, grantMs: 10_000 } as const;
-
-function staticDoor(name: string, pairs: readonly Pair[], action: Partial<CommandAction> = {}): StaticDoor {
-  return {
-    kind: 'static',
-    name,
-    policy: { ...TERMS, name, mode: 'static' },
-    sequence: pairs.map(knockOf),
-    action: { kind: 'command', start: `/bin/${name} %IP%`, ...action },
-  };
-}
-
-function fileDoor(name: string, action: Partial<CommandAction> = {}): FileDoor {
-  return {
-    kind: 'file',
-    name,
-    policy: { ...TERMS, name, mode: 'file' },
-    file: `/etc/knockd/${name}`,
-    action: { kind: 'command', start: `/bin/${name} %IP%`, ...action },
-  };
-}
 
 async function started(doors: readonly ConfiguredDoor[], more: Omit<BenchOptions, 'doors'> = {}): Promise<DaemonBench> {
   const bench = new DaemonBench([], {}, undefined, { ...more, doors });
@@ -49,10 +27,6 @@ async function started(doors: readonly ConfiguredDoor[], more: Omit<BenchOptions
 async function knock(bench: DaemonBench, pairs: readonly Pair[], source = SOURCE): Promise<void> {
   for (const pair of pairs) bench.packet(pair, source);
   await bench.settled();
-}
-
-function knockdLines(bench: DaemonBench): string[] {
-  return bench.lines.filter((line) => line.startsWith('knockd ')).map((line) => line.slice('knockd '.length));
 }
 
 afterEach(async () => {
