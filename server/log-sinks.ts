@@ -81,8 +81,8 @@ function localMinute(now: Date): string {
 const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 31, info: 30, warn: 28, error: 27 };
 
 /** Facility daemon (3). Lines in knockd's words have its tag, which rules of fail2ban go by. */
-export function syslogSink(): LogSink {
-  const [own, knockd] = [loggerProcess('knock-otpd'), loggerProcess('knockd')];
+export function syslogSink(program = '/usr/bin/logger'): LogSink {
+  const [own, knockd] = [loggerProcess(program, 'knock-otpd'), loggerProcess(program, 'knockd')];
   return {
     write: (level, line) => own.write(`<${PRIORITY[level]}>${line}\n`),
     writeKnockd: (line) => knockd.write(`<${PRIORITY.info}>${line}\n`),
@@ -94,10 +94,10 @@ export function syslogSink(): LogSink {
 }
 
 /** One logger(1) process, started with the first line, which adds time and host and knows where syslog is. */
-function loggerProcess(tag: string): { write(text: string): void; close(): void } {
+function loggerProcess(program: string, tag: string): { write(text: string): void; close(): void } {
   let logger: ChildProcess | undefined;
   const start = (): ChildProcess => {
-    const child = spawn('/usr/bin/logger', ['--tag', tag, '--prio-prefix'], {
+    const child = spawn(program, ['--tag', tag, '--prio-prefix'], {
       stdio: ['pipe', 'ignore', 'ignore'],
       env: {},
     });

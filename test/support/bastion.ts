@@ -115,6 +115,11 @@ ${doors}`;
     await writeFile(this.configFile, text, { mode: 0o600 });
   }
 
+  /** A configuration of the test's own making. */
+  async rewriteConfig(text: string): Promise<void> {
+    await writeFile(this.configFile, text, { mode: 0o600 });
+  }
+
   /** Sets the wall clock of daemons, also of one that runs: milliseconds ahead of this machine's. */
   async setClock(aheadMs: number): Promise<void> {
     await writeFile(this.#clockFile, `${aheadMs}`);

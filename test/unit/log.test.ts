@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatLine } from '../../server/log.ts';
 import { createLogLimit } from '../../server/log-limit.ts';
-import { createLog, fileSink, type LogSink, streamSink } from '../../server/log-sinks.ts';
+import { createLog, fileSink, type LogSink, streamSink, syslogSink } from '../../server/log-sinks.ts';
 
 const rows = [
   {
@@ -75,6 +75,30 @@ test('a log file is made for its owner and group, appended to, and opened again 
   );
   assert.equal(statSync(path).mode & 0o137, 0);
   rmSync(folder, { recursive: true });
+});
+
+test('syslog gets whole lines with their priority through one logger', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'knock-otp-log-'));
+  const [program, seen] = [join(folder, 'logger'), join(folder, 'seen')];
+  // Stands in for logger(1): there is no syslog to write to here.
+  writeFileSync(program, `#!/bin/sh\necho "$@" > ${seen}.new\ncat >> ${seen}.new\nmv ${seen}.new ${seen}\n`, {
+    mode: 0o700,
+  });
+  const sink = syslogSink(program);
+  sink.write('info', 'ready');
+  sink.write('error', 'deaf');
+  sink.close?.();
+  while (!existsSync(seen)) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(readFileSync(seen, 'utf8'), '--tag knock-otpd --prio-prefix\n<30>ready\n<27>deaf\n');
+  rmSync(folder, { recursive: true });
+});
+
+test('when there is no logger then lines are lost and nothing else', async () => {
+  const sink = syslogSink('/nonexistent/logger');
+  sink.write('info', 'lost');
+  await new Promise((resolve) => setImmediate(resolve));
+  sink.write('info', 'lost too');
+  sink.close?.();
 });
 
 test('a full disk loses the line and nothing else', { skip: !existsSync('/dev/full') && 'no /dev/full here' }, () => {
