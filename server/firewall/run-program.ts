@@ -34,9 +34,9 @@ export const runProgram: RunProgram = (program, args, { timeoutMs = 20_000, inpu
       env: { PATH: SYSTEM_PATH, LC_ALL: 'C', LANG: 'C' },
       cwd: '/',
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
     });
+    // Not spawn's own limit: that stands, and with it this process, after a program that is not installed.
+    const limit = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     const output: Buffer[] = [];
     const words: Buffer[] = [];
     let outputBytes = 0;
@@ -53,12 +53,14 @@ export const runProgram: RunProgram = (program, args, { timeoutMs = 20_000, inpu
     // EPIPE of a program that ended without reading; its exit status says the rest.
     child.stdin?.on('error', () => undefined);
     child.on('error', (cause: NodeJS.ErrnoException) => {
+      clearTimeout(limit);
       const why = cause.code === 'ENOENT' ? `is not installed in ${SYSTEM_PATH}` : cleanWords(cause.message);
       reject(
         new KnockError('FIREWALL', `${program} ${why}`, { hint: 'install it, or open the door another way', cause }),
       );
     });
     child.on('close', (status, signal) => {
+      clearTimeout(limit);
       if (status !== null) {
         resolve({
           status,
