@@ -83,12 +83,12 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
         setExitCode(await runInBackground(args, stderr));
         return;
       }
-      const { config, enrolments, warnings } = await loadServer(file, overrides(flags));
+      const { config, enrolments, startWarnings } = await loadServer(file, overrides(flags));
       await runDaemon({
         version: deps.version,
         config,
         enrolments,
-        warnings: warnings.map((warning) => formatProblem(warning)),
+        warnings: startWarnings.map((warning) => formatProblem(warning)),
         readEnrolments: async () => (await loadServer(file, overrides(flags))).enrolments,
         verbose: flags.verbose === true || flags.debug === true,
         lookup: flags.lookup === true,

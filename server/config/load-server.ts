@@ -17,6 +17,8 @@ export interface LoadedServer {
   readonly files: ReadonlyMap<string, SequencesFile>;
   /** What is doubtful, not refused; `formatProblem` makes lines of it. Holds the budgets' warnings too. */
   readonly warnings: readonly Problem[];
+  /** Those of them that the daemon says when it starts: what files of sequences hold, it says as it reads them. */
+  readonly startWarnings: readonly Problem[];
 }
 
 /**
@@ -39,13 +41,19 @@ export async function loadServer(file: string, options: ConfigOptions = {}): Pro
     const budget = budgetOf(door, enrolmentsAt(door.name, enrolments).length, files.get(door.name));
     if (budget !== undefined) budgets.set(door.name, budget);
   }
-  const warnings = [
-    ...findings.warnings,
-    ...config.doors.filter(({ kind }) => kind === 'static').map(replayWarning),
-    ...[...files.values()].flatMap(({ shut, warnings: own }) => (shut === undefined ? own : [shut, ...own])),
-    ...[...budgets.values()].flatMap((budget) => budget.warnings),
-  ];
-  return { config, enrolments, budgets, files, warnings };
+  const ofDoors = [...findings.warnings, ...config.doors.filter(({ kind }) => kind === 'static').map(replayWarning)];
+  const ofFiles = [...files.values()].flatMap(({ shut, warnings }) =>
+    shut === undefined ? warnings : [shut, ...warnings],
+  );
+  const ofBudgets = [...budgets.values()].flatMap((budget) => budget.warnings);
+  return {
+    config,
+    enrolments,
+    budgets,
+    files,
+    warnings: [...ofDoors, ...ofFiles, ...ofBudgets],
+    startWarnings: [...ofDoors, ...ofBudgets],
+  };
 }
 
 function budgetOf(door: ConfiguredDoor, clients: number, file: SequencesFile | undefined): StrayBudget | undefined {
