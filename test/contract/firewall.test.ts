@@ -15,3 +15,15 @@ test('the firewall contract holds for nftables through libnftables and nft, and 
 test('the firewall contract holds for iptables of both flavours, with and without ipset', (t) => {
   runInside(t, inside('firewall-iptables'), { atLeast: 40 });
 });
+
+test('the firewall contract holds for ufw', (t) => {
+  runInside(t, inside('firewall-ufw'), { atLeast: 15, mounts: true });
+});
+
+test('the firewall contract holds for firewalld', (t) => {
+  runInside(t, inside('firewall-firewalld'), { atLeast: 15, mounts: true, timeoutMs: 600_000 });
+});
+
+test('the firewall contract holds for TCP Wrappers, at services that are started by tcpd', (t) => {
+  runInside(t, inside('firewall-wrappers'), { atLeast: 15, mounts: true });
+});

@@ -13,7 +13,7 @@ export interface DoorWorld {
   connect(from: string, port: number): Promise<number>;
   assertAlive(connection: number): Promise<void>;
   assertOpen(from: string, port: number): Promise<void>;
-  assertDropped(from: string, port: number): Promise<void>;
+  assertDropped(from: string, port: number): Promise<unknown>;
 }
 
 export interface FirewallUnderTest {

@@ -103,6 +103,11 @@ export class FirewallWorld {
     assert.equal(await this.#ask({ id: this.#nextId(), do: 'echo', connection, text }), text);
   }
 
+  /** Says something: `data`, `ended`, or `timeout` when the service does neither. */
+  hear(connection: number, timeoutMs: number): Promise<string> {
+    return this.#ask({ id: this.#nextId(), do: 'hear', connection, timeoutMs });
+  }
+
   async datagram(from: string, port: number): Promise<void> {
     assert.equal(await this.#ask({ id: this.#nextId(), do: 'datagram', host: serverFor(from), port, from }), 'sent');
   }

@@ -10,6 +10,7 @@ export type ProberRequest =
   | { id: number; do: 'connect'; host: string; port: number; from: string; timeoutMs: number }
   | { id: number; do: 'datagram'; host: string; port: number; from: string }
   | { id: number; do: 'echo'; connection: number; text: string }
+  | { id: number; do: 'hear'; connection: number; timeoutMs: number }
   | { id: number; do: 'end'; connection: number };
 
 /** `open`, `timeout`, the text that came back, or the code of the error. */
@@ -33,6 +34,8 @@ function answer(request: ProberRequest): Promise<string> {
       return datagram(request);
     case 'echo':
       return echo(request.connection, request.text);
+    case 'hear':
+      return hear(request.connection, request.timeoutMs);
     case 'end':
       sockets.get(request.connection)?.destroy();
       sockets.delete(request.connection);
@@ -87,5 +90,21 @@ function echo(connection: number, text: string): Promise<string> {
     };
     socket.on('data', listen);
     socket.write(text);
+  });
+}
+
+/** Says something: `data` when anything comes back, `ended` when the other end closes instead, `timeout` for neither. */
+function hear(connection: number, timeoutMs: number): Promise<string> {
+  const socket = sockets.get(connection);
+  if (socket === undefined || socket.destroyed) return Promise.resolve('ended');
+  return new Promise((resolve) => {
+    const patience = setTimeout(() => resolve('timeout'), timeoutMs);
+    const answer = (result: string) => {
+      clearTimeout(patience);
+      resolve(result);
+    };
+    socket.on('data', () => answer('data'));
+    socket.on('close', () => answer('ended'));
+    socket.write('is anybody there?');
   });
 }
