@@ -13,9 +13,10 @@
  *   4. remove all but the highest few. A few stay because POSIX lets a folder that changes while it is listed hide both
  *      the file that goes and the file that comes; only a whole row of reservations during one listing could do so here.
  */
-import { createHash } from 'node:crypto';
 import { open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { derivationInfo, derivationKey } from '../shared/derive.ts';
 import type { Profile } from '../shared/profile-uri.ts';
 import { codeOf, ensurePrivateFolder, type Owner, storeError, syncFolder } from './private-files.ts';
@@ -40,13 +41,14 @@ export interface FactorLedger {
  * whatever name, must find the factors that were used. One-way, so the name tells nothing of the secret.
  */
 export function ledgerName(profile: Profile): string {
-  return createHash('sha256')
-    .update('knock-otp factors\0')
-    .update(derivationKey(profile.secret))
-    .update(derivationInfo(profile, 0))
-    .update(`step ${profile.step}`)
-    .digest('hex')
-    .slice(0, 32);
+  // The library that derives sequences: node:crypto would have to be loaded for this alone.
+  const named = concatBytes(
+    utf8ToBytes('knock-otp factors\0'),
+    derivationKey(profile.secret),
+    derivationInfo(profile, 0),
+    utf8ToBytes(`step ${profile.step}`),
+  );
+  return bytesToHex(sha256(named)).slice(0, 32);
 }
 
 export function factorLedger(folder: string, owner: Owner): FactorLedger {
