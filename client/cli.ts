@@ -8,7 +8,7 @@ import type { Deps } from './deps.ts';
 import { HAND_FORMS } from './hand-lines.ts';
 import type { HostOptions } from './host-options.ts';
 import type { ShowOptions } from './show-command.ts';
-import { PROGRAM, print, say } from './talk.ts';
+import { PROGRAM, print, say, withoutUris } from './talk.ts';
 
 /** Of --delay: no path needs more between two knocks. */
 const MAX_DELAY_MS = 60_000;
@@ -131,7 +131,7 @@ function setUp(command: Command, deps: Deps): void {
     // The help must read the same in a pipe, a narrow terminal and the documentation.
     getOutHelpWidth: () => 120,
     getErrHelpWidth: () => 120,
-    outputError: (text, write) => write(`${PROGRAM}: ${text}${PROGRAM}: hint: see ${PROGRAM} --help\n`),
+    outputError: (text, write) => write(`${PROGRAM}: ${withoutUris(text)}${PROGRAM}: hint: see ${PROGRAM} --help\n`),
   });
 }
 

@@ -5,7 +5,7 @@
 import { KnockError } from '../shared/errors.ts';
 import { type Knock, parsePort } from '../shared/knock.ts';
 import type { Families } from './knock.ts';
-import { parsePortWords } from './typed-words.ts';
+import { parsePortWords, refuseOddFile } from './typed-words.ts';
 
 export interface HostOptions {
   readonly version?: boolean;
@@ -38,6 +38,7 @@ export type Way =
 /** @throws KnockError USAGE */
 export function wayOf(ports: readonly string[], options: HostOptions): Way {
   const { oneTime } = options;
+  refuseOddFile(oneTime);
   const isPorts = oneTime === undefined && options.proxy !== true && ports.length > 0;
   const family = familyOf(options);
   const proxyPort = proxyPortOf(ports, options);

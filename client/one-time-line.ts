@@ -75,6 +75,6 @@ function warnOfMalformed(path: string, lines: readonly FileLine[], next: Sequenc
 
 function exhausted(path: string): KnockError {
   return new KnockError('FACTOR_USED', `${path} has no unspent sequence left`, {
-    hint: 'make new sequences on the server and bring the copy for this client here',
+    hint: 'make new ones on the server (knock-otpd sequences) and bring the copy for this client here',
   });
 }

@@ -12,7 +12,7 @@ import { findProfile } from './host-command.ts';
 import { reachableAddresses } from './reachable.ts';
 import { acceptedUntilMs, factorToShow, type ShownFactor } from './show.ts';
 import { print, say } from './talk.ts';
-import { refuseOddHost } from './typed-words.ts';
+import { refuseOddFile, refuseOddHost } from './typed-words.ts';
 
 export interface ShowOptions {
   readonly door?: string;
@@ -90,6 +90,7 @@ function kindOf(profile: Profile): string {
 
 function refuseContradictions(options: ShowOptions): void {
   const { at, counter, code, door, as, oneTime, ipv4, ipv6 } = options;
+  refuseOddFile(oneTime);
   if (at !== undefined && counter !== undefined) throw new KnockError('USAGE', '--at and --counter exclude each other');
   if (ipv4 === true && ipv6 === true) throw new KnockError('USAGE', '-4 and -6 exclude each other');
   if ((ipv4 === true || ipv6 === true) && as === undefined) {

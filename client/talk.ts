@@ -12,3 +12,8 @@ export function say({ stderr }: Pick<Deps, 'stderr'>, text: string): void {
 export function print({ stdout }: Pick<Deps, 'stdout'>, text: string): void {
   stdout.write(`${text}\n`);
 }
+
+/** For words that come back in a message before anybody could judge them: what begins like a profile URI is cut. */
+export function withoutUris(text: string): string {
+  return text.replaceAll(/otpauth:[^\s']*/gi, 'otpauth:...');
+}

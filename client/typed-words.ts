@@ -20,6 +20,14 @@ export function refuseOddDoor(door: string | undefined): void {
   throw new KnockError('USAGE', '--door is not the name of a door');
 }
 
+/** @throws KnockError USAGE when the path of a file of one-time sequences is a profile URI */
+export function refuseOddFile(path: string | undefined): void {
+  if (path === undefined || !/^\s*otpauth:/i.test(path)) return;
+  throw new KnockError('USAGE', '--one-time is not the path of a file', {
+    hint: 'a profile URI is added with: knock-otp add -',
+  });
+}
+
 /**
  * The knocks of a command line in knock(1)'s grammar, `7000 8000:udp 9000:tcp`, in their order, repetitions kept. As
  * there, `-u` makes all of them UDP, whatever they say.
