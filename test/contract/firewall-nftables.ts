@@ -94,7 +94,7 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
       }
       preparing = false;
       const results = await attempts;
-      assert(rounds > 20 && results.length > 50, `${rounds} rounds, ${results.length} attempts`);
+      assert(rounds > 10 && results.length > 50, `${rounds} rounds, ${results.length} attempts`);
       assert.deepEqual(new Set(results), new Set(['timeout']));
     });
 
