@@ -1,6 +1,6 @@
 /**
  * Knocks as real frames in a pcap file, for tcpreplay: any source, any order, any number, far faster than sockets could
- * send them. Ethernet, IPv4 or IPv6, a TCP SYN or an empty UDP datagram, with right checksums.
+ * send them. Ethernet with or without a VLAN tag, IPv4 or IPv6, an empty TCP segment or UDP datagram, with right checksums.
  */
 import { addressBytes, addressKey } from '../../shared/address.ts';
 import type { Knock } from '../../shared/knock.ts';
@@ -12,11 +12,22 @@ export interface Ends {
   readonly to: string;
 }
 
+/** A knock, or what looks like one: other TCP flags than SYN, or inside of a VLAN. */
+export interface Packet extends Knock {
+  readonly flags?: number;
+  readonly vlan?: number;
+}
+
 const ETHERNET_LINK = 1;
 const SYN = 0x02;
 
 /** A pcap file of one frame for each knock, a millisecond apart. */
-export function pcapOf(ends: Ends, knocks: readonly Knock[]): Buffer {
+export function pcapOf(ends: Ends, knocks: readonly Packet[]): Buffer {
+  return pcapOfFrames(knocks.map((knock, at) => frameOf(ends, knock, at)));
+}
+
+/** A pcap file of frames as they are, a millisecond apart. */
+export function pcapOfFrames(frames: readonly Buffer[]): Buffer {
   const header = Buffer.alloc(24);
   header.writeUInt32LE(0xa1b2c3d4, 0);
   header.writeUInt16LE(2, 4);
@@ -24,8 +35,7 @@ export function pcapOf(ends: Ends, knocks: readonly Knock[]): Buffer {
   header.writeUInt32LE(65_535, 16);
   header.writeUInt32LE(ETHERNET_LINK, 20);
   const parts: Buffer[] = [header];
-  for (const [at, knock] of knocks.entries()) {
-    const frame = frameOf(ends, knock, at);
+  for (const [at, frame] of frames.entries()) {
     const record = Buffer.alloc(16);
     record.writeUInt32LE(Math.floor(at / 1000), 0);
     record.writeUInt32LE((at % 1000) * 1000, 4);
@@ -36,25 +46,28 @@ export function pcapOf(ends: Ends, knocks: readonly Knock[]): Buffer {
   return Buffer.concat(parts);
 }
 
-export function frameOf(ends: Ends, knock: Knock, sequenceNumber = 0): Buffer {
+export function frameOf(ends: Ends, knock: Packet, sequenceNumber = 0): Buffer {
   const from = bytesOf(ends.from);
   const to = bytesOf(ends.to);
   const protocol = knock.protocol === 'tcp' ? 6 : 17;
-  const segment = knock.protocol === 'tcp' ? tcpSyn(knock.port, sequenceNumber) : udpDatagram(knock.port);
+  const segment =
+    knock.protocol === 'tcp' ? tcpSegment(knock.port, knock.flags ?? SYN, sequenceNumber) : udpDatagram(knock.port);
   const pseudo = Buffer.concat([from, to, Buffer.from([0, protocol]), uint16(segment.length)]);
   segment.writeUInt16BE(checksum(Buffer.concat([pseudo, segment])), knock.protocol === 'tcp' ? 16 : 6);
-  const ethernet = Buffer.concat([macOf(ends.toMac), macOf(ends.fromMac), uint16(from.length === 4 ? 0x0800 : 0x86dd)]);
+  const tag = knock.vlan === undefined ? [] : [uint16(0x8100), uint16(knock.vlan)];
+  const type = uint16(from.length === 4 ? 0x0800 : 0x86dd);
+  const ethernet = Buffer.concat([macOf(ends.toMac), macOf(ends.fromMac), ...tag, type]);
   const ip = from.length === 4 ? ipv4(from, to, protocol, segment.length) : ipv6(from, to, protocol, segment.length);
   return Buffer.concat([ethernet, ip, segment]);
 }
 
-function tcpSyn(port: number, sequenceNumber: number): Buffer {
+function tcpSegment(port: number, flags: number, sequenceNumber: number): Buffer {
   const segment = Buffer.alloc(20);
   segment.writeUInt16BE(40_000 + (sequenceNumber % 20_000), 0);
   segment.writeUInt16BE(port, 2);
   segment.writeUInt32BE(sequenceNumber, 4);
   segment.writeUInt8(5 << 4, 12);
-  segment.writeUInt8(SYN, 13);
+  segment.writeUInt8(flags, 13);
   segment.writeUInt16BE(64_240, 14);
   return segment;
 }

@@ -1,0 +1,95 @@
+/** The same packets to Debian's knockd and to knock-otpd with the same knockd.conf: what opens, for whom, in which order. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/beside-knockd.ts';
+import { sourceAddress } from '../support/packet-script.ts';
+import { type DifferenceName, INTENDED_DIFFERENCES } from './intended-differences.ts';
+import { ONE_TIME_SCRIPTS } from './one-time-scripts.ts';
+import { SCRIPT_GROUPS } from './packet-scripts.ts';
+
+const options = { skip: skipWithoutPrograms('tcpreplay'), timeout: 300_000 };
+const LETTERS = ['A', 'B', 'C', 'A6', 'B6'];
+/** Scripts that share a daemon of ours, each with sources of its own: as many as there are numbers below the barrier's. */
+const SHARE = 9;
+
+/** The commands' words with the letters of the script's sources; what others caused stays out. */
+function byLetter(said: readonly string[], number: number): readonly string[] {
+  return said.flatMap((line) => {
+    const [door = '', address] = line.split(' ');
+    const letter = LETTERS.find((candidate) => sourceAddress(candidate, number) === address);
+    return letter === undefined ? [] : [`${door} ${letter}`];
+  });
+}
+
+async function openings(side: Side, number: number, from: number): Promise<readonly string[]> {
+  return byLetter((await side.said()).slice(from), number);
+}
+
+for (const group of SCRIPT_GROUPS) {
+  test(group.title, options, async (t) => {
+    await using both = await BesideKnockd.create();
+    await both.configure(group.doors);
+    for (const [at, script] of group.scripts.entries()) {
+      const number = at % SHARE;
+      await t.test(`when a host sends ${script.title} then both do as the list says`, async () => {
+        // knockd anew for each: what it remembers of one source changes what it does to the next.
+        await both.knockd.stop();
+        await both.knockd.start(both.config);
+        if (number === 0) {
+          if (at > 0) await both.ours.stop();
+          await both.ours.start(both.config);
+        }
+        const before = new Map<Side, number>();
+        for (const side of both.sides) before.set(side, (await side.said()).length);
+        await both.send(script.send, number);
+        assert.deepEqual(await both.barrier(), []);
+        const [theirs = [], own = []] = await Promise.all(
+          both.sides.map((side) => openings(side, number, before.get(side) ?? 0)),
+        );
+        assert.deepEqual({ knockd: theirs, ours: own }, { knockd: script.opens, ours: script.ours ?? script.opens });
+      });
+    }
+  });
+}
+
+for (const script of ONE_TIME_SCRIPTS) {
+  test(`one-time sequences: when ${script.title} then both do as the list says`, options, async () => {
+    await using both = await BesideKnockd.create();
+    await both.configure(script.doors);
+    await both.put('lines', script.lines);
+    for (const side of both.sides) await side.start(both.config);
+    await both.send(script.send);
+    const ended = await both.barrier();
+    const seen = await Promise.all(
+      both.sides.map(async (side) => ({
+        opens: await openings(side, 0, 0),
+        lines: await readFile(`${side.dir}/lines`, 'utf8'),
+        ended: ended.includes(side),
+      })),
+    );
+    const expected = { opens: script.opens, lines: script.struck, ended: false };
+    assert.deepEqual(
+      { knockd: seen[0], ours: seen[1] },
+      { knockd: { ...expected, ...script.knockd }, ours: { ...expected, ...script.ours } },
+    );
+  });
+}
+
+test('when ours does something else than knockd then the list of differences says why, and so does the document', async () => {
+  const differing = [...SCRIPT_GROUPS.flatMap(({ scripts }) => scripts), ...ONE_TIME_SCRIPTS];
+  const named = new Set<DifferenceName>();
+  for (const { title, because, ...rest } of differing) {
+    assert.equal(because !== undefined, 'ours' in rest || 'knockd' in rest, title);
+    if (because !== undefined) named.add(because);
+  }
+  assert.deepEqual([...named].sort(), Object.keys(INTENDED_DIFFERENCES).sort(), 'every difference has a script');
+  const document = await readFile(new URL('../../docs/MIGRATING-FROM-KNOCKD.md', import.meta.url), 'utf8');
+  const rows = document.split('\n').filter((line) => line.startsWith('|'));
+  for (const { phrase } of Object.values(INTENDED_DIFFERENCES)) {
+    assert.ok(
+      rows.some((row) => row.includes(phrase)),
+      `no row of the document has: ${phrase}`,
+    );
+  }
+});
