@@ -75,26 +75,22 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
 
     test('when it is prepared again and again then no attempt slips through and nobody loses his opening', async () => {
       await firewall.open(door, keyOf(client), MINUTE);
-      let rounds = 0;
+      const results: string[] = [];
       let preparing = true;
       const attempts = (async () => {
-        const results: string[] = [];
         while (preparing) {
           // Many short attempts at once: the SYNs are spread over the whole time.
           const batch = Array.from({ length: 5 }, () => world().tryOnce(other, port, 20));
           results.push(...(await Promise.all(batch)));
           await world().assertOpen(client, port);
         }
-        return results;
       })();
-      const end = performance.now() + 1500;
-      while (performance.now() < end) {
+      // As often as it takes for both to have met: how fast this machine is does not matter.
+      for (let rounds = 0; rounds < 30 || results.length < 50; rounds += 1) {
         await firewall.prepare([door], [{ door: 'a', source: keyOf(client), remainingMs: MINUTE }]);
-        rounds += 1;
       }
       preparing = false;
-      const results = await attempts;
-      assert(rounds > 10 && results.length > 50, `${rounds} rounds, ${results.length} attempts`);
+      await attempts;
       assert.deepEqual(new Set(results), new Set(['timeout']));
     });
 
