@@ -1,4 +1,4 @@
-/** firewalld with a bus, an /etc and a network of its own: the contract, and what it does beyond. Run by firewall.test.ts. */
+/** firewalld with a bus, an /etc and a network of its own: the contract, and what it does beyond. Run by the test file of its name. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

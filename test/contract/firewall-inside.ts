@@ -1,4 +1,4 @@
-/** What firewall.test.ts runs inside a private network namespace. */
+/** What firewall-nft.test.ts runs inside a private network namespace. */
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { CommandFirewall } from '../../server/firewall/command.ts';

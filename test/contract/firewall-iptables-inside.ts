@@ -1,4 +1,4 @@
-/** iptables of both flavours, by sets and by rules: the contract, and what it does beyond. Run by firewall.test.ts. */
+/** iptables of both flavours, by sets and by rules: the contract, and what it does beyond. Run by the test file of its name. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, beforeEach, describe, test } from 'node:test';

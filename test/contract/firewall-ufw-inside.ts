@@ -1,4 +1,4 @@
-/** ufw with an /etc and a network of its own: the contract, and whose rules are whose. Run by firewall.test.ts. */
+/** ufw with an /etc and a network of its own: the contract, and whose rules are whose. Run by the test file of its name. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, beforeEach, describe, test } from 'node:test';

@@ -1,6 +1,6 @@
 /**
  * TCP Wrappers with real services that Debian's tcpd starts, in an /etc of its own: the contract, where being dropped means
- * being sent away without a word. Run by firewall.test.ts.
+ * being sent away without a word. Run by the test file of its name.
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';

@@ -1,7 +1,7 @@
 /** Runs a test file inside private namespaces, because a process cannot move all of its threads into others. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { OUTER_MOUNTS } from './private-etc.ts';
 
@@ -42,4 +42,13 @@ export function runInside(t: TestContext, file: string, { atLeast, mounts, timeo
   const skipped = stdout.split('\n').filter((line) => line.includes('# SKIP'));
   for (const line of skipped) t.diagnostic(line.trim());
   if (process.env['CI'] === 'true') assert.deepEqual(skipped, [], 'nothing may be skipped in CI: scripts/setup --test');
+}
+
+/** Buses and ufw change to other users and judge owners of files, which a user namespace of one user does not have. */
+export function needsRoot(t: TestContext): boolean {
+  const isRoot =
+    process.getuid?.() === 0 && /^\s*0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'utf8'));
+  if (isRoot || process.env['CI'] === 'true') return false;
+  t.skip('only root can give such programs an /etc of their own');
+  return true;
 }
