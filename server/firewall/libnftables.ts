@@ -3,6 +3,7 @@
  * Calls run on a worker thread, since another program's large ruleset load makes the kernel hold every transaction
  * back, and the daemon's timers must not wait for that; one at a time, because a context is not safe for two threads.
  */
+import { readdirSync } from 'node:fs';
 import type { KoffiFunc } from 'koffi';
 import { type NftListing, type NftRunner, refusal } from './nft-runner.ts';
 
@@ -15,6 +16,10 @@ const NFT_CTX_OUTPUT_STATELESS = 1 << 2;
 const NFT_CTX_OUTPUT_JSON = 1 << 4;
 const NFT_CTX_OUTPUT_TERSE = 1 << 11;
 
+/** From fcntl.h of Linux. */
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
 const LISTING_FLAGS: Readonly<Record<NftListing, number>> = {
   json: NFT_CTX_OUTPUT_JSON,
   layout: NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE,
@@ -24,6 +29,7 @@ type Context = { readonly __nftContext: never };
 
 interface Calls {
   readonly newContext: KoffiFunc<(flags: number) => Context | null>;
+  readonly setDescriptorFlags: KoffiFunc<(descriptor: number, command: number, flags: number) => number>;
   readonly freeContext: KoffiFunc<(context: Context) => void>;
   readonly bufferOutput: KoffiFunc<(context: Context) => number>;
   readonly bufferError: KoffiFunc<(context: Context) => number>;
@@ -39,6 +45,11 @@ export async function openLibnftables(library: string = LIBRARY): Promise<NftRun
     const calls = await bind(library);
     const context = calls.newContext(NFT_CTX_DEFAULT);
     if (context === null) return undefined;
+    // The library's netlink socket is inheritable, unlike all that Node opens: the commands of doors would get it, whoever
+    // they run as. Standard input, output and error stay, as children are given their own.
+    for (const name of readdirSync('/proc/self/fd')) {
+      if (Number(name) > 2) calls.setDescriptorFlags(Number(name), F_SETFD, FD_CLOEXEC);
+    }
     if (calls.bufferOutput(context) !== 0 || calls.bufferError(context) !== 0) {
       calls.freeContext(context);
       return undefined;
@@ -55,6 +66,8 @@ async function bind(library: string): Promise<Calls> {
   const pointer = 'void *';
   const bound: Record<keyof Calls, unknown> = {
     newContext: loaded.func('nft_ctx_new', pointer, ['uint32_t']),
+    // libc's, which the library is linked to.
+    setDescriptorFlags: loaded.func('fcntl', 'int', ['int', 'int', 'int']),
     freeContext: loaded.func('nft_ctx_free', 'void', [pointer]),
     bufferOutput: loaded.func('nft_ctx_buffer_output', 'int', [pointer]),
     bufferError: loaded.func('nft_ctx_buffer_error', 'int', [pointer]),
