@@ -1,6 +1,7 @@
 /**
  * Packet scripts and what each of the two daemons does about them; the words are those of test/support/packet-script.ts.
  * `opens` is what the doors' commands wrote, in order, with the letter of the source: `ssh A`, `-ssh A` when it closed.
+ * Between two openings there is a pause: knockd starts the commands of both at once, and either may be first.
  * Where ours differs on purpose, `ours` says what it does and `because` names the row of the list of differences.
  */
 import type { DifferenceName } from './intended-differences.ts';
@@ -50,10 +51,10 @@ export const SCRIPT_GROUPS: readonly ScriptGroup[] = [
       { title: 'in order', send: '7000 8000 9000', opens: ['open A'] },
       { title: 'in order over IPv6', send: 'A6>7000 A6>8000 A6>9000', opens: ['open A6'] },
       { title: 'the close sequence', send: '9000 8000 7000', opens: ['close A'] },
-      { title: 'open, then close', send: '7000 8000 9000 9000 8000 7000', opens: ['open A', 'close A'] },
+      { title: 'open, then close', send: '7000 8000 9000 wait=0.2 9000 8000 7000', opens: ['open A', 'close A'] },
       {
         title: 'open, a second, close',
-        send: '7000 8000 9000 7100 8100 9100 9000 8000 7000',
+        send: '7000 8000 9000 wait=0.2 7100 8100 9100 wait=0.2 9000 8000 7000',
         opens: ['open A', 'web A', 'close A'],
       },
       { title: 'twice in a row', send: '7000 8000 9000 7000 8000 9000', opens: ['open A', 'open A'] },
@@ -128,7 +129,7 @@ export const SCRIPT_GROUPS: readonly ScriptGroup[] = [
       { title: 'the same host over IPv4 and IPv6 by turns', send: '7000 A6>8000 9000', opens: NONE },
       {
         title: 'two hosts by turns',
-        send: '7000 B>7000 8000 B>8000 9000 B>9000',
+        send: '7000 B>7000 8000 B>8000 9000 wait=0.2 B>9000',
         opens: ['open A'],
         ours: ['open A', 'open B'],
         because: 'other attempts',
@@ -169,7 +170,7 @@ export const SCRIPT_GROUPS: readonly ScriptGroup[] = [
       { title: 'the short one', send: '7000 8000 7500', opens: ['short A'] },
       {
         title: 'the long one',
-        send: '7000 8000 7500 6500',
+        send: '7000 8000 7500 wait=0.2 6500',
         opens: ['short A'],
         ours: ['short A', 'long A'],
         because: 'other attempts',
@@ -240,7 +241,7 @@ export const SCRIPT_GROUPS: readonly ScriptGroup[] = [
       { title: 'a door of the server at the target', send: '7000@third 8000@third 9000@third', opens: NONE },
       {
         title: 'both by turns',
-        send: '7000 7100@third 8000 8100@third 9000 9100@third',
+        send: '7000 7100@third 8000 8100@third 9000 wait=0.2 9100@third',
         opens: ['here A'],
         ours: ['here A', 'there A'],
         because: 'other attempts',
@@ -285,7 +286,7 @@ export const SCRIPT_GROUPS: readonly ScriptGroup[] = [
       { title: 'open and closed after its time', send: '7000 8000 7500 wait=2.5', opens: ['ssh A', '-ssh A'] },
       {
         title: 'another door meanwhile',
-        send: '7000 8000 7500 7100 8100 7600 wait=2.5',
+        send: '7000 8000 7500 wait=0.2 7100 8100 7600 wait=2.5',
         opens: ['ssh A', 'web A', '-ssh A'],
       },
       {

@@ -60,19 +60,29 @@ export class Side {
     return ['unshare', '-m', 'sh', '-c', script, this.dir, ...argv];
   }
 
-  /** Starts the daemon on a configuration file and waits until it hears. */
-  async start(config: string, args: readonly string[] = []): Promise<void> {
+  /** Starts the daemon on a configuration file and waits until it hears; knockd, where it never will, until it says so. */
+  async start(
+    config: string,
+    { args = [], deaf = false }: { args?: readonly string[]; deaf?: boolean } = {},
+  ): Promise<void> {
     await rm(join(this.dir, 'log'), { force: true });
     this.#logRead = 0;
     const options = ['-i', 'eth0', '-c', config, '-g', '/var/lib/log', '-p', '/var/lib/pid', ...args];
     const program = this.name === 'knockd' ? ['knockd'] : [process.execPath, serverProgram];
     this.#daemon = this.host.spawn(this.inside([...program, ...options]));
-    if (this.name === 'ours') await this.#daemon.waitForLine(/\bready\b/);
+    if (this.name === 'ours') {
+      await this.#daemon.waitForLine(/\bready\b/);
+      return;
+    }
+    const daemon = this.#daemon;
     // Its log says so before its filter is in the kernel, and libpcap throws away what came before that. The first
     // filter is libpcap's own of one instruction, which passes nothing.
-    else {
-      await this.until('knockd listens', async () => /bpf filter \((?!1\))/.test(await this.host.must(['ss', '-0bn'])));
-    }
+    const listens = async (): Promise<boolean> =>
+      deaf
+        ? (await this.log()).includes('starting up')
+        : /bpf filter \((?!1\))/.test(await this.host.must(['ss', '-0bn']));
+    await this.until('knockd listens', async () => daemon.ended || (await listens()));
+    if (daemon.ended) throw new Error(`knockd ended: ${daemon.stderr}`);
   }
 
   async stop(): Promise<void> {
