@@ -11,7 +11,7 @@ import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/beside-
 import { door } from './packet-scripts.ts';
 
 const clientProgram = fileURLToPath(new URL('../../dist/client/main.js', import.meta.url));
-const options = { skip: skipWithoutPrograms('tcpreplay', 'knock', 'nc', 'nmap', 'hping3'), timeout: 120_000 };
+const options = { skip: skipWithoutPrograms('tcpreplay', 'knock', 'nc.openbsd', 'nmap', 'hping3'), timeout: 120_000 };
 const DOORS =
   door('tcp', '7000,8000,7500', { timeout: 10 }) +
   door('udp', '7100:udp,8100:udp,7600:udp', { timeout: 10, flags: undefined }) +
@@ -41,10 +41,10 @@ const WAYS: Readonly<Record<string, Way>> = {
     family: 6,
     commands: (host) => [['knock', '-6', '-d', '20', host, '7000', '8000', '7500']],
   },
-  nc: { opens: 'tcp', commands: (host) => each(TCP, (port) => ['nc', '-z', '-w1', host, port]) },
+  nc: { opens: 'tcp', commands: (host) => each(TCP, (port) => ['nc.openbsd', '-z', '-w1', host, port]) },
   'nc -u': {
     opens: 'udp',
-    commands: (host) => each(UDP, (port) => ['sh', '-c', 'echo | nc -u -q0 -w1 "$0" "$1"', host, port]),
+    commands: (host) => each(UDP, (port) => ['sh', '-c', 'echo | nc.openbsd -u -q0 -w1 "$0" "$1"', host, port]),
   },
   nmap: {
     opens: 'tcp',
