@@ -305,7 +305,7 @@ for (const { lines, wants, why } of scopes) {
   });
 }
 
-test("when a configuration as knockd users have it is read then there is no problem", () => {
+test('when a configuration as knockd users have it is read then there is no problem', () => {
   const { config, problems } = readText(readFileSync(new URL('../golden/knockd.conf', import.meta.url), 'utf8'));
   assert.deepEqual(
     problems.map((problem) => formatProblem(problem)),
