@@ -4,14 +4,10 @@
  */
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { needsRoot, runInside } from '../support/inside-namespaces.ts';
+import { needsPatience, needsRoot, runInside } from '../support/inside-namespaces.ts';
 
 test('the firewall contract holds for firewalld', (t) => {
-  if (process.env['CI'] !== 'true' && process.env['KNOCK_OTP_LONG'] === undefined) {
-    t.skip('firewalld takes minutes to answer all of it: npm test -- --long');
-    return;
-  }
-  if (needsRoot(t)) return;
+  if (needsPatience(t) || needsRoot(t)) return;
   runInside(t, fileURLToPath(new URL('./firewall-firewalld-inside.ts', import.meta.url)), {
     atLeast: 15,
     mounts: true,

@@ -4,9 +4,9 @@
  */
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { needsRoot, runInside } from '../support/inside-namespaces.ts';
+import { needsPatience, needsRoot, runInside } from '../support/inside-namespaces.ts';
 
 test('the firewall contract holds for ufw', (t) => {
-  if (needsRoot(t)) return;
+  if (needsPatience(t) || needsRoot(t)) return;
   runInside(t, fileURLToPath(new URL('./firewall-ufw-inside.ts', import.meta.url)), { atLeast: 15, mounts: true });
 });

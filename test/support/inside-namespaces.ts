@@ -44,6 +44,18 @@ export function runInside(t: TestContext, file: string, { atLeast, mounts, timeo
   if (process.env['CI'] === 'true') assert.deepEqual(skipped, [], 'nothing may be skipped in CI: scripts/setup --test');
 }
 
+/** Whether there is time for everything: in CI and with --long. */
+export function hasPatience(): boolean {
+  return process.env['CI'] === 'true' || process.env['KNOCK_OTP_LONG'] !== undefined;
+}
+
+/** Skips a backend whose programs take minutes to answer the whole contract. */
+export function needsPatience(t: TestContext): boolean {
+  if (hasPatience()) return false;
+  t.skip('its programs take minutes to answer all of it: npm test -- --long');
+  return true;
+}
+
 /** Buses and ufw change to other users and judge owners of files, which a user namespace of one user does not have. */
 export function needsRoot(t: TestContext): boolean {
   const isRoot =
