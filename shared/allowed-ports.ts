@@ -59,6 +59,16 @@ export function allowedPorts(range: PortRanges, exclude: PortRanges): readonly n
   return ports;
 }
 
+/** How many ports {@link allowedPorts} gives, without making the list. */
+export function countAllowedPorts(range: PortRanges, exclude: PortRanges): number {
+  let count = 0;
+  for (const { from, to } of range) {
+    count += to - from + 1;
+    for (const out of exclude) count -= Math.max(0, Math.min(to, out.to) - Math.max(from, out.from) + 1);
+  }
+  return count;
+}
+
 function canonical(ranges: readonly PortRange[]): PortRanges {
   const merged: { from: number; to: number }[] = [];
   for (const { from, to } of ranges.toSorted((a, b) => a.from - b.from)) {

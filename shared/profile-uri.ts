@@ -3,7 +3,13 @@
  * parameters (SPEC section 6). Parsing is strict: a URI is pasted by people and may come from anywhere.
  */
 import { generate, parse } from '@otplib/uri';
-import { allowedPorts, formatPortRanges, type PortRanges, parsePortRanges } from './allowed-ports.ts';
+import {
+  allowedPorts,
+  countAllowedPorts,
+  formatPortRanges,
+  type PortRanges,
+  parsePortRanges,
+} from './allowed-ports.ts';
 import { MAX_KNOCKS, MIN_KNOCKS, type Shape } from './derive.ts';
 import { KnockError } from './errors.ts';
 import { type Protocol, parsePort } from './knock.ts';
@@ -140,8 +146,7 @@ export function parseProfileUri(uri: string): Profile {
     seqTimeout: integer(query, 'timeout', 1, 3600),
     services: services(query.get('open') ?? ''),
   };
-  if (allowedPorts(range, exclude).length < profile.knocks)
-    throw invalid('fewer ports than knocks', 'parameter "ports"');
+  if (countAllowedPorts(range, exclude) < profile.knocks) throw invalid('fewer ports than knocks', 'parameter "ports"');
   return profile;
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { MAX_SECRET_BYTES, MIN_SECRET_BYTES } from '@otplib/core';
-import { ScureBase32Plugin } from 'otplib';
+import { ScureBase32Plugin } from '@otplib/plugin-base32-scure';
 import { KnockError } from './errors.ts';
 
 const base32 = new ScureBase32Plugin();
