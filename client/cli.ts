@@ -1,14 +1,15 @@
 /**
- * The command line: grammar, help, and how outcomes become words and exit codes. Results go to standard output; talk
- * goes to standard error behind `knock-otp:`, lower case, no full stop. What a command does is in the module it loads.
+ * The command line: grammar, help and usage errors. Results go to standard output; talk goes to standard error behind
+ * `knock-otp:`, lower case, no full stop. What a command does is in the module it loads; what comes of it is run.ts.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { exitCodeOf, KnockError } from '../shared/errors.ts';
+import { KnockError } from '../shared/errors.ts';
+import type { CommandName } from './commands.ts';
 import type { Deps } from './deps.ts';
 import { HAND_FORMS } from './hand-lines.ts';
 import type { HostOptions } from './host-options.ts';
 import type { ShowOptions } from './show-command.ts';
-import { PROGRAM, print, say, withoutUris } from './talk.ts';
+import { PROGRAM, print, withoutUris } from './talk.ts';
 
 /** Of --delay: no path needs more between two knocks. */
 const MAX_DELAY_MS = 60_000;
@@ -74,16 +75,17 @@ export function createProgram(deps: Deps): Command {
   return program;
 }
 
-/** Runs the program. Never throws: returns the exit code, 0 done, 1 failed, 2 usage. */
-export async function run(argv: readonly string[], deps: Deps): Promise<0 | 1 | 2> {
+/**
+ * Runs the program. Usage and help have been printed when it returns.
+ * @throws KnockError for everything expected
+ */
+export async function runCommandLine(argv: readonly string[], deps: Deps): Promise<0 | 2> {
   try {
     await createProgram(deps).parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (error) {
-    // Commander has printed its own message or help.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    await complain(error, deps);
-    return exitCodeOf(error);
+    throw error;
   }
 }
 
@@ -118,7 +120,7 @@ function hostCommand(command: Command, host: string, deps: Deps): void {
     });
 }
 
-function sub(program: Command, deps: Deps, name: string, description: string): Command {
+function sub(program: Command, deps: Deps, name: CommandName, description: string): Command {
   const command = program.command(name).description(description).helpOption('-h, --help', 'show this help');
   setUp(command, deps);
   return command;
@@ -133,13 +135,6 @@ function setUp(command: Command, deps: Deps): void {
     getErrHelpWidth: () => 120,
     outputError: (text, write) => write(`${PROGRAM}: ${withoutUris(text)}${PROGRAM}: hint: see ${PROGRAM} --help\n`),
   });
-}
-
-async function complain(error: unknown, deps: Deps): Promise<void> {
-  const { default: pc } = await import('picocolors');
-  const { red, dim } = pc.createColors(deps.stderr.isTTY === true && (deps.env['NO_COLOR'] ?? '') === '');
-  say(deps, `${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
-  if (error instanceof KnockError && error.hint !== undefined) say(deps, `${dim('hint:')} ${error.hint}`);
 }
 
 function integer(from: number, to: number): (text: string) => number {

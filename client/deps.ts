@@ -57,6 +57,7 @@ export interface Network {
 
 export interface Talk extends Writable {
   readonly isTTY?: boolean;
+  readonly columns?: number;
 }
 
 export interface Deps {

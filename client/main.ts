@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 /** The program `knock-otp`. The only place that sets the exit code. */
-import { run } from './cli.ts';
+import { run } from './run.ts';
 import { systemDeps } from './system.ts';
 
-process.exitCode = await run(process.argv.slice(2), systemDeps());
+// Not awaited: the single file is a CommonJS module, which has no top-level await.
+void run(process.argv.slice(2), systemDeps()).then((code) => {
+  process.exitCode = code;
+});

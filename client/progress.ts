@@ -18,7 +18,8 @@ const SILENT: Progress = { update: () => undefined, stop: () => undefined };
 const SHOW_AFTER_MS = 300;
 
 export function startProgress(name: string, stderr: Talk): Progress {
-  if (stderr.isTTY !== true) return SILENT;
+  // A serial console may say that it has no columns: ora would divide by them, and never end to clear lines.
+  if (stderr.isTTY !== true || stderr.columns === 0) return SILENT;
   let text = `knocking at ${name}`;
   let line: Ora | undefined;
   let stopped = false;

@@ -2,7 +2,6 @@
  * A host's addresses, asked once for each run: the knock, its repetitions and the connection must go to one address, and
  * a name that changes in between must not split them.
  */
-import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { KnockError } from '../shared/errors.ts';
 import type { Address } from './deps.ts';
@@ -20,6 +19,7 @@ export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<read
     if (family !== 0 && family !== literal) throw none(host, family);
     return [{ address: bare, family: literal === 4 ? 4 : 6 }];
   }
+  const { lookup } = await import('node:dns/promises');
   let found: readonly { readonly address: string; readonly family: number }[];
   try {
     found = await lookup(bare, { all: true, family, verbatim: true });

@@ -8,7 +8,8 @@ import { probe } from './verify.ts';
 
 const clock: Clock = {
   wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  // Not performance.now(): its module would have to be loaded for this alone.
+  monotonicMs: () => Number(process.hrtime.bigint() / 1000n) / 1000,
   sleep: async (ms, signal) => {
     await setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   },
@@ -16,9 +17,16 @@ const clock: Clock = {
 
 export function systemDeps(): Deps {
   return {
-    stdin: process.stdin,
-    stdout: process.stdout,
-    stderr: process.stderr,
+    // Streams are made when they are first looked at, which a knock does not do with its input.
+    get stdin() {
+      return process.stdin;
+    },
+    get stdout() {
+      return process.stdout;
+    },
+    get stderr() {
+      return process.stderr;
+    },
     closeStdout,
     env: process.env,
     owner: { platform: process.platform, uid: process.getuid?.() },

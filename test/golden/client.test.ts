@@ -4,7 +4,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { run } from '../../client/cli.ts';
+import { run } from '../../client/run.ts';
 import { derivationKey, deriveSequence } from '../../shared/derive.ts';
 import { formatSequence } from '../../shared/knock.ts';
 import { timeStepAt } from '../../shared/moving-factor.ts';

@@ -1,0 +1,55 @@
+/**
+ * From the words of the command line to an exit code. `knock-otp HOST` and ssh's `knock-otp --proxy HOST PORT` are what
+ * people wait for, so these two are recognized here; everything else goes to the grammar in cli.ts, which takes longer
+ * to load than a knock takes.
+ */
+import { exitCodeOf, KnockError } from '../shared/errors.ts';
+import { COMMAND_NAMES } from './commands.ts';
+import type { Deps } from './deps.ts';
+import type { HostOptions } from './host-options.ts';
+import { say } from './talk.ts';
+
+export interface PlainKnock {
+  readonly host: string;
+  readonly ports: readonly string[];
+  readonly options: HostOptions;
+}
+
+/** Runs the program. Never throws: returns the exit code, 0 done, 1 failed, 2 usage. */
+export async function run(argv: readonly string[], deps: Deps): Promise<0 | 1 | 2> {
+  try {
+    const plain = plainKnock(argv);
+    if (plain === undefined) {
+      const { runCommandLine } = await import('./cli.ts');
+      return await runCommandLine(argv, deps);
+    }
+    const { knockAtHost } = await import('./host-command.ts');
+    await knockAtHost(plain.host, plain.ports, plain.options, deps);
+    return 0;
+  } catch (error) {
+    await complain(error, deps);
+    return exitCodeOf(error);
+  }
+}
+
+/** What the grammar would make of these words; undefined where it has to be asked. */
+export function plainKnock(argv: readonly string[]): PlainKnock | undefined {
+  const [first = '', host = '', port = ''] = argv;
+  if (argv.length === 1 && isPlainHost(first)) return { host: first, ports: [], options: {} };
+  if (argv.length === 3 && first === '--proxy' && isPlainHost(host) && /^[0-9]{1,5}$/.test(port)) {
+    return { host, ports: [port], options: { proxy: true } };
+  }
+  return undefined;
+}
+
+function isPlainHost(word: string): boolean {
+  const names: readonly string[] = COMMAND_NAMES;
+  return /^[A-Za-z0-9][A-Za-z0-9.:_-]*$/.test(word) && !names.includes(word);
+}
+
+async function complain(error: unknown, deps: Deps): Promise<void> {
+  const { default: pc } = await import('picocolors');
+  const { red, dim } = pc.createColors(deps.stderr.isTTY === true && (deps.env['NO_COLOR'] ?? '') === '');
+  say(deps, `${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
+  if (error instanceof KnockError && error.hint !== undefined) say(deps, `${dim('hint:')} ${error.hint}`);
+}
