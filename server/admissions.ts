@@ -14,6 +14,7 @@ import { KeyedQueue } from './keyed-queue.ts';
 import type { KnockdWords } from './knockd-words.ts';
 import type { Log, LogFields } from './log.ts';
 import type { Store } from './store/store.ts';
+import type { Turnstile } from './turnstile.ts';
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
@@ -42,6 +43,8 @@ export interface AdmissionsDeps {
   /** Says what happens at doors with written-down sequences as knockd does. */
   readonly words: KnockdWords;
   readonly doorOf: (name: string) => ActionDoor | undefined;
+  /** Openings and closings go on in it together; whoever needs the doors to stand still is alone in it. */
+  readonly turnstile: Turnstile;
   /** Called when the set of grants changed: the next close may be due at another time. */
   readonly onGrantsChanged: () => void;
 }
@@ -52,6 +55,8 @@ export class Admissions {
   #unwritten: Admission[] = [];
   /** Closes that failed, by (door, source), with the pause before the next try. */
   readonly #closing = new Map<string, number>();
+  /** Of grants whose door was taken away or opens otherwise now: the door that opened them, which alone can close them. */
+  readonly #openedBy = new Map<string, ActionDoor>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #stopped = false;
   #freeWaiting = 0;
@@ -98,6 +103,16 @@ export class Admissions {
     for (const grant of grants) this.#startClose(grant, () => true);
   }
 
+  /** Closes what is open by a door that is no more, or that opens otherwise from now on, as it was opened. */
+  closeRetired(door: ActionDoor): void {
+    const grants = this.#deps.engine.grants.all.filter((grant) => grant.door === door.name);
+    for (const grant of grants) {
+      // An earlier one that is not closed yet was opened by an earlier door still.
+      if (!this.#openedBy.has(keyOf(grant))) this.#openedBy.set(keyOf(grant), door);
+    }
+    this.closeNow(grants);
+  }
+
   /** Tries again to write spends that could not be written. True when nothing is left unwritten. */
   async retryUnwritten(): Promise<boolean> {
     const waiting = this.#unwritten;
@@ -125,25 +140,24 @@ export class Admissions {
 
   async #carryOut(admission: Admission): Promise<void> {
     const { engine, store, firewall, clock, log, words } = this.#deps;
-    const door = this.#deps.doorOf(admission.door);
-    if (door === undefined) return;
     const fields = {
       door: admission.door,
       source: formatAddress(admission.source),
       client: admission.client,
       ...(admission.strays > 0 ? { strays: admission.strays } : {}),
     };
+    const found = this.#deps.doorOf(admission.door);
+    const door = engine.isEntitled(admission) && !this.#openedBy.has(keyOf(admission)) ? found : undefined;
+    if (door === undefined) {
+      await this.#spendOnly(admission, fields);
+      return;
+    }
     // What has no stop command has nothing to close: no grant is kept, and each knock runs the start command, as in knockd.
     const closes = hasClose(door.action, admission.source);
     try {
       await this.#spend(admission, closes ? engine.planGrant(admission, clock.now()) : undefined);
     } catch (error) {
-      this.failed += 1;
-      const isUsed = error instanceof KnockError && error.code === 'FACTOR_USED';
-      // What costs nothing need not be written later, and what somebody else has used already is.
-      const isOwed = admission.spend.kind !== 'nothing' && !isUsed;
-      if (isOwed && this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(admission);
-      log.error('not opened: what was used could not be stored', { ...fields, reason: formatProblemOf(error) });
+      this.#oweSpend(admission, fields, error);
       return;
     }
     if (!closes) {
@@ -167,6 +181,29 @@ export class Admissions {
     // Unconfirmed only means that a restart closes it early.
     await store.confirmOpen(admission.door, admission.source).catch((error: unknown) => {
       log.warn('the journal could not be confirmed', { ...fields, reason: formatProblemOf(error) });
+    });
+  }
+
+  /** The door, or the right to it, was taken away while the knock waited; or the source is still to be put out of it. */
+  async #spendOnly(admission: Admission, fields: LogFields): Promise<void> {
+    try {
+      await this.#spend(admission);
+      this.failed += 1;
+      this.#deps.log.warn('not opened: the door was changed meanwhile', fields);
+    } catch (error) {
+      this.#oweSpend(admission, fields, error);
+    }
+  }
+
+  #oweSpend(admission: Admission, fields: LogFields, error: unknown): void {
+    this.failed += 1;
+    const isUsed = error instanceof KnockError && error.code === 'FACTOR_USED';
+    // What costs nothing need not be written later, and what somebody else has used already is.
+    const isOwed = admission.spend.kind !== 'nothing' && !isUsed;
+    if (isOwed && this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(admission);
+    this.#deps.log.error('not opened: what was used could not be stored', {
+      ...fields,
+      reason: formatProblemOf(error),
     });
   }
 
@@ -220,7 +257,7 @@ export class Admissions {
 
   async #close(grant: Grant, isDue: (present: Grant, nowMs: number) => boolean): Promise<void> {
     const { engine, store, firewall, log } = this.#deps;
-    const door = this.#deps.doorOf(grant.door);
+    const door = this.#openedBy.get(keyOf(grant)) ?? this.#deps.doorOf(grant.door);
     const fields = { door: grant.door, source: formatAddress(grant.source), client: grant.client };
     try {
       if (door !== undefined) await firewall.close(door, grant.source);
@@ -237,6 +274,7 @@ export class Admissions {
       return;
     }
     this.#closing.delete(keyOf(grant));
+    this.#openedBy.delete(keyOf(grant));
     engine.grants.remove(grant.door, grant.source);
     if (!this.#deps.words.closed(grant)) log.info('closed', fields);
     await store.closeGrant(grant.door, grant.source).catch((error: unknown) => {
@@ -249,7 +287,8 @@ export class Admissions {
     job: () => Promise<void>,
     turn: string = keyOf(target),
   ): void {
-    this.#queue.run(turn, job, (error) => {
+    const inTurnstile = () => this.#deps.turnstile.shared(job);
+    this.#queue.run(turn, inTurnstile, (error) => {
       this.#deps.log.error('unexpected failure', { door: target.door, reason: formatProblemOf(error) });
     });
   }

@@ -16,6 +16,7 @@ import { askDaemon, askIfRunning } from './control/ask.ts';
 import { isInBackground, runInBackground } from './daemonize.ts';
 import { enrolClient } from './enrol-client.ts';
 import { addSequencesCommand } from './one-time/sequences-command.ts';
+import { describeReload, type ReloadReport } from './reload.ts';
 import { runDaemon } from './run.ts';
 import { formatStatus, type Status } from './status.ts';
 
@@ -83,13 +84,11 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
         setExitCode(await runInBackground(args, stderr));
         return;
       }
-      const { config, enrolments, startWarnings } = await loadServer(file, overrides(flags));
+      const load = () => loadServer(file, overrides(flags));
       await runDaemon({
         version: deps.version,
-        config,
-        enrolments,
-        warnings: startWarnings.map((warning) => formatProblem(warning)),
-        readEnrolments: async () => (await loadServer(file, overrides(flags))).enrolments,
+        loaded: await load(),
+        load,
         verbose: flags.verbose === true || flags.debug === true,
         lookup: flags.lookup === true,
         ipv4Only: flags.onlyIpV4 === true,
@@ -153,6 +152,16 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
       print(status.healthy ? text : text.replace('NOT HEALTHY', pc.red('NOT HEALTHY')));
       setExitCode(status.healthy ? 0 : 1);
     });
+
+  command('reload', 'make the running daemon read its configuration again; exit 0 only when it takes it').action(
+    async (_flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<FileOption>();
+      // Read here first: a broken file need not even say where the daemon is.
+      const { config } = await loadServer(fileOf(flags), overrides(flags));
+      const report = (await askDaemon(config.stateDir, 'reload')) as ReloadReport;
+      say(describeReload(report));
+    },
+  );
 
   addSequencesCommand(program.command('sequences'), say);
 

@@ -14,7 +14,8 @@ export interface ClockWatchDeps {
   readonly engine: Engine;
   readonly store: Store;
   readonly log: Log;
-  readonly doors: readonly string[];
+  /** Names, as they are configured now. */
+  readonly doors: () => readonly string[];
 }
 
 export class ClockWatch {
@@ -28,7 +29,7 @@ export class ClockWatch {
 
   onTick({ wallMs, monoMs }: Now): void {
     const { engine, store, log } = this.#deps;
-    const doors = this.#deps.doors.flatMap((name) => engine.door(name) ?? []);
+    const doors = this.#deps.doors().flatMap((name) => engine.door(name) ?? []);
     const trusted = doors.every((door) => engine.isClockTrusted(door, wallMs));
     if (trusted !== this.#wasTrusted) this.#say(trusted);
     this.#wasTrusted = trusted;

@@ -4,25 +4,28 @@
  * is server/admissions'.
  */
 import { type AddressKey, formatAddress, isIpv4 } from '../shared/address.ts';
-import { type Pair, pairOf } from '../shared/knock.ts';
-import { MAX_STRAYS } from '../shared/odds.ts';
+import type { Pair } from '../shared/knock.ts';
 import { Admissions, type LineStriker } from './admissions.ts';
 import type { Capture, CaptureStatus } from './capture/capture.ts';
 import type { Clock } from './clock.ts';
 import { ClockWatch } from './clock-watch.ts';
-import type { ConfiguredDoor, DerivedDoor, ServerConfig } from './config/config.ts';
-import type { Door, DoorPolicy, Enrolment, ListedLine } from './core/door.ts';
-import { UNUSED } from './core/door.ts';
+import type { DerivedDoor, ServerConfig } from './config/config.ts';
+import type { LoadedServer } from './config/load-server.ts';
+import type { Enrolment, ListedLine } from './core/door.ts';
 import { type Admission, type Effect, Engine, type Refusal, type StageReached } from './core/engine.ts';
+import { policiesOf } from './door-policies.ts';
+import { type ClientChange, EnrolledClients } from './enrolled-clients.ts';
 import type { Firewall } from './firewall/firewall.ts';
 import { GuardWatch } from './guard-watch.ts';
 import { KnockdWords } from './knockd-words.ts';
 import type { Log } from './log.ts';
 import { createLogLimit } from './log-limit.ts';
+import { ConfigReload, type ReloadReport, staticLine } from './reload.ts';
 import { restoreGrants } from './restore.ts';
 import { Rotation } from './rotation.ts';
 import { describeStatus, type Status } from './status.ts';
-import type { FactorOwner, Store, StoredState } from './store/store.ts';
+import type { Store } from './store/store.ts';
+import { Turnstile } from './turnstile.ts';
 
 const TICK_MS = 1_000;
 const REFUSALS_PER_MINUTE = 5;
@@ -38,6 +41,8 @@ export interface DaemonDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly lines: LineStriker;
+  /** Called when doors have come, gone, or got other files. */
+  readonly onDoors?: (config: ServerConfig) => Promise<void>;
   /** Whether an address is one of this host's own, asked for every packet. */
   readonly isOwnAddress: (address: AddressKey) => boolean;
   /** Packets over IPv6 count as if they had not come. */
@@ -46,20 +51,30 @@ export interface DaemonDeps {
   readonly nameOf?: (address: AddressKey) => Promise<string | undefined>;
   /** The stray budget of a door for a number of enrolled clients. */
   readonly maxStraysOf: (door: DerivedDoor, clients: number) => number;
-  readonly readEnrolments: () => Promise<readonly Enrolment[]>;
-  readonly createCapture: (onArrival: Daemon['arrive'], onState: (status: CaptureStatus) => void) => Capture;
+  readonly readEnrolments: (config: ServerConfig) => Promise<readonly Enrolment[]>;
+  readonly createCapture: (
+    config: ServerConfig,
+    onArrival: Daemon['arrive'],
+    onState: (status: CaptureStatus) => void,
+  ) => Capture;
 }
 
 export class Daemon {
   readonly #deps: DaemonDeps;
   readonly #engine: Engine;
   readonly #admissions: Admissions;
-  readonly #capture: Capture;
+  readonly #turnstile = new Turnstile();
+  readonly #clients: EnrolledClients;
+  readonly #reload: ConfigReload;
+  /** The configuration in force. */
+  readonly #current: { config: ServerConfig };
+  /** What changes doors or clients goes one after the other. */
+  #changes: Promise<unknown> = Promise.resolve();
+  #capture: Capture;
   readonly #limit = createLogLimit(REFUSALS_PER_MINUTE);
   readonly #stages = createLogLimit(STAGES_PER_MINUTE);
   readonly #words: KnockdWords;
   readonly #startedAt: number;
-  #stored: StoredState = { factors: [], grants: [], clockHighWater: 0 };
   #tick: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
   readonly #rotation: Rotation;
@@ -73,19 +88,27 @@ export class Daemon {
   constructor(deps: DaemonDeps) {
     this.#deps = deps;
     const { config } = deps;
-    const policies = config.doors.map((door) => this.#policyOf(door, countOf(deps.enrolments, door.name)));
-    this.#engine = new Engine(config.serverId, policies);
-    this.#words = new KnockdWords(deps);
-    this.#admissions = new Admissions({
+    this.#current = { config };
+    const doors = () => this.#current.config.doors;
+    const turnstile = this.#turnstile;
+    const engine = new Engine(config.serverId, policiesOf(config.doors, deps.enrolments, deps.maxStraysOf));
+    this.#engine = engine;
+    this.#words = new KnockdWords({ ...deps, doors });
+    const admissions = new Admissions({
       ...deps,
-      engine: this.#engine,
+      engine,
+      turnstile,
       words: this.#words,
-      doorOf: (name) => config.doors.find((door) => door.name === name),
+      doorOf: (name) => doors().find((door) => door.name === name),
       onGrantsChanged: () => this.#scheduleClose(),
     });
-    this.#rotation = new Rotation(this.#engine, deps.clock);
-    this.#clockWatch = new ClockWatch({ ...deps, engine: this.#engine, doors: config.doors.map(({ name }) => name) });
-    this.#capture = deps.createCapture(this.arrive, (status) => this.#logCapture(status));
+    this.#admissions = admissions;
+    this.#rotation = new Rotation(engine, deps.clock);
+    this.#clockWatch = new ClockWatch({ ...deps, engine, doors: () => doors().map(({ name }) => name) });
+    this.#capture = this.#newCapture();
+    this.#clients = new EnrolledClients({ ...deps, engine, admissions, doors });
+    const clients = this.#clients;
+    this.#reload = new ConfigReload({ ...deps, engine, admissions, turnstile, clients, current: this.#current });
     this.#startedAt = deps.clock.now().wallMs;
   }
 
@@ -95,16 +118,18 @@ export class Daemon {
    */
   async start(): Promise<void> {
     const { store, firewall, clock, config, enrolments, log } = this.#deps;
-    this.#stored = await store.load();
-    this.#engine.noteClock(this.#stored.clockHighWater);
-    for (const enrolment of enrolments) this.#enrol(enrolment);
-    for (const door of config.doors) {
-      if (door.kind !== 'static') continue;
-      this.setLines(door.name, [{ id: 0, pairs: door.sequence.map(({ protocol, port }) => pairOf(protocol, port)) }]);
-    }
-    const openings = await restoreGrants(this.#stored.grants, this.#engine, { clock, config, firewall, store, log });
+    const stored = await store.load();
+    this.#engine.noteClock(stored.clockHighWater);
+    for (const enrolment of enrolments) this.#clients.enrol(enrolment, stored);
+    for (const door of config.doors) if (door.kind === 'static') this.setLines(door.name, staticLine(door));
+    const openings = await restoreGrants(stored.grants, this.#engine, { clock, config, firewall, store, log });
     await firewall.prepare(config.doors, openings);
-    this.#guard = new GuardWatch({ ...this.#deps, grants: this.#engine.grants });
+    this.#guard = new GuardWatch({
+      ...this.#deps,
+      doors: () => this.#current.config.doors,
+      turnstile: this.#turnstile,
+      grants: this.#engine.grants,
+    });
     await this.#rotation.advance();
     this.#onTick();
     this.#tick = setInterval(() => this.#onTick(), TICK_MS);
@@ -118,6 +143,7 @@ export class Daemon {
     clearInterval(this.#tick);
     clearTimeout(this.#closeTimer);
     await this.#capture.stop();
+    await this.#changes;
     this.#admissions.closeNow(this.#engine.grants.all);
     await this.#admissions.drain();
     await this.#admissions.retryUnwritten();
@@ -139,28 +165,29 @@ export class Daemon {
   }
 
   /** Takes in enrolled, changed and revoked clients without a restart. @throws KnockError as reading the files does */
-  async reloadClients(): Promise<{ readonly added: number; readonly removed: number }> {
-    const wanted = await this.#deps.readEnrolments();
-    // Counters may have moved since the start, and a secret may come back that was here before.
-    this.#stored = await this.#deps.store.load();
-    const same = (a: Enrolment) => (b: Enrolment) => a.door === b.door && a.client === b.client && a.keyId === b.keyId;
-    const present = this.#engine.enrolments().map(({ enrolment }) => enrolment);
-    const removed = present.filter((enrolment) => !wanted.some(same(enrolment)));
-    const added = wanted.filter((enrolment) => !present.some(same(enrolment)));
-    for (const { door, client } of removed) {
-      this.#engine.revoke(door, client);
-      this.#admissions.closeNow(
-        this.#engine.grants.all.filter((grant) => grant.door === door && grant.client === client),
-      );
-      this.#deps.log.info('revoked', { door, client });
-    }
-    this.#adjustBudgets(wanted);
-    for (const enrolment of added) {
-      this.#enrol(enrolment);
-      this.#deps.log.info('enrolled', { door: enrolment.door, client: enrolment.client });
-    }
-    void this.#rotation.advance();
-    return { added: added.length, removed: removed.length };
+  async reloadClients(): Promise<ClientChange> {
+    return await this.#oneByOne(async () => {
+      const wanted = await this.#deps.readEnrolments(this.#current.config);
+      // Counters may have moved since the start, and a secret may come back that was here before.
+      const change = this.#clients.change(wanted, await this.#deps.store.load());
+      void this.#rotation.advance();
+      return change;
+    });
+  }
+
+  /**
+   * Takes a configuration that was read again, whole or not at all: then the one before stays in force.
+   * @throws KnockError CONFIG_INVALID when it takes a restart or cannot be read, FIREWALL when its doors cannot be had
+   */
+  async reload(load: () => Promise<LoadedServer>): Promise<ReloadReport> {
+    return await this.#oneByOne(async () => {
+      const loaded = await load();
+      const { listensElsewhere, ...report } = await this.#reload.take(loaded);
+      await this.#deps.onDoors?.(loaded.config);
+      if (listensElsewhere) await this.#listenAnew();
+      await this.#rotation.advance();
+      return report;
+    });
   }
 
   /** The administrator says that the clock, which stands before times already seen, is right. */
@@ -169,7 +196,8 @@ export class Daemon {
   }
 
   status(): Status {
-    const { version, config, clock } = this.#deps;
+    const { version, clock } = this.#deps;
+    const { config } = this.#current;
     return describeStatus(
       this.#engine,
       {
@@ -242,29 +270,22 @@ export class Daemon {
     }
   }
 
-  #enrol(enrolment: Enrolment): void {
-    const isSame = (owner: FactorOwner) =>
-      owner.door === enrolment.door && owner.client === enrolment.client && owner.keyId === enrolment.keyId;
-    this.#engine.enrol(enrolment, this.#stored.factors.find(isSame) ?? UNUSED);
+  #oneByOne<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#changes.then(change);
+    this.#changes = turn.catch(() => undefined);
+    return turn;
   }
 
-  #adjustBudgets(enrolments: readonly Enrolment[]): void {
-    for (const door of this.#deps.config.doors) {
-      if (door.kind !== 'derived') continue;
-      const policy = this.#derivedPolicyOf(door, countOf(enrolments, door.name));
-      if (policy.maxStrays !== this.#engine.door(door.name)?.maxStrays) this.#engine.setPolicy(policy);
-    }
+  /** The old one first: a packet that both hear would be two knocks of a sequence that repeats a port. */
+  async #listenAnew(): Promise<void> {
+    await this.#capture.stop();
+    if (this.#stopping) return;
+    this.#capture = this.#newCapture();
+    await this.#capture.start();
   }
 
-  #policyOf(door: ConfiguredDoor, clients: number): Door {
-    if (door.kind === 'derived') return this.#derivedPolicyOf(door, clients);
-    return { ...door.policy, maxStrays: door.maxStraysLimit ?? MAX_STRAYS };
-  }
-
-  /** Counts are rounded up to a power of two: a client more or less seldom changes the budget, and so seldom voids a knock. */
-  #derivedPolicyOf(door: DerivedDoor, clients: number): DoorPolicy {
-    const rounded = clients === 0 ? 1 : 2 ** Math.ceil(Math.log2(clients));
-    return { ...door.policy, maxStrays: this.#deps.maxStraysOf(door, rounded) };
+  #newCapture(): Capture {
+    return this.#deps.createCapture(this.#current.config, this.arrive, (status) => this.#logCapture(status));
   }
 
   #scheduleClose(): void {
@@ -283,8 +304,4 @@ export class Daemon {
     if (status.state === 'listening') this.#deps.log.info('listening', fields);
     else if (status.state === 'deaf') this.#deps.log.error('deaf', fields);
   }
-}
-
-function countOf(enrolments: readonly Enrolment[], door: string): number {
-  return enrolments.filter((enrolment) => enrolment.door === door).length;
 }

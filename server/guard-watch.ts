@@ -3,16 +3,18 @@
  * doors stand open to everyone until this puts it back, with the grants that are open.
  */
 import type { Clock } from './clock.ts';
-import type { ServerConfig } from './config/config.ts';
 import type { Grants } from './core/grants.ts';
 import { formatProblemOf } from './error-text.ts';
-import type { Firewall } from './firewall/firewall.ts';
+import type { ActionDoor, Firewall, Opening } from './firewall/firewall.ts';
 import type { Log } from './log.ts';
+import type { Turnstile } from './turnstile.ts';
 
 const PAUSE_MS = 5_000;
 
 export interface GuardWatchDeps {
-  readonly config: ServerConfig;
+  /** As they are configured now. */
+  readonly doors: () => readonly ActionDoor[];
+  readonly turnstile: Turnstile;
   readonly firewall: Firewall;
   readonly grants: Grants;
   readonly clock: Clock;
@@ -47,17 +49,13 @@ export class GuardWatch {
   }
 
   async #look(): Promise<void> {
-    const { firewall, config, log, grants, clock } = this.#deps;
+    const { firewall, log, turnstile } = this.#deps;
     try {
       if (!(await firewall.guardStands())) {
         if (this.#stands) log.error('the guard is gone from the firewall, putting it back');
         this.#stands = false;
-        const { monoMs } = clock.now();
-        const left = grants.all.map(({ door, source, endsAtMs }) => ({ door, source, remainingMs: endsAtMs - monoMs }));
-        await firewall.prepare(
-          config.doors,
-          left.filter(({ remainingMs }) => remainingMs > 0),
-        );
+        // What opens or closes meanwhile would be undone.
+        await turnstile.alone(() => this.#putBack());
       }
       this.#stands = true;
     } catch (error) {
@@ -65,4 +63,16 @@ export class GuardWatch {
       log.error('the guard could not be checked or put back', { reason: formatProblemOf(error) });
     }
   }
+
+  async #putBack(): Promise<void> {
+    const { firewall, doors, grants, clock } = this.#deps;
+    await firewall.prepare(doors(), openingsOf(grants, clock.now().monoMs));
+  }
+}
+
+/** What is open at `monoMs`, as a firewall that is built anew needs it. */
+export function openingsOf(grants: Grants, monoMs: number): readonly Opening[] {
+  return grants.all
+    .map(({ door, source, endsAtMs }) => ({ door, source, remainingMs: endsAtMs - monoMs }))
+    .filter(({ remainingMs }) => remainingMs > 0);
 }

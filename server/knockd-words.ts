@@ -5,24 +5,25 @@
  * opened to it: a question to a name server tells whoever sees it that somebody knocks here.
  */
 import { type AddressKey, formatAddress } from '../shared/address.ts';
-import type { ServerConfig } from './config/config.ts';
+import type { ConfiguredDoor } from './config/config.ts';
 import type { Admission } from './core/engine.ts';
 import type { Grant } from './core/grants.ts';
 import type { Log } from './log.ts';
 
 export interface KnockdWordsDeps {
-  readonly config: ServerConfig;
+  /** As they are configured now. */
+  readonly doors: () => readonly ConfiguredDoor[];
   readonly log: Log;
   readonly nameOf?: (address: AddressKey) => Promise<string | undefined>;
 }
 
 export class KnockdWords {
-  readonly #doors: ReadonlySet<string>;
+  readonly #doors: KnockdWordsDeps['doors'];
   readonly #log: Log;
   readonly #nameOf: KnockdWordsDeps['nameOf'];
 
-  constructor({ config, log, nameOf }: KnockdWordsDeps) {
-    this.#doors = new Set(config.doors.filter(({ kind }) => kind !== 'derived').map(({ name }) => name));
+  constructor({ doors, log, nameOf }: KnockdWordsDeps) {
+    this.#doors = doors;
     this.#log = log;
     this.#nameOf = nameOf;
   }
@@ -47,7 +48,7 @@ export class KnockdWords {
   }
 
   #say(door: string, source: AddressKey, what: string): boolean {
-    if (!this.#doors.has(door)) return false;
+    if (!this.#doors().some(({ name, kind }) => name === door && kind !== 'derived')) return false;
     this.#log.knockd(`${formatAddress(source)}: ${door}: ${what}`);
     return true;
   }

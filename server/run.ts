@@ -1,38 +1,38 @@
 /**
  * `knock-otpd` itself: builds the real edges for a configuration, runs the daemon until a signal ends it, and cleans up
- * in order. Signals: TERM and INT stop, HUP reads clients and files of sequences again and reopens the log file.
+ * in order. Signals: TERM and INT stop, HUP reopens the log file and reads the configuration, clients and files of
+ * sequences again.
  */
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
-import { KnockError } from '../shared/errors.ts';
+import { formatProblem, KnockError } from '../shared/errors.ts';
 import { OwnAddresses } from './capture/own-addresses.ts';
 import { CaptureSupervisor } from './capture/supervisor.ts';
 import { systemClock } from './clock.ts';
 import { captureScopeOf } from './config/capture-scope.ts';
+import { readClients } from './config/client-files.ts';
 import type { ServerConfig } from './config/config.ts';
+import type { LoadedServer } from './config/load-server.ts';
 import { doorBudget } from './config/stray-budget.ts';
 import { type ControlListener, listenForControl } from './control/listener.ts';
 import type { Request } from './control/requests.ts';
-import type { Enrolment } from './core/door.ts';
 import { Daemon } from './daemon.ts';
 import { isInBackground, sayReady } from './daemonize.ts';
-import { formatProblemOf } from './error-text.ts';
 import { DoorsFirewall } from './firewall/doors-firewall.ts';
 import { NftablesFirewall } from './firewall/nftables.ts';
 import { openNftRunner } from './firewall/open-nft-runner.ts';
 import { otherBackends } from './firewall/other-backends.ts';
-import type { Log } from './log.ts';
 import { createLog, fileSink, type LogSink, streamSink, syslogSink } from './log-sinks.ts';
-import { OneTimeFiles } from './one-time/one-time-files.ts';
+import { type OneTimeDoor, OneTimeFiles } from './one-time/one-time-files.ts';
 import { openStoreOrShut } from './open-store.ts';
+import { ReloadRequests } from './reload-requests.ts';
 import { sourceNames } from './source-names.ts';
 
 export interface RunOptions {
   readonly version: string;
-  readonly config: ServerConfig;
-  readonly enrolments: readonly Enrolment[];
-  readonly warnings: readonly string[];
-  readonly readEnrolments: () => Promise<readonly Enrolment[]>;
+  readonly loaded: LoadedServer;
+  /** Reads the configuration again, as it was read first. */
+  readonly load: () => Promise<LoadedServer>;
   readonly verbose: boolean;
   /** Names of sources in the log. */
   readonly lookup: boolean;
@@ -42,14 +42,13 @@ export interface RunOptions {
 
 /** Runs until SIGTERM or SIGINT; resolves when everything is closed. @throws KnockError when it cannot start */
 export async function runDaemon(options: RunOptions): Promise<void> {
-  const { config, stderr } = options;
+  const { stderr } = options;
+  const { config, enrolments, startWarnings } = options.loaded;
   const sinks = logSinks(config, stderr);
   const log = createLog({ sinks, verbose: options.verbose });
-  for (const warning of options.warnings) log.warn(warning);
+  for (const warning of startWarnings) log.warn(formatProblem(warning));
   const files = new OneTimeFiles({
-    doors: config.doors.flatMap((door) =>
-      door.kind === 'file' ? [{ name: door.name, path: door.file, lookAhead: door.policy.lookAhead }] : [],
-    ),
+    doors: fileDoorsOf(config),
     log,
     onLines: (door, lines) => daemon.setLines(door, lines),
   });
@@ -66,7 +65,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   const daemon = new Daemon({
     version: options.version,
     config,
-    enrolments: options.enrolments,
+    enrolments,
     store,
     firewall,
     clock: systemClock,
@@ -76,23 +75,42 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     ...(options.lookup ? { nameOf: sourceNames() } : {}),
     isOwnAddress: (address) => own.has(address),
     maxStraysOf: (door, clients) => doorBudget(door, clients).maxStrays,
-    readEnrolments: options.readEnrolments,
-    createCapture: (onArrival, onState) =>
+    readEnrolments: readClients,
+    onDoors: (now) => files.setDoors(fileDoorsOf(now)),
+    createCapture: ({ interfaces, doors }, onArrival, onState) =>
       new CaptureSupervisor({
-        interfaces: config.interfaces,
-        ...captureScopeOf(config.doors),
+        interfaces,
+        ...captureScopeOf(doors),
         onArrival,
         onState,
       }),
   });
-  const ended = waitForEnd(daemon, files, sinks, log);
+  const reloads = new ReloadRequests(async () => {
+    const report = await daemon.reload(async () => {
+      const loaded = await options.load();
+      for (const warning of loaded.startWarnings) log.warn(formatProblem(warning));
+      return loaded;
+    });
+    await files.reread();
+    return report;
+  }, log);
+  let isReady = false;
+  let askedEarly = false;
+  // The log knows what went wrong.
+  const reload = () => void reloads.request().catch(() => undefined);
+  const ended = waitForEnd(sinks, () => {
+    if (isReady) reload();
+    else askedEarly = true;
+  });
   try {
     writePidFile(config.pidFile);
     await files.start();
     await daemon.start();
-    control = await listenForControl(config.stateDir, (request) => handle(daemon, request));
-    log.info('ready', { server: config.serverId, doors: config.doors.length, clients: options.enrolments.length });
+    control = await listenForControl(config.stateDir, (request) => handle(daemon, reloads, request));
+    log.info('ready', { server: config.serverId, doors: config.doors.length, clients: enrolments.length });
     sayReady();
+    isReady = true;
+    if (askedEarly) reload();
     log.info('stopping', { signal: await ended });
   } finally {
     await control?.close();
@@ -143,29 +161,29 @@ function writePidFile(path: string | undefined): void {
   }
 }
 
-async function handle(daemon: Daemon, request: Request): Promise<unknown> {
+function fileDoorsOf({ doors }: ServerConfig): readonly OneTimeDoor[] {
+  return doors.flatMap((door) =>
+    door.kind === 'file' ? [{ name: door.name, path: door.file, lookAhead: door.policy.lookAhead }] : [],
+  );
+}
+
+async function handle(daemon: Daemon, reloads: ReloadRequests, request: Request): Promise<unknown> {
   switch (request) {
     case 'status':
       return daemon.status();
     case 'reload-clients':
       return await daemon.reloadClients();
+    case 'reload':
+      return await reloads.request();
     case 'accept-clock':
       return await daemon.acceptClock();
   }
 }
 
-async function waitForEnd(
-  daemon: Daemon,
-  files: OneTimeFiles,
-  sinks: readonly LogSink[],
-  log: Log,
-): Promise<NodeJS.Signals> {
+async function waitForEnd(sinks: readonly LogSink[], reload: () => void): Promise<NodeJS.Signals> {
   process.on('SIGHUP', () => {
     for (const sink of sinks) sink.reopen?.();
-    void files.reread();
-    daemon.reloadClients().catch((error: unknown) => {
-      log.error('clients not read again, those known stay', { reason: formatProblemOf(error) });
-    });
+    reload();
   });
   const signals = ['SIGTERM', 'SIGINT'] as const;
   return await Promise.race(signals.map((signal) => once(process, signal).then(() => signal)));

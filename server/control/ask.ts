@@ -4,14 +4,17 @@ import { KnockError } from '../../shared/errors.ts';
 import { controlSocketPath, MAX_ANSWER_BYTES, parseAnswer, type Request } from './requests.ts';
 
 const PATIENCE_MS = 10_000;
+/** Doors that are removed are closed by their commands first, which may take their time. */
+const RELOAD_PATIENCE_MS = 60_000;
 
 /** @throws KnockError CONTROL when no daemon answers, or whatever code the daemon failed with */
 export async function askDaemon(stateDir: string, request: Request): Promise<unknown> {
   const path = controlSocketPath(stateDir);
-  const line = await exchange(path, `${JSON.stringify({ request })}\n`);
+  const patienceMs = request === 'reload' ? RELOAD_PATIENCE_MS : PATIENCE_MS;
+  const line = await exchange(path, `${JSON.stringify({ request })}\n`, patienceMs);
   const answer = parseAnswer(line);
   if (answer.ok) return answer.result;
-  throw new KnockError(answer.code, answer.message);
+  throw new KnockError(answer.code, answer.message, { problems: answer.problems ?? [] });
 }
 
 /** As {@link askDaemon}, undefined when no daemon runs on this state directory. */
@@ -29,7 +32,7 @@ export async function askIfRunning(
   }
 }
 
-async function exchange(path: string, question: string): Promise<string> {
+async function exchange(path: string, question: string, patienceMs: number): Promise<string> {
   return await new Promise<string>((resolve, reject) => {
     const socket = createConnection(path);
     let text = '';
@@ -39,7 +42,7 @@ async function exchange(path: string, question: string): Promise<string> {
       reject(new KnockError('CONTROL', message, cause === undefined ? { hint } : { cause, hint }));
     };
     socket.setEncoding('utf8');
-    socket.setTimeout(PATIENCE_MS, () => fail(`the daemon behind ${path} does not answer`));
+    socket.setTimeout(patienceMs, () => fail(`the daemon behind ${path} does not answer`));
     socket.on('connect', () => socket.write(question));
     socket.on('error', (error) => fail(`no daemon answers at ${path}`, error));
     socket.on('data', (chunk: string) => {

@@ -4,8 +4,9 @@
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import { KnockError } from '../../shared/errors.ts';
-import { type Answer, controlSocketPath, MAX_REQUEST_BYTES, parseRequest, type Request } from './requests.ts';
+import { formatProblem, KnockError } from '../../shared/errors.ts';
+import { formatProblemOf } from '../error-text.ts';
+import { controlSocketPath, MAX_REQUEST_BYTES, parseRequest, type Request, type WrittenAnswer } from './requests.ts';
 
 const MAX_CONNECTIONS = 16;
 const PATIENCE_MS = 5_000;
@@ -61,14 +62,21 @@ function serve(socket: Socket, handle: (request: Request) => Promise<unknown>): 
   });
 }
 
-async function answer(line: string, handle: (request: Request) => Promise<unknown>): Promise<Answer> {
+async function answer(line: string, handle: (request: Request) => Promise<unknown>): Promise<WrittenAnswer> {
   const request = parseRequest(line);
   if (request === undefined) return { ok: false, code: 'CONTROL', message: 'the daemon does not know this request' };
   try {
     return { ok: true, result: await handle(request) };
   } catch (error) {
     if (!(error instanceof KnockError)) return { ok: false, code: 'CONTROL', message: 'the daemon failed to answer' };
-    return { ok: false, code: error.code, message: error.message };
+    // As lines: where each problem is stands in them.
+    const problems = error.problems.map((problem) => formatProblem(problem));
+    return {
+      ok: false,
+      code: error.code,
+      message: formatProblemOf(error),
+      ...(problems.length > 0 ? { problems } : {}),
+    };
   }
 }
 

@@ -3,9 +3,9 @@
  * enter. What the daemon is asked for is listed here; transport is server/control/listener and ask.
  */
 import { join } from 'node:path';
-import { type ErrorCode, errorCodes, KnockError } from '../../shared/errors.ts';
+import { type ErrorCode, errorCodes, KnockError, type Problem } from '../../shared/errors.ts';
 
-export const requests = ['status', 'reload-clients', 'accept-clock'] as const;
+export const requests = ['status', 'reload', 'reload-clients', 'accept-clock'] as const;
 export type Request = (typeof requests)[number];
 
 /** Longest line in either direction, bytes: a status of ten thousand clients fits. */
@@ -14,7 +14,17 @@ export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 export type Answer =
   | { readonly ok: true; readonly result: unknown }
-  | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly problems?: readonly Problem[];
+    };
+
+/** The same as it goes over the socket. */
+export type WrittenAnswer =
+  | Extract<Answer, { readonly ok: true }>
+  | (Omit<Extract<Answer, { readonly ok: false }>, 'problems'> & { readonly problems?: readonly string[] });
 
 /** @throws KnockError CONTROL when the path is too long for a Unix socket (sun_path, unix(7)) */
 export function controlSocketPath(stateDir: string): string {
@@ -39,11 +49,17 @@ export function parseAnswer(line: string): Answer {
   if (value?.['ok'] === true) return { ok: true, result: value['result'] };
   const code = errorCodes.find((known) => known === value?.['code']);
   if (value?.['ok'] === false && code !== undefined && typeof value['message'] === 'string') {
-    return { ok: false, code, message: value['message'] };
+    return { ok: false, code, message: value['message'], problems: problemsOf(value['problems']) };
   }
   throw new KnockError('CONTROL', 'the daemon gave an answer that this version does not understand', {
     hint: 'restart the daemon after an update',
   });
+}
+
+/** Each said in one line by the daemon already. */
+function problemsOf(value: unknown): readonly Problem[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((line): line is string => typeof line === 'string').map((message) => ({ message }));
 }
 
 function parseObject(line: string): Record<string, unknown> | undefined {

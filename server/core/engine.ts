@@ -10,7 +10,6 @@ import type { AddressKey } from '../../shared/address.ts';
 import { isUdp, type Pair } from '../../shared/knock.ts';
 import {
   type Door,
-  type DoorPolicy,
   type Enrolment,
   type FactorState,
   isDerived,
@@ -65,6 +64,8 @@ export type Effect = Admission | Refusal | StageReached;
 /** Doors that look at the same packets share a matcher: same target, same flags. */
 interface Scope {
   readonly rule: TcpFlagRule;
+  /** Names of the doors in it. */
+  readonly doors: Set<string>;
   readonly index: SequenceIndex;
   readonly matcher: Matcher;
 }
@@ -77,20 +78,21 @@ export class Engine {
   readonly #live: LiveSet;
   readonly #listed: ListedSet;
   readonly #scopes = new Map<AddressKey | typeof OWN, Scope[]>();
+  readonly #limits: MatcherLimits;
   #lastId = 0;
   readonly grants = new Grants();
   #clockHighWater = 0;
   #eligible = 0;
 
   constructor(server: string, doors: readonly Door[], limits: MatcherLimits = DEFAULT_LIMITS) {
-    const indexOf = (door: Door) => this.#scopeOf(door, limits).index;
+    this.#limits = limits;
     const nextId = () => {
       this.#lastId += 1;
       return this.#lastId;
     };
-    this.#live = new LiveSet(server, doors.filter(isDerived), indexOf, nextId);
+    this.#live = new LiveSet(server, nextId);
     this.#listed = new ListedSet(nextId);
-    for (const door of doors) if (!isDerived(door)) this.#listed.add(door, indexOf(door));
+    for (const door of doors) this.setDoor(door, 0);
   }
 
   /** Packets that reached a matcher, sources it remembers, sources it had to forget, and sequences it watches for. */
@@ -136,8 +138,27 @@ export class Engine {
     this.#live.revoke(door, client);
   }
 
-  setPolicy(policy: DoorPolicy): void {
-    this.#live.setPolicy(policy);
+  /** Adds a door, or changes it: clients, lines and grants stay, knocks in progress at it are void. */
+  setDoor(door: Door, monoMs: number): void {
+    const before = this.door(door.name);
+    if (before !== undefined && isDerived(before) !== isDerived(door)) this.removeDoor(door.name);
+    else this.#leaveScopes(door.name);
+    const { index } = this.#enterScope(door);
+    if (isDerived(door)) this.#live.setDoor(door, index);
+    else this.#listed.setDoor(door, index, monoMs);
+  }
+
+  /** No sequence opens it any more. Its grants stay, for whoever closes them; what is spent stays spent. */
+  removeDoor(name: string): void {
+    this.#live.removeDoor(name);
+    this.#listed.removeDoor(name);
+    this.#leaveScopes(name);
+  }
+
+  /** Whether the door and the secret of an admission are still there; it may have waited while they were taken away. */
+  isEntitled({ door, client, spend }: Admission): boolean {
+    if (spend.kind === 'factor') return this.#live.state(door, client, spend.keyId) !== undefined;
+    return this.#listed.door(door) !== undefined;
   }
 
   /** Remembers that it has been `wallMs`; TOTP doors refuse while the clock stands more than a step before that. */
@@ -246,15 +267,26 @@ export class Engine {
     return { kind: 'admit', door, client, source, spend, strays };
   }
 
-  #scopeOf({ target, tcpFlags = OPENING_PACKETS }: Door, limits: MatcherLimits): Scope {
+  #enterScope({ name, target, tcpFlags = OPENING_PACKETS }: Door): Scope {
     const scopes = this.#scopes.get(target ?? OWN) ?? [];
     this.#scopes.set(target ?? OWN, scopes);
     const present = scopes.find(({ rule }) => rule.set === tcpFlags.set && rule.clear === tcpFlags.clear);
+    present?.doors.add(name);
     if (present !== undefined) return present;
     const index = new SequenceIndex();
-    const scope = { rule: tcpFlags, index, matcher: new Matcher(index, limits) };
+    const scope = { rule: tcpFlags, doors: new Set([name]), index, matcher: new Matcher(index, this.#limits) };
     scopes.push(scope);
     return scope;
+  }
+
+  /** A scope without doors goes when its door enters another one or none: nothing is left in its index by then. */
+  #leaveScopes(name: string): void {
+    for (const [target, scopes] of this.#scopes) {
+      for (const { doors } of scopes) doors.delete(name);
+      const inUse = scopes.filter(({ doors }) => doors.size > 0);
+      if (inUse.length === 0) this.#scopes.delete(target);
+      else this.#scopes.set(target, inUse);
+    }
   }
 }
 

@@ -20,14 +20,31 @@ interface Entry {
 
 export class ListedSet {
   readonly #doors = new Map<string, Entry>();
+  /** Ids of used lines of doors that were taken away: such a door may come back before a strike has reached its file. */
+  readonly #gone = new Map<string, Set<number>>();
   readonly #nextId: () => number;
 
   constructor(nextId: () => number) {
     this.#nextId = nextId;
   }
 
-  add(door: ListedDoor, index: SequenceIndex): void {
-    this.#doors.set(door.name, { door, index, lines: [], live: new Map(), used: new Set(), spent: undefined });
+  /** Adds a door, or changes it: then it keeps its lines, and knocks in progress at it are void. */
+  setDoor(door: ListedDoor, index: SequenceIndex, monoMs: number): void {
+    const lines = this.#doors.get(door.name)?.lines ?? [];
+    this.removeDoor(door.name);
+    const used = this.#gone.get(door.name) ?? new Set();
+    const entry: Entry = { door, index, lines, live: new Map(), used, spent: undefined };
+    this.#doors.set(door.name, entry);
+    this.#refresh(entry, monoMs);
+  }
+
+  removeDoor(name: string): void {
+    const entry = this.#doors.get(name);
+    if (entry === undefined) return;
+    for (const sequence of entry.live.values()) entry.index.remove(sequence);
+    if (entry.spent !== undefined) entry.index.remove(entry.spent);
+    this.#gone.set(name, entry.used);
+    this.#doors.delete(name);
   }
 
   door(name: string): ListedDoor | undefined {

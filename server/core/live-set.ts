@@ -19,7 +19,7 @@ interface Entry {
 
 interface DoorEntry {
   policy: DoorPolicy;
-  readonly index: SequenceIndex;
+  index: SequenceIndex;
   readonly entries: Map<string, Entry>;
   /** The range that an unused client without drift would have; when it moves, every entry is due. */
   edge: string;
@@ -32,20 +32,16 @@ export class LiveSet {
   readonly #server: string;
   readonly #doors = new Map<string, DoorEntry>();
   readonly #due: { door: DoorEntry; entry: Entry }[] = [];
+  /**
+   * The factors of those who were here once: what was spent in memory stays spent when they come back, whether the store
+   * has heard of it by then or not. Grows with what an administrator takes away, not with what arrives.
+   */
+  readonly #gone = new Map<string, FactorState>();
   readonly #nextId: () => number;
 
-  /** `indexOf` gives the index of a door: doors that watch different addresses have different ones. */
-  constructor(
-    server: string,
-    doors: readonly DoorPolicy[],
-    indexOf: (door: DoorPolicy) => SequenceIndex,
-    nextId: () => number,
-  ) {
+  constructor(server: string, nextId: () => number) {
     this.#server = server;
     this.#nextId = nextId;
-    for (const policy of doors) {
-      this.#doors.set(policy.name, { policy, index: indexOf(policy), entries: new Map(), edge: '' });
-    }
   }
 
   door(name: string): DoorPolicy | undefined {
@@ -67,7 +63,9 @@ export class LiveSet {
     const door = this.#doors.get(enrolment.door);
     if (door === undefined) return;
     this.revoke(enrolment.door, enrolment.client);
-    const entry: Entry = { enrolment, state, sequences: new Map(), visited: undefined };
+    const known = this.#gone.get(ownerOf(enrolment));
+    const newest = known !== undefined && known.spent > state.spent ? known : state;
+    const entry: Entry = { enrolment, state: newest, sequences: new Map(), visited: undefined };
     door.entries.set(enrolment.client, entry);
     this.#due.push({ door, entry });
   }
@@ -80,6 +78,7 @@ export class LiveSet {
     for (const sequence of entry.sequences.values()) door.index.remove(sequence);
     entry.sequences.clear();
     door.entries.delete(client);
+    if (entry.state.spent >= 0) this.#gone.set(ownerOf(entry.enrolment), entry.state);
   }
 
   /** Sets what is spent: progress on everything up to it is void at once; HOTP sequences further ahead become due. */
@@ -93,16 +92,29 @@ export class LiveSet {
     this.#due.push({ door, entry });
   }
 
-  /** Changes a door's policy; its sequences are derived anew, knocks in progress at it are void. */
-  setPolicy(policy: DoorPolicy): void {
+  /**
+   * Adds a door, or changes it: then its sequences are derived anew, and knocks in progress at it are void. Doors that
+   * watch different addresses have different indexes.
+   */
+  setDoor(policy: DoorPolicy, index: SequenceIndex): void {
     const door = this.#doors.get(policy.name);
-    if (door === undefined) return;
-    door.policy = policy;
+    if (door === undefined) {
+      this.#doors.set(policy.name, { policy, index, entries: new Map(), edge: '' });
+      return;
+    }
     for (const entry of door.entries.values()) {
       this.#drop(door, entry, { from: 0, to: -1 });
       entry.visited = undefined;
       this.#due.push({ door, entry });
     }
+    door.policy = policy;
+    door.index = index;
+  }
+
+  /** Takes a door and everyone enrolled at it away. */
+  removeDoor(name: string): void {
+    for (const client of [...(this.#doors.get(name)?.entries.keys() ?? [])]) this.revoke(name, client);
+    this.#doors.delete(name);
   }
 
   /**
@@ -177,4 +189,8 @@ export class LiveSet {
       enteredAtMs: monoMs,
     };
   }
+}
+
+function ownerOf({ door, client, keyId }: Enrolment): string {
+  return [door, client, keyId].join('\0');
 }

@@ -26,7 +26,8 @@ export interface LineUse {
 }
 
 export class DoorLines {
-  readonly #lookAhead: number;
+  readonly #nextId: () => number;
+  #lookAhead: number;
   readonly #ids = new Map<string, number>();
   readonly #refs = new Map<number, LineRef>();
   /** Sequences that may not be offered again, and of those the ones that the file must show as struck. */
@@ -35,9 +36,14 @@ export class DoorLines {
   readonly #begun = new Map<number, LineUse>();
   #present: readonly ListedLine[] = [];
 
-  /** `lookAhead`: how many lines are live at a time. */
-  constructor(lookAhead: number) {
+  /** `lookAhead`: how many lines are live at a time. `nextId` where other files' ids must be told from these. */
+  constructor(lookAhead: number, nextId: () => number = () => this.#ids.size + 1) {
     this.#lookAhead = lookAhead;
+    this.#nextId = nextId;
+  }
+
+  set lookAhead(lines: number) {
+    this.#lookAhead = lines;
   }
 
   /** Unspent, in the order of use. */
@@ -88,6 +94,11 @@ export class DoorLines {
     return use;
   }
 
+  /** Whether the id was given to a line of this file. */
+  knows(id: number): boolean {
+    return this.#refs.has(id);
+  }
+
   isStruck(id: number): boolean {
     return this.#struck.has(this.#refs.get(id)?.key ?? '');
   }
@@ -100,7 +111,7 @@ export class DoorLines {
   #idOf(ref: LineRef): number {
     const known = this.#ids.get(ref.key);
     if (known !== undefined) return known;
-    const id = this.#ids.size + 1;
+    const id = this.#nextId();
     this.#ids.set(ref.key, id);
     this.#refs.set(id, ref);
     return id;

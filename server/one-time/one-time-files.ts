@@ -43,7 +43,9 @@ export interface OneTimeFilesOptions {
 }
 
 interface Entry {
-  readonly door: OneTimeDoor;
+  door: OneTimeDoor;
+  /** Names of all doors that it has been the file of. */
+  readonly names: Set<string>;
   readonly file: OneTimeFile;
   readonly lines: DoorLines;
   watch: FileWatch | undefined;
@@ -63,6 +65,10 @@ const MAX_NUMBERS = 20;
 export class OneTimeFiles implements LineStriker {
   readonly #options: OneTimeFilesOptions;
   readonly #entries = new Map<string, Entry>();
+  /** Files of doors that were taken away, by path: what was used stays used when such a file comes back. */
+  readonly #gone = new Map<string, Entry>();
+  /** Ids are this process's own, whatever the file: a line of an earlier file of a door must not pass for another. */
+  #lastId = 0;
   #stopped = false;
 
   /** @throws KnockError CONFIG_INVALID when two doors share a file */
@@ -76,34 +82,43 @@ export class OneTimeFiles implements LineStriker {
         });
       }
       paths.add(door.path);
-      this.#entries.set(door.name, {
-        door,
-        file: new OneTimeFile(door.path),
-        lines: new DoorLines(door.lookAhead),
-        watch: undefined,
-        notes: NO_NOTES,
-        problem: undefined,
-        given: undefined,
-        turn: Promise.resolve(),
-      });
+      this.#entries.set(door.name, this.#newEntry(door));
     }
   }
 
   /** Reads every file and follows it from here on. Never rejects: what cannot be read is said, and its door is shut. */
   async start(): Promise<void> {
-    for (const entry of this.#entries.values()) {
-      // Watched before it is read, so that no edit falls between.
-      entry.watch = new FileWatch(entry.door.path, {
-        pollMs: this.#options.pollMs ?? DEFAULT_POLL_MS,
-        settleMs: this.#options.settleMs ?? DEFAULT_SETTLE_MS,
-        onChange: () => {
-          this.#inTurn(entry, () => this.#read(entry)).catch((error: unknown) => {
-            this.#options.log.error('unexpected failure', { door: entry.door.name, reason: formatProblemOf(error) });
-          });
-        },
-      });
-    }
+    for (const entry of this.#entries.values()) this.#follow(entry);
     await this.reread();
+  }
+
+  /**
+   * Follows the files of these doors from here on and no others. A file that comes back is known: what was used of it by
+   * then is not offered. Call it when the engine knows the doors, never with two doors of one file. Never rejects.
+   */
+  async setDoors(doors: readonly OneTimeDoor[]): Promise<void> {
+    for (const [name, entry] of this.#entries) {
+      if (doors.some((door) => door.name === name && door.path === entry.door.path)) continue;
+      entry.watch?.stop();
+      entry.watch = undefined;
+      this.#entries.delete(name);
+      this.#gone.set(entry.door.path, entry);
+    }
+    const renewed: Entry[] = [];
+    for (const door of doors) {
+      const present = this.#entries.get(door.name);
+      const entry = present ?? this.#gone.get(door.path) ?? this.#newEntry(door);
+      entry.door = door;
+      entry.names.add(door.name);
+      entry.lines.lookAhead = door.lookAhead;
+      if (present !== undefined) continue;
+      this.#gone.delete(door.path);
+      entry.given = undefined;
+      this.#entries.set(door.name, entry);
+      this.#follow(entry);
+      renewed.push(entry);
+    }
+    await Promise.all(renewed.map((entry) => this.#inTurn(entry, () => this.#read(entry))));
   }
 
   /** Reads every file now, whether it seems to have changed or not. Never rejects. */
@@ -129,14 +144,48 @@ export class OneTimeFiles implements LineStriker {
    * else struck it before, or took it out of the file. In each case nothing may open.
    */
   async strike(door: string, line: number): Promise<void> {
-    const entry = this.#entries.get(door);
-    if (entry === undefined) throw new KnockError('STORE', `door "${door}" has no file of sequences`);
+    // The door may have got another file since the line was used; no two files share an id.
+    const entry = [...this.#entries.values(), ...this.#gone.values()].find(
+      ({ names, lines }) => names.has(door) && lines.knows(line),
+    );
+    if (entry === undefined) throw new KnockError('STORE', `door "${door}" has no line of that number`);
     if (entry.lines.isStruck(line)) return;
     // Before its turn comes: whatever is read meanwhile must not offer it again.
     const use = entry.lines.begin(line);
     if (use === undefined) throw new KnockError('STORE', `door "${door}" has no line of that number`);
     entry.given = idsOf(entry);
     await this.#inTurn(entry, () => this.#strike(entry, use));
+  }
+
+  #newEntry(door: OneTimeDoor): Entry {
+    const nextId = () => {
+      this.#lastId += 1;
+      return this.#lastId;
+    };
+    return {
+      door,
+      names: new Set([door.name]),
+      file: new OneTimeFile(door.path),
+      lines: new DoorLines(door.lookAhead, nextId),
+      watch: undefined,
+      notes: NO_NOTES,
+      problem: undefined,
+      given: undefined,
+      turn: Promise.resolve(),
+    };
+  }
+
+  #follow(entry: Entry): void {
+    // Watched before it is read, so that no edit falls between.
+    entry.watch = new FileWatch(entry.door.path, {
+      pollMs: this.#options.pollMs ?? DEFAULT_POLL_MS,
+      settleMs: this.#options.settleMs ?? DEFAULT_SETTLE_MS,
+      onChange: () => {
+        this.#inTurn(entry, () => this.#read(entry)).catch((error: unknown) => {
+          this.#options.log.error('unexpected failure', { door: entry.door.name, reason: formatProblemOf(error) });
+        });
+      },
+    });
   }
 
   async #strike(entry: Entry, use: LineUse): Promise<void> {
@@ -157,7 +206,7 @@ export class OneTimeFiles implements LineStriker {
   }
 
   async #read(entry: Entry): Promise<void> {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#entries.get(entry.door.name) !== entry) return;
     const { door, file, lines } = entry;
     const fields = { door: door.name, file: door.path };
     let revived: readonly LineRef[] = [];

@@ -22,7 +22,7 @@ test('when the file is read again before the strike of a used line has reached i
     ids += 1;
     return ids;
   });
-  set.add(DOOR, new SequenceIndex());
+  set.setDoor(DOOR, new SequenceIndex(), 0);
   set.setLines('ssh', [line(1), line(2), line(3)], 0);
   set.spend('ssh', 2, 1);
   set.setLines('ssh', [line(1), line(2), line(3), line(4)], 2);

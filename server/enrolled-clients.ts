@@ -1,0 +1,71 @@
+/**
+ * Who may knock where, while the daemon runs: puts clients into the engine with what the store knows of them, takes the
+ * revoked ones out with what they have open, and keeps the doors' policies right for their number. Synchronous: between a
+ * removal and the addition that goes with it no packet comes.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Admissions } from './admissions.ts';
+import type { Clock } from './clock.ts';
+import type { ConfiguredDoor } from './config/config.ts';
+import { type Enrolment, UNUSED } from './core/door.ts';
+import type { Engine } from './core/engine.ts';
+import { policiesOf, type StrayRule } from './door-policies.ts';
+import type { Log } from './log.ts';
+import type { FactorOwner, StoredState } from './store/store.ts';
+
+export interface EnrolledClientsDeps {
+  readonly engine: Engine;
+  readonly admissions: Admissions;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly maxStraysOf: StrayRule;
+  /** As they are configured now. */
+  readonly doors: () => readonly ConfiguredDoor[];
+}
+
+export interface ClientChange {
+  readonly added: number;
+  readonly removed: number;
+}
+
+export class EnrolledClients {
+  readonly #deps: EnrolledClientsDeps;
+
+  constructor(deps: EnrolledClientsDeps) {
+    this.#deps = deps;
+  }
+
+  enrol(enrolment: Enrolment, { factors }: StoredState): void {
+    const isSame = ({ door, client, keyId }: FactorOwner) =>
+      door === enrolment.door && client === enrolment.client && keyId === enrolment.keyId;
+    this.#deps.engine.enrol(enrolment, factors.find(isSame) ?? UNUSED);
+  }
+
+  /** Makes `wanted` those who may knock. `stored` must have been loaded after the last change of the store. */
+  change(wanted: readonly Enrolment[], stored: StoredState): ClientChange {
+    const { engine, admissions, log } = this.#deps;
+    const same = (a: Enrolment) => (b: Enrolment) => a.door === b.door && a.client === b.client && a.keyId === b.keyId;
+    const present = engine.enrolments().map(({ enrolment }) => enrolment);
+    const removed = present.filter((enrolment) => !wanted.some(same(enrolment)));
+    const added = wanted.filter((enrolment) => !present.some(same(enrolment)));
+    for (const { door, client } of removed) {
+      engine.revoke(door, client);
+      admissions.closeNow(engine.grants.all.filter((grant) => grant.door === door && grant.client === client));
+      log.info('revoked', { door, client });
+    }
+    this.setPolicies(wanted);
+    for (const enrolment of added) {
+      this.enrol(enrolment, stored);
+      log.info('enrolled', { door: enrolment.door, client: enrolment.client });
+    }
+    return { added: added.length, removed: removed.length };
+  }
+
+  /** The policies of the doors as configured, for these clients; a door whose policy is what it was keeps its knocks. */
+  setPolicies(enrolments: readonly Enrolment[]): void {
+    const { engine, clock, doors, maxStraysOf } = this.#deps;
+    for (const policy of policiesOf(doors(), enrolments, maxStraysOf)) {
+      if (!isDeepStrictEqual(policy, engine.door(policy.name))) engine.setDoor(policy, clock.now().monoMs);
+    }
+  }
+}
