@@ -21,8 +21,9 @@ import { type Grant, Grants, type Now } from './grants.ts';
 import { ListedSet } from './listed-set.ts';
 import { LiveSet } from './live-set.ts';
 import { type Completion, DEFAULT_LIMITS, Matcher, type MatcherLimits } from './matcher.ts';
+import type { Observer } from './observer.ts';
 import { decide, type RefusalReason } from './policy.ts';
-import { SequenceIndex } from './sequence-index.ts';
+import { type LiveSequence, SequenceIndex } from './sequence-index.ts';
 
 /** What must be durably spent before an admission may open. */
 export type Spend =
@@ -59,6 +60,20 @@ export interface StageReached {
   readonly stage: number;
 }
 
+/** Since the start, but for the last three: as of now. */
+export interface EngineCounters {
+  /** Packets that reached a matcher. */
+  readonly eligible: number;
+  /** Of these, packets to no live sequence. */
+  readonly strays: number;
+  /** Sources forgotten for want of room. */
+  readonly evictedSources: number;
+  /** Sources on their way: they touched two knocks of one sequence lately. */
+  readonly attempts: number;
+  readonly trackedSources: number;
+  readonly liveSequences: number;
+}
+
 export type Effect = Admission | Refusal | StageReached;
 
 /** Doors that look at the same packets share a matcher: same target, same flags. */
@@ -83,6 +98,7 @@ export class Engine {
   readonly grants = new Grants();
   #clockHighWater = 0;
   #eligible = 0;
+  #observer: Observer | undefined;
 
   constructor(server: string, doors: readonly Door[], limits: MatcherLimits = DEFAULT_LIMITS) {
     this.#limits = limits;
@@ -95,17 +111,30 @@ export class Engine {
     for (const door of doors) this.setDoor(door, 0);
   }
 
-  /** Packets that reached a matcher, sources it remembers, sources it had to forget, and sequences it watches for. */
-  get counters(): { eligible: number; trackedSources: number; evictedSources: number; liveSequences: number } {
-    let trackedSources = 0;
-    let evictedSources = 0;
-    let liveSequences = 0;
-    for (const { matcher, index } of [...this.#scopes.values()].flat()) {
-      trackedSources += matcher.trackedSources;
-      evictedSources += matcher.evictedSources;
-      liveSequences += index.size;
-    }
-    return { eligible: this.#eligible, trackedSources, evictedSources, liveSequences };
+  get counters(): EngineCounters {
+    const scopes = [...this.#scopes.values()].flat();
+    const sum = (of: (scope: Scope) => number): number => scopes.reduce((total, scope) => total + of(scope), 0);
+    return {
+      eligible: this.#eligible,
+      strays: sum(({ matcher }) => matcher.strays),
+      attempts: sum(({ matcher }) => matcher.promisingSources),
+      trackedSources: sum(({ matcher }) => matcher.trackedSources),
+      evictedSources: sum(({ matcher }) => matcher.evictedSources),
+      liveSequences: sum(({ index }) => index.size),
+    };
+  }
+
+  /** At most one; undefined ends it. Costs nothing where there is none. */
+  observe(observer: Observer | undefined): void {
+    this.#observer = observer;
+    for (const { matcher } of [...this.#scopes.values()].flat()) matcher.observer = observer;
+  }
+
+  /** True once the sequence can open nothing any more: it, or a later one of its client, was used, or its line is gone. */
+  isSpent({ door, client, keyId, factor }: LiveSequence): boolean {
+    if (this.#listed.door(door) !== undefined) return !this.#listed.isUnspent(door, factor);
+    const state = this.#live.state(door, client, keyId);
+    return state === undefined || factor <= state.spent;
   }
 
   get clockHighWater(): number {
@@ -195,6 +224,7 @@ export class Engine {
     isOwn: boolean,
     now: Now,
   ): readonly Effect[] {
+    this.#observer?.arrived(isOwn || this.#scopes.has(destination));
     // Where a target is one of our own addresses both kinds of scope see the packet: each has doors of its own.
     const first = this.#watch(this.#scopes.get(destination), atMs, source, pair, flags, now);
     const second = isOwn ? this.#watch(this.#scopes.get(OWN), atMs, source, pair, flags, now) : NONE;
@@ -227,6 +257,7 @@ export class Engine {
     for (const { rule, matcher } of scopes) {
       if (!isUdp(pair) && ((flags & rule.set) !== rule.set || (flags & rule.clear) !== 0)) continue;
       this.#eligible += 1;
+      this.#observer?.taken();
       const completions = matcher.arrive(atMs, source, pair);
       const { advances } = matcher;
       if (completions.length === 0 && advances.length === 0) continue;

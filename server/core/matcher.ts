@@ -13,6 +13,7 @@
  */
 import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
+import type { Observer } from './observer.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 import { SourceTrack } from './source-track.ts';
 
@@ -57,6 +58,9 @@ export class Matcher {
   readonly #touched = new Map<AddressKey, SourceTrack>();
   readonly #promising = new Map<AddressKey, SourceTrack>();
   #evicted = 0;
+  #strays = 0;
+  /** Told of what each packet touches. */
+  observer: Observer | undefined;
   #advances = NO_ADVANCES;
 
   constructor(index: SequenceIndex, limits: MatcherLimits = DEFAULT_LIMITS) {
@@ -66,6 +70,16 @@ export class Matcher {
 
   get trackedSources(): number {
     return this.#touched.size + this.#promising.size;
+  }
+
+  /** Sources that have touched two pairs of one live sequence lately. */
+  get promisingSources(): number {
+    return this.#promising.size;
+  }
+
+  /** Packets to pairs of no live sequence, ever. */
+  get strays(): number {
+    return this.#strays;
   }
 
   /** Sources forgotten for want of room, ever. */
@@ -83,6 +97,7 @@ export class Matcher {
     this.#expire(atMs);
     this.#advances = NO_ADVANCES;
     const candidates = this.#index.containing(pair);
+    if (candidates.length === 0) this.#strays += 1;
     const known = this.#promising.get(source) ?? this.#touched.get(source);
     // A run starts with a knock of the sequence, so strays of a source that has touched nothing live need no memory.
     if (known === undefined && candidates.length === 0) return NONE;
@@ -92,6 +107,7 @@ export class Matcher {
     let completions: Completion[] | undefined;
     for (const sequence of candidates) {
       const run = sequence.order === 'any' ? track.anyOrderRun(sequence) : track.strictRun(sequence);
+      this.observer?.touched(sequence, track.standing(sequence));
       if (sequence.tellsStages === true) this.#noteStage(track, sequence, source);
       if ('matched' in run) {
         matched = Math.max(matched, run.matched);

@@ -4,6 +4,7 @@
  * sources, of time-outs or of what a completion means.
  */
 import type { Pair } from '../../shared/knock.ts';
+import type { Standing } from './observer.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 
 /** A run of packets that holds a whole sequence and ends at the newest packet. */
@@ -140,6 +141,37 @@ export class SourceTrack {
     return 0;
   }
 
+  /** For an observer: how far the newest packet, a knock of `sequence`, has brought this source. After the run was asked for. */
+  standing(sequence: LiveSequence): Standing {
+    return standingOf(sequence, this.#runsOf(sequence), this.lastAtMs);
+  }
+
+  /** Runs that end at the newest packet, by knocks of the sequence in them: fewer knocks first. */
+  #runsOf(sequence: LiveSequence): readonly PartialRun[] {
+    const newest = this.#pairs.length - 1;
+    const runFrom = (knocks: number, first: number, startedAtMs: number): PartialRun => ({
+      knocks,
+      strays: Math.max(newest - first + 1 - knocks, 0),
+      startedAtMs,
+    });
+    if (sequence.order === 'any') {
+      const consumed = this.#consumed.get(sequence.id) ?? -1;
+      return sequence.pairs
+        .map((pair) => this.#pairs.lastIndexOf(pair))
+        .filter((at) => at >= 0 && (this.#numbers[at] ?? 0) > consumed)
+        .sort((a, b) => b - a)
+        .map((at, before) => runFrom(before + 1, at, this.#times[at] ?? 0));
+    }
+    const progress = this.#progress.get(sequence.id);
+    return sequence.pairs.flatMap((pair, knock) => {
+      const started = progress?.numbers[knock] ?? -1;
+      if (pair !== this.#pairs[newest] || started < 0 || started <= this.#forgotten) return [];
+      let first = newest;
+      while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
+      return [runFrom(knock + 1, first, progress?.times[knock] ?? 0)];
+    });
+  }
+
   /** The newest packet completed `sequence`: neither it nor any before it counts for that sequence again. */
   consume(sequence: LiveSequence): void {
     this.#progress.delete(sequence.id);
@@ -168,4 +200,25 @@ export class SourceTrack {
     this.#progress.set(sequence.id, progress);
     return progress;
   }
+}
+
+/** A run that ends at the newest packet and holds some of a sequence's knocks. */
+interface PartialRun {
+  readonly knocks: number;
+  readonly strays: number;
+  readonly startedAtMs: number;
+}
+
+function standingOf(sequence: LiveSequence, runs: readonly PartialRun[], nowMs: number): Standing {
+  const frugal = runs.filter(({ strays }) => strays <= sequence.maxStrays);
+  const best = frugal.findLast(
+    ({ startedAtMs }) => startedAtMs >= sequence.enteredAtMs && nowMs - startedAtMs <= sequence.seqTimeoutMs,
+  );
+  return {
+    knocks: best?.knocks ?? 0,
+    untimed: frugal.at(-1)?.knocks ?? 0,
+    seen: runs.at(-1)?.knocks ?? 0,
+    strays: best?.strays ?? 0,
+    startedAtMs: best?.startedAtMs ?? nowMs,
+  };
 }

@@ -66,3 +66,48 @@ test('the matcher agrees with the naive definition on every packet of every sour
     { numRuns: process.env['KNOCK_OTP_LONG'] !== undefined ? 200_000 : 4_000 },
   );
 });
+
+test('an observer changes nothing, and is told of all knocks of a sequence just where that is completed', () => {
+  const [source] = sources;
+  assert.ok(source !== undefined);
+  fc.assert(
+    fc.property(
+      fc.array(liveSequence, { minLength: 1, maxLength: 10 }),
+      fc.array(arrival, { minLength: 1, maxLength: 80 }),
+      (fields, arrivals) => {
+        const live = fields.map(asLive);
+        const [watched, alone] = [0, 1].map(() => {
+          const index = new SequenceIndex();
+          for (const sequence of live) index.add(sequence);
+          return new Matcher(index);
+        });
+        assert.ok(watched !== undefined && alone !== undefined);
+        let whole: number[] = [];
+        let touched: number[] = [];
+        watched.observer = {
+          arrived: () => undefined,
+          taken: () => undefined,
+          touched: (sequence, standing) => {
+            touched.push(sequence.id);
+            assert.ok(standing.knocks <= standing.untimed && standing.untimed <= standing.seen);
+            assert.ok(standing.strays <= sequence.maxStrays);
+            if (standing.knocks === sequence.pairs.length) whole.push(sequence.id);
+          },
+        };
+        let atMs = 0;
+        for (const { pair: knocked, gapMs } of arrivals) {
+          atMs += gapMs;
+          [whole, touched] = [[], []];
+          const idsOf = (matcher: Matcher): number[] =>
+            matcher.arrive(atMs, source, knocked).map(({ sequence }) => sequence.id);
+          const completed = idsOf(watched);
+          assert.deepEqual(idsOf(alone), completed);
+          assert.deepEqual(whole.toSorted(), completed.toSorted());
+          const holding = live.filter(({ pairs }) => pairs.includes(knocked)).map(({ id }) => id);
+          assert.deepEqual(touched.toSorted(), holding.toSorted());
+        }
+      },
+    ),
+    { numRuns: process.env['KNOCK_OTP_LONG'] !== undefined ? 100_000 : 1_500 },
+  );
+});
