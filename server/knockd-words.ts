@@ -8,7 +8,7 @@ import { type AddressKey, formatAddress } from '../shared/address.ts';
 import type { ConfiguredDoor } from './config/config.ts';
 import type { Admission } from './core/engine.ts';
 import type { Grant } from './core/grants.ts';
-import type { Log } from './log.ts';
+import type { Log, LogEvent } from './log.ts';
 
 export interface KnockdWordsDeps {
   /** As they are configured now. */
@@ -29,12 +29,12 @@ export class KnockdWords {
   }
 
   stage(door: string, source: AddressKey, stage: number): void {
-    this.#say(door, source, `Stage ${stage}`);
+    this.#say(door, source, `Stage ${stage}`, { message: 'stage', fields: { stage } });
   }
 
   /** After the door has opened. False when the door is not one of these, and nothing was said. */
   opened({ door, source }: Admission): boolean {
-    const said = this.#say(door, source, 'OPEN SESAME');
+    const said = this.#say(door, source, 'OPEN SESAME', { message: 'opened', fields: {} });
     // A line of its own: this one must not wait for a name server.
     void this.#nameOf?.(source).then((name) => {
       if (name !== undefined) this.#log.info('name of the source', { door, source: formatAddress(source), name });
@@ -44,12 +44,13 @@ export class KnockdWords {
 
   /** After the door has closed at the end of its time or of the daemon's. */
   closed({ door, source }: Grant): boolean {
-    return this.#say(door, source, 'command timeout');
+    return this.#say(door, source, 'command timeout', { message: 'closed', fields: {} });
   }
 
-  #say(door: string, source: AddressKey, what: string): boolean {
+  #say(door: string, source: AddressKey, what: string, { message, fields }: LogEvent): boolean {
     if (!this.#doors().some(({ name, kind }) => name === door && kind !== 'derived')) return false;
-    this.#log.knockd(`${formatAddress(source)}: ${door}: ${what}`);
+    const address = formatAddress(source);
+    this.#log.knockd(`${address}: ${door}: ${what}`, { message, fields: { door, source: address, ...fields } });
     return true;
   }
 }

@@ -1,10 +1,11 @@
 /**
  * Where log lines go: stderr with the program's prefix, a file with times, syslog through logger(1). Each sink takes
- * whole lines and never throws: a full disk must not stop the daemon.
+ * whole lines and never throws: a full disk must not stop the daemon. A line of JSON has its time and level in it, so
+ * that sinks add nothing to it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { formatLine, type Log, type LogFields, type LogLevel } from './log.ts';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { formatJson, formatLine, type Log, type LogEvent, type LogFields, type LogLevel } from './log.ts';
 
 export interface LogSink {
   write(level: LogLevel, line: string): void;
@@ -18,34 +19,60 @@ export interface LogSink {
 export interface LogOptions {
   readonly sinks: readonly LogSink[];
   readonly verbose: boolean;
+  /** Default text. */
+  readonly format?: LogFormat;
 }
 
-export function createLog({ sinks, verbose }: LogOptions): Log {
+export type LogFormat = 'text' | 'json';
+
+export function createLog({ sinks, verbose, format = 'text' }: LogOptions): Log {
   const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
     if (level === 'debug' && !verbose) return;
-    const line = formatLine(message, fields);
+    const line = format === 'json' ? formatJson(level, message, fields ?? {}, new Date()) : formatLine(message, fields);
     for (const sink of sinks) sink.write(level, line);
   };
-  const knockd = (line: string) => {
-    for (const sink of sinks) sink.writeKnockd(line);
+  const knockd = (line: string, { message, fields }: LogEvent) => {
+    if (format === 'json') at('info')(message, fields);
+    else for (const sink of sinks) sink.writeKnockd(line);
   };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), knockd };
 }
 
-/** `knock-otpd: opened door=ssh`, with the level where it matters. */
-export function streamSink(stream: NodeJS.WritableStream): LogSink {
+/**
+ * `knock-otpd: opened door=ssh`, with the level where it matters. What systemd's journal reads gets the level in front as
+ * sd-daemon(3) has it, and the journal knows the rest.
+ */
+export function streamSink(
+  stream: NodeJS.WritableStream,
+  { format = 'text', isJournal = false }: { readonly format?: LogFormat; readonly isJournal?: boolean } = {},
+): LogSink {
   stream.on('error', () => undefined);
+  const lead = (level: LogLevel): string => {
+    if (isJournal) return `<${SEVERITY[level]}>`;
+    if (format === 'json') return '';
+    return `knock-otpd: ${level === 'warn' || level === 'error' ? `${level}: ` : ''}`;
+  };
   return {
-    write: (level, line) => {
-      stream.write(`knock-otpd: ${level === 'warn' || level === 'error' ? `${level}: ` : ''}${line}\n`);
-    },
+    write: (level, line) => stream.write(`${lead(level)}${line}\n`),
     // knockd -v says these bare.
-    writeKnockd: (line) => stream.write(`${line}\n`),
+    writeKnockd: (line) => stream.write(`${isJournal ? lead('info') : ''}${line}\n`),
   };
 }
 
+/** Whether `descriptor` is what systemd connected to the journal, by JOURNAL_STREAM in the environment (systemd.exec(5)). */
+export function isJournalStream(descriptor: number, variable: string | undefined): boolean {
+  const [, device, inode] = /^(\d+):(\d+)$/.exec(variable ?? '') ?? [];
+  if (device === undefined || inode === undefined) return false;
+  try {
+    const { dev, ino } = fstatSync(descriptor, { bigint: true });
+    return `${dev}` === device && `${ino}` === inode;
+  } catch {
+    return false;
+  }
+}
+
 /** Appends to `path`, created 0640. @throws when it cannot be opened at first; never later */
-export function fileSink(path: string): LogSink {
+export function fileSink(path: string, format: LogFormat = 'text'): LogSink {
   const open = () => openSync(path, 'a', 0o640);
   let file = open();
   const append = (line: string) => {
@@ -56,7 +83,7 @@ export function fileSink(path: string): LogSink {
     }
   };
   return {
-    write: (level, line) => append(`${new Date().toISOString()} ${level} ${line}`),
+    write: (level, line) => append(format === 'json' ? line : `${new Date().toISOString()} ${level} ${line}`),
     writeKnockd: (line) => append(`[${localMinute(new Date())}] ${line}`),
     reopen: () => {
       try {
@@ -78,14 +105,16 @@ function localMinute(now: Date): string {
   return `${date} ${two(now.getHours())}:${two(now.getMinutes())}`;
 }
 
-const PRIORITY: Readonly<Record<LogLevel, number>> = { debug: 31, info: 30, warn: 28, error: 27 };
+/** Severities of RFC 5424; the facility daemon stands in front of them by eights. */
+const SEVERITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
+const FACILITY_DAEMON = 3 * 8;
 
-/** Facility daemon (3). Lines in knockd's words have its tag, which rules of fail2ban go by. */
+/** Facility daemon. Lines in knockd's words have its tag, which rules of fail2ban go by. */
 export function syslogSink(program = '/usr/bin/logger'): LogSink {
   const [own, knockd] = [loggerProcess(program, 'knock-otpd'), loggerProcess(program, 'knockd')];
   return {
-    write: (level, line) => own.write(`<${PRIORITY[level]}>${line}\n`),
-    writeKnockd: (line) => knockd.write(`<${PRIORITY.info}>${line}\n`),
+    write: (level, line) => own.write(`<${FACILITY_DAEMON + SEVERITY[level]}>${line}\n`),
+    writeKnockd: (line) => knockd.write(`<${FACILITY_DAEMON + SEVERITY.info}>${line}\n`),
     close: () => {
       own.close();
       knockd.close();

@@ -11,8 +11,17 @@ export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** A line in knockd's words and, where it goes to a file, in knockd's form; of printable characters only. */
-  knockd(line: string): void;
+  /**
+   * A line in knockd's words and, where it goes to a file, in knockd's form; of printable characters only. Where the log
+   * is for programs, `event` is written instead.
+   */
+  knockd(line: string, event: LogEvent): void;
+}
+
+/** What happened, for a log that programs read. */
+export interface LogEvent {
+  readonly message: string;
+  readonly fields: LogFields;
 }
 
 /** `message key=value key="two words"`; undefined fields are left out. */
@@ -21,6 +30,17 @@ export function formatLine(message: string, fields: LogFields = {}): string {
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${formatValue(String(value))}`);
   return [clean(message), ...parts].join(' ');
+}
+
+/**
+ * One JSON object: time, level, event and the fields. Of `refused: replay` the event is `refused`, and the rest is the
+ * `reason`, or the `detail` where there is a reason besides. Whatever a value holds, the object is one line.
+ */
+export function formatJson(level: LogLevel, message: string, fields: LogFields, at: Date): string {
+  const [, event = message, rest] = /^([a-z][a-z -]{0,60}): (.+)$/s.exec(message) ?? [];
+  const said = rest === undefined ? {} : { [fields['reason'] === undefined ? 'reason' : 'detail']: rest };
+  const entry = { time: at.toISOString(), level, event, ...said, ...fields };
+  return JSON.stringify(entry, (_key, value: unknown) => (typeof value === 'string' ? clean(value) : value));
 }
 
 function formatValue(value: string): string {

@@ -22,9 +22,18 @@ import { DoorsFirewall } from './firewall/doors-firewall.ts';
 import { NftablesFirewall } from './firewall/nftables.ts';
 import { openNftRunner } from './firewall/open-nft-runner.ts';
 import { otherBackends } from './firewall/other-backends.ts';
-import { createLog, fileSink, type LogSink, streamSink, syslogSink } from './log-sinks.ts';
+import {
+  createLog,
+  fileSink,
+  isJournalStream,
+  type LogFormat,
+  type LogSink,
+  streamSink,
+  syslogSink,
+} from './log-sinks.ts';
 import { type OneTimeDoor, OneTimeFiles } from './one-time/one-time-files.ts';
 import { openStoreOrShut } from './open-store.ts';
+
 import { ReloadRequests } from './reload-requests.ts';
 import { sourceNames } from './source-names.ts';
 
@@ -45,7 +54,7 @@ export async function runDaemon(options: RunOptions): Promise<void> {
   const { stderr } = options;
   const { config, enrolments, startWarnings } = options.loaded;
   const sinks = logSinks(config, stderr);
-  const log = createLog({ sinks, verbose: options.verbose });
+  const log = createLog({ sinks, verbose: options.verbose, format: config.logFormat });
   for (const warning of startWarnings) log.warn(formatProblem(warning));
   const files = new OneTimeFiles({
     doors: fileDoorsOf(config),
@@ -125,7 +134,9 @@ export async function runDaemon(options: RunOptions): Promise<void> {
 
 function logSinks(config: ServerConfig, stderr: NodeJS.WritableStream): readonly LogSink[] {
   const background = isInBackground();
-  const console = streamSink(stderr);
+  const format = config.logFormat;
+  const isJournal = stderr === process.stderr && isJournalStream(2, process.env['JOURNAL_STREAM']);
+  const console = streamSink(stderr, { format, isJournal });
   // Once the foreground process is gone, nobody reads this stderr.
   const isRead = (): boolean => !background || isInBackground();
   return [
@@ -133,14 +144,14 @@ function logSinks(config: ServerConfig, stderr: NodeJS.WritableStream): readonly
       write: (level, line) => (isRead() ? console.write(level, line) : undefined),
       writeKnockd: (line) => (isRead() ? console.writeKnockd(line) : undefined),
     },
-    ...(config.logFile === undefined ? [] : [openLogFile(config.logFile)]),
+    ...(config.logFile === undefined ? [] : [openLogFile(config.logFile, format)]),
     ...(config.useSyslog ? [syslogSink()] : []),
   ];
 }
 
-function openLogFile(path: string): LogSink {
+function openLogFile(path: string, format: LogFormat): LogSink {
   try {
-    return fileSink(path);
+    return fileSink(path, format);
   } catch (cause) {
     throw new KnockError('CONFIG_INVALID', `cannot write the log file ${path}`, {
       cause,

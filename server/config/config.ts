@@ -6,6 +6,7 @@ import type { PortRanges } from '../../shared/allowed-ports.ts';
 import type { Knock } from '../../shared/knock.ts';
 import type { DoorPolicy, ListedDoor } from '../core/door.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
+import type { LogFormat } from '../log-sinks.ts';
 
 interface AnyDoor {
   readonly name: string;
@@ -56,5 +57,6 @@ export interface ServerConfig {
   readonly logFile?: string;
   readonly pidFile?: string;
   readonly useSyslog: boolean;
+  readonly logFormat: LogFormat;
   readonly doors: readonly ConfiguredDoor[];
 }

@@ -56,6 +56,7 @@ export function readOptions(
     ...(logFile === undefined ? {} : { logFile }),
     ...(pidFile === undefined ? {} : { pidFile }),
     useSyslog: reader.switch('usesyslog'),
+    logFormat: reader.choice('log_format'),
   };
 }
 

@@ -59,6 +59,12 @@ export const optionKeys = {
   logfile: { type: 'path', otherwise: 'none', doc: 'a file for the log besides standard error' },
   pidfile: { type: 'path', otherwise: 'none', doc: "a file for the daemon's process number" },
   usesyslog: { type: 'switch', default: 'no', doc: 'log to syslog too' },
+  log_format: {
+    type: 'choice',
+    choices: ['text', 'json'],
+    default: 'text',
+    doc: 'lines for people, or one JSON object a line for programs',
+  },
 } as const satisfies Table;
 
 export const doorKeys = {

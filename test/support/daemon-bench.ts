@@ -135,6 +135,7 @@ export class DaemonBench {
       stateDir: '/nowhere',
       clientsDir: '/nowhere',
       useSyslog: false,
+      logFormat: 'text',
       doors: [
         {
           kind: 'derived',
@@ -166,7 +167,13 @@ export class DaemonBench {
       store: this.store,
       firewall: this.firewall,
       clock: { now: () => ({ wallMs: this.wallMs, monoMs: this.monoMs }) },
-      log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error'), knockd: log('knockd') },
+      log: {
+        debug: log('debug'),
+        info: log('info'),
+        warn: log('warn'),
+        error: log('error'),
+        knockd: (line) => log('knockd')(line),
+      },
       lines: more.lines ?? { strike: async () => undefined },
       ...(more.ipv4Only === undefined ? {} : { ipv4Only: more.ipv4Only }),
       ...(more.nameOf === undefined ? {} : { nameOf: more.nameOf }),

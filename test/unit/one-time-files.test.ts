@@ -47,7 +47,7 @@ async function start(t: TestContext, content: string, lookAhead = 1, more: Parti
       info: write('info'),
       warn: write('warn'),
       error: write('error'),
-      knockd: write('info'),
+      knockd: (line) => write('info')(line),
     },
     onLines: (door, lines) => {
       given.set(door, lines);

@@ -17,6 +17,7 @@ test('when a file has one door with otp and open then everything else has its do
     stateDir: '/var/lib/knock-otp',
     clientsDir: '/etc/knock-otp/clients',
     useSyslog: false,
+    logFormat: 'text',
   });
   const door = derivedDoor(config);
   const { shape, ...policy } = door.policy;
@@ -71,6 +72,7 @@ cmd_timeout = 3600
     logFile: '/var/log/k.log',
     pidFile: '/run/k.pid',
     useSyslog: true,
+    logFormat: 'text',
   });
   const door = derivedDoor(config);
   assert.deepEqual(door.clients, ['laptop', 'phone']);
