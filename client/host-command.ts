@@ -38,10 +38,8 @@ async function knockWithProfile(
   const { stored, ledger } = await findProfile(host, options.door, deps);
   const { profile, name } = stored;
   refuseSlowness(profile, options.delay);
-  const verifyPort = proxyPort ?? (options.verify === false ? undefined : (options.verify ?? tcpPortOf(profile)));
-  if (options.verify !== false && verifyPort === undefined) {
-    say(deps, `the door "${profile.door}" opens no TCP port that could be tried: sending without verification`);
-  }
+  const verifyPort = proxyPort ?? verifyPortOf(profile, options.verify);
+  if (options.verify !== false && verifyPort === undefined) say(deps, whyUnverified(profile));
   const target = profile.host ?? name;
   const progress = options.verbose === true ? undefined : startProgress(name, deps.stderr);
   const results = await knock(
@@ -98,8 +96,25 @@ function refuseSlowness(profile: Profile, delayMs: number | undefined): void {
   });
 }
 
-function tcpPortOf(profile: Profile): number | undefined {
-  return profile.services.find(({ protocol }) => protocol === 'tcp')?.port;
+/** @throws KnockError USAGE when the user asks for the one connection that a knock is for to be used up */
+function verifyPortOf(profile: Profile, asked: number | false | undefined): number | undefined {
+  if (asked === false) return undefined;
+  const ports = profile.services.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => port);
+  if (profile.opensOnce !== true) return asked ?? ports[0];
+  if (asked === undefined || !ports.includes(asked)) return asked;
+  throw new KnockError(
+    'USAGE',
+    `--verify ${asked} would use up the one connection that the door "${profile.door}" lets in`,
+    {
+      hint: `leave it out, or let the connection that is tried be yours: knock-otp --proxy HOST ${asked}`,
+    },
+  );
+}
+
+function whyUnverified({ door, opensOnce }: Profile): string {
+  return opensOnce === true
+    ? `the door "${door}" lets one connection in, which is left for you: sending without verification`
+    : `the door "${door}" opens no TCP port that could be tried: sending without verification`;
 }
 
 function asText({ name, profile }: StoredProfile, verifyPort: number | undefined, opening: Opening): string {
