@@ -18,6 +18,8 @@ export interface AttemptRequest {
   readonly verifyPort: number | undefined;
   /** How long the port is watched after the first time. */
   readonly patienceMs: number;
+  /** Ends everything at once, where another host has won. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface SentEvent {
@@ -44,7 +46,7 @@ export async function attempt(
   seen: ProbeSeen,
   listener: (event: SentEvent) => void,
 ): Promise<AttemptOutcome> {
-  const { address, knocks, order, gapMs, resendAfterMs, verifyPort, patienceMs } = request;
+  const { address, knocks, order, gapMs, resendAfterMs, verifyPort, patienceMs, signal: ended } = request;
   const { clock, network } = edges;
 
   async function send(pass: number, signal?: AbortSignal): Promise<SendReport> {
@@ -64,15 +66,17 @@ export async function attempt(
     }
   }
 
-  const report = await send(0);
+  const report = await send(0, ended);
   const untilMs = clock.monotonicMs() + Math.max(patienceMs, 0);
   const isHopeless = report.sent === 0 && (verifyPort === undefined || resendAfterMs.length === 0);
   if (isHopeless) return { report, socket: undefined };
   if (verifyPort === undefined) {
-    await repeat(untilMs);
+    await repeat(untilMs, ended);
     return { report, socket: undefined };
   }
   const over = new AbortController();
+  ended?.addEventListener('abort', () => over.abort(), { once: true });
+  if (ended?.aborted) over.abort();
   const patience = clock.sleep(Math.max(patienceMs, 0), over.signal).then(() => over.abort());
   const repeating = repeat(untilMs, over.signal);
   const socket = await network.probe(address, verifyPort, seen, over.signal);

@@ -9,33 +9,44 @@ import type { Deps } from './deps.ts';
 import { HAND_FORMS } from './hand-lines.ts';
 import type { HostOptions } from './host-options.ts';
 import type { ShowOptions } from './show-command.ts';
+import type { SshOptions } from './ssh-command.ts';
 import { PROGRAM, print, withoutUris } from './talk.ts';
 
 /** Of --delay: no path needs more between two knocks. */
 const MAX_DELAY_MS = 60_000;
 
 const HELP_TAIL = `
-Exit code: 0 the door is open (or the knocks are sent, where nothing is verified), 1 it is not, 2 the command line or a profile is wrong.
-A host called like a command: ${PROGRAM} knock HOST.
-Without a profile, as knock(1): ${PROGRAM} HOST 7000 8000:udp 9000. With a list: ${PROGRAM} HOST --one-time FILE.
-For ssh: ProxyCommand ${PROGRAM} --proxy %h %p`;
+Exit code: 0 the door is open (or the knocks are sent, where nothing is verified), 1 it is not, 2 the command line or a profile is wrong.`;
+
+const EXAMPLES = `  ${PROGRAM} bastion1                    open the door of a profile, a host or an address
+  ${PROGRAM} b1 b2 b3                    the first of three that opens; or the name of a group
+  ${PROGRAM} ssh admin@bastion1 uptime   knock, then ssh
+  ${PROGRAM} exec db -- psql -h db       knock, then run a program
+  ${PROGRAM} bastion1 7000 8000:udp      without a profile, as knock(1)
+  ${PROGRAM} bastion1 --one-time FILE    the next line of a list of one-time sequences
+  ${PROGRAM} ssh-config >> ~/.ssh/config ssh, scp, rsync and git knock by themselves
+  ${PROGRAM} knock list                  a host that is called like a command`;
 
 /**
  * The whole command line as a commander program that never ends the process.
+ * @param ended gets the exit status of a program that was run, `ssh` or `exec`
  * @throws from parseAsync: CommanderError for usage and help, KnockError for everything expected
  */
-export function createProgram(deps: Deps): Command {
+export function createProgram(deps: Deps, ended: { status: number } = { status: 0 }): Command {
   const program = new Command(PROGRAM)
     .description('opens a hidden door on HOST with a one-time knock')
-    .usage('HOST [options]\n       knock-otp HOST PORT[:udp] ...\n       knock-otp COMMAND ...')
+    .usage('HOST... [options]\n       knock-otp HOST PORT[:udp]... [options]\n       knock-otp COMMAND ...')
     .enablePositionalOptions()
     .helpCommand(false)
     .helpOption('-h, --help', 'show this help')
     .option('-V, --version', 'show the version')
+    .addHelpText('before', examples(EXAMPLES))
     .addHelpText('after', HELP_TAIL);
   setUp(program, deps);
   hostCommand(program, '[host]', deps);
   hostCommand(sub(program, deps, 'knock', 'the same, for a host that is called like a command'), '<host>', deps);
+  connectingCommands(program, deps, ended);
+  groupCommands(program, deps);
 
   sub(program, deps, 'add', 'add the profile that knock-otpd enroll printed')
     .argument('<uri>', 'the otpauth:// line, or - to read it from standard input')
@@ -77,22 +88,98 @@ export function createProgram(deps: Deps): Command {
 
 /**
  * Runs the program. Usage and help have been printed when it returns.
+ * @returns 0 done, 2 usage; of a program that was run, its exit status
  * @throws KnockError for everything expected
  */
-export async function runCommandLine(argv: readonly string[], deps: Deps): Promise<0 | 2> {
+export async function runCommandLine(argv: readonly string[], deps: Deps): Promise<number> {
+  const ended = { status: 0 };
   try {
-    await createProgram(deps).parseAsync([...argv], { from: 'user' });
-    return 0;
+    await createProgram(deps, ended).parseAsync([...argv], { from: 'user' });
+    return ended.status;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     throw error;
   }
 }
 
+/** Those that run another program once the door is open. */
+function connectingCommands(program: Command, deps: Deps, ended: { status: number }): void {
+  const help = `  ${PROGRAM} ssh bastion1
+  ${PROGRAM} ssh -p 2222 -L 8080:localhost:80 admin@bastion1 -t top`;
+  sub(program, deps, 'ssh', 'knock, then the ssh of this system; its options, its exit code', help)
+    .usage('[options] [ssh options] [user@]HOST [ssh options] [command...]')
+    .argument('<words...>', 'as for ssh; HOST is a profile, the host or address in one, or a group')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .option('--door <door>', 'which door, where the host has several')
+    .option('--again', 'knock although the door stands open')
+    .option('--timeout <seconds>', 'for the knock (default: 60)', integer(1, 3600))
+    .option('--verbose', 'show each knock when it is sent')
+    .action(async (words: string[], options: SshOptions) => {
+      const { sshTo } = await import('./ssh-command.ts');
+      ended.status = await sshTo(words, options, deps);
+    });
+  const execHelp = `  ${PROGRAM} exec db -- psql -h db.example.org
+  ${PROGRAM} exec web -- sh -c 'curl "https://$KNOCK_OTP_ADDRESS:$KNOCK_OTP_PORT/"'`;
+  sub(program, deps, 'exec', 'knock, then run a program; its exit code', execHelp)
+    .usage('[options] HOST -- COMMAND...')
+    .argument('<host>', 'a profile, the host or address in one, or a group')
+    .argument('<command...>', 'gets KNOCK_OTP_HOST, KNOCK_OTP_ADDRESS and KNOCK_OTP_PORT in its environment')
+    .option('--door <door>', 'which door, where the host has several')
+    .option('--again', 'knock although the door stands open: its time begins anew')
+    .option('-4, --ipv4', 'knock over IPv4')
+    .option('-6, --ipv6', 'knock over IPv6')
+    .option('--verify <port>', 'the TCP port that shows whether the door opens', integer(1, 65535))
+    .option('--no-verify', 'send the knocks and do not look whether the door opens')
+    .option('--timeout <seconds>', 'for the knock (default: 60)', integer(1, 3600))
+    .option('-v, --verbose', 'show each knock when it is sent')
+    .action(async (host: string, command: string[], options: HostOptions) => {
+      const { runBehindDoor } = await import('./exec-command.ts');
+      ended.status = await runBehindDoor(host, command, options, deps);
+    });
+  const configHelp = `  ${PROGRAM} ssh-config >> ~/.ssh/config
+  ${PROGRAM} ssh-config bastion1`;
+  sub(program, deps, 'ssh-config', 'print the lines for ~/.ssh/config with which ssh knocks by itself', configHelp)
+    .argument('[hosts...]', 'profiles, hosts or groups (default: every profile)')
+    .option('--door <door>', 'which door, where the host has several')
+    .action(async (hosts: string[], options: { door?: string }) => {
+      const { printSshConfig } = await import('./ssh-config-command.ts');
+      await printSshConfig(hosts, options.door, deps);
+    });
+}
+
+function groupCommands(program: Command, deps: Deps): void {
+  const help = `  ${PROGRAM} group add work b1 b2 b3
+  ${PROGRAM} work`;
+  const group = sub(program, deps, 'group', 'names for several hosts, of which any will do', help);
+  group.enablePositionalOptions().helpCommand(false);
+  sub(group, deps, 'add', 'make a group, or replace it')
+    .argument('<name>')
+    .argument('<hosts...>', 'profiles, in the order in which they are tried')
+    .action(async (name: string, hosts: string[]) => {
+      const { addGroup } = await import('./group-commands.ts');
+      await addGroup(name, hosts, deps);
+    });
+  sub(group, deps, 'list', 'list the groups')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { listGroups } = await import('./group-commands.ts');
+      await listGroups(options.json === true, deps);
+    });
+  sub(group, deps, 'remove', 'remove a group; its hosts stay')
+    .argument('<name>')
+    .action(async (name: string) => {
+      const { removeGroup } = await import('./group-commands.ts');
+      await removeGroup(name, deps);
+    });
+}
+
 function hostCommand(command: Command, host: string, deps: Deps): void {
   command
-    .argument(host, 'a profile, or the host or address in one; with ports or --one-time, any host or address')
-    .argument('[ports...]', 'knock at these, without a profile; with --proxy: the port to connect to')
+    .argument(host, 'a profile, the host or address in one, or a group; with ports or --one-time, any host or address')
+    .argument('[more...]', 'more hosts; or ports to knock at without a profile; with --proxy: the port to connect to')
+    .option('--all', 'open all of several hosts (default: the first that opens)')
+    .option('--again', 'knock although the door stands open: its time begins anew')
     .option('--door <door>', 'which door, where the host has several')
     .option('--one-time <file>', 'strike the next line of this file of one-time sequences, and knock it')
     .option('-4, --ipv4', 'knock over IPv4')
@@ -106,7 +193,7 @@ function hostCommand(command: Command, host: string, deps: Deps): void {
     .option('--proxy', 'then carry a connection to PORT over standard input and output')
     .option('-v, --verbose', 'show each knock when it is sent')
     .option('--json', 'the result as JSON')
-    .action(async (name: string | undefined, ports: string[], options: HostOptions) => {
+    .action(async (name: string | undefined, words: string[], options: HostOptions) => {
       if (options.version === true) {
         const { version } = await import('./version.ts');
         print(deps, version());
@@ -116,14 +203,20 @@ function hostCommand(command: Command, host: string, deps: Deps): void {
         throw new KnockError('USAGE', 'no host given', { hint: 'knock-otp HOST, or knock-otp --help' });
       }
       const { knockAtHost } = await import('./host-command.ts');
-      await knockAtHost(name, ports, options, deps);
+      await knockAtHost(name, words, options, deps);
     });
 }
 
-function sub(program: Command, deps: Deps, name: CommandName, description: string): Command {
+function sub(program: Command, deps: Deps, name: CommandName, description: string, lines?: string): Command {
   const command = program.command(name).description(description).helpOption('-h, --help', 'show this help');
+  if (lines !== undefined) command.addHelpText('before', examples(lines));
   setUp(command, deps);
   return command;
+}
+
+/** First in a help: what most people look for. */
+function examples(lines: string): string {
+  return `Examples:\n${lines}\n`;
 }
 
 function setUp(command: Command, deps: Deps): void {

@@ -43,6 +43,8 @@ export interface ProbeSeen {
   refused: number;
   /** How often the path said that there is no way. */
   unreachable: number;
+  /** Milliseconds from the SYN to the answer of the connection that succeeded. */
+  rttMs?: number;
 }
 
 export interface Network {
@@ -70,4 +72,11 @@ export interface Deps {
   readonly owner: Owner;
   readonly clock: Clock;
   readonly network: Network;
+  /** The command that starts this program. */
+  readonly self: readonly string[];
+  /**
+   * Runs a program with our standard streams and these variables added, without a shell.
+   * @returns its exit status as a shell has it: 127 when there is no such program
+   */
+  runProgram(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<number>;
 }

@@ -66,7 +66,7 @@ async function knockOnce(
   const given = await sequenceOf(way, deps);
   const resendAfterMs = verifyPort === undefined ? BLIND_RESEND_AFTER_MS : RESEND_AFTER_MS;
   const seen: ProbeSeen = { refused: 0, unreachable: 0 };
-  const progress = options.verbose === true ? undefined : startProgress(host, deps.stderr);
+  const progress = options.verbose === true ? undefined : startProgress(host, deps.stderr, deps.env);
   const { report, socket } = await attempt(
     {
       address,

@@ -5,7 +5,7 @@
 import { KnockError } from '../shared/errors.ts';
 import { type Knock, parsePort } from '../shared/knock.ts';
 import type { Families } from './knock.ts';
-import { parsePortWords, refuseOddFile } from './typed-words.ts';
+import { isPortWord, parsePortWords, refuseOddFile } from './typed-words.ts';
 
 export interface HostOptions {
   readonly version?: boolean;
@@ -21,6 +21,8 @@ export interface HostOptions {
   /** Milliseconds between two knocks. */
   readonly delay?: number;
   readonly oneTime?: string;
+  readonly all?: boolean;
+  readonly again?: boolean;
   readonly proxy?: boolean;
   readonly verbose?: boolean;
   readonly json?: boolean;
@@ -31,26 +33,43 @@ export type Family = 0 | 4 | 6;
 
 /** A sequence that a profile derives, the next line of a file, or the ports of the command line. */
 export type Way =
-  | { readonly kind: 'profile'; readonly families: Families; readonly proxyPort: number | undefined }
+  | {
+      readonly kind: 'profile';
+      /** Hosts that stand behind the first one. */
+      readonly others: readonly string[];
+      readonly families: Families;
+      readonly proxyPort: number | undefined;
+    }
   | { readonly kind: 'file'; readonly path: string; readonly family: Family; readonly proxyPort: number | undefined }
   | { readonly kind: 'ports'; readonly knocks: readonly Knock[]; readonly family: Family };
 
-/** @throws KnockError USAGE */
-export function wayOf(ports: readonly string[], options: HostOptions): Way {
+/**
+ * The first word behind HOST decides: `7000`, `8000:udp` and whatever else begins like a port means ports, anything else
+ * means more hosts.
+ * @throws KnockError USAGE
+ */
+export function wayOf(words: readonly string[], options: HostOptions): Way {
   const { oneTime } = options;
   refuseOddFile(oneTime);
-  const isPorts = oneTime === undefined && options.proxy !== true && ports.length > 0;
+  const [second] = words;
+  const isHosts = oneTime === undefined && options.proxy !== true && second !== undefined && !isPortWord(second);
+  const isPorts = oneTime === undefined && options.proxy !== true && second !== undefined && !isHosts;
+  const ports = isHosts ? [] : words;
   const family = familyOf(options);
   const proxyPort = proxyPortOf(ports, options);
+  if (isHosts && words.some(isPortWord)) throw new KnockError('USAGE', 'ports go with one host, not with several');
   if (options.udp === true && !isPorts) throw new KnockError('USAGE', '-u is for ports of the command line only');
   if (oneTime === undefined && !isPorts) {
     const families = options.both === true ? 'both' : family === 0 ? 'any' : family;
-    return { kind: 'profile', families, proxyPort };
+    return { kind: 'profile', others: isHosts ? words : [], families, proxyPort };
   }
   const what = isPorts ? 'ports' : '--one-time';
   if (options.door !== undefined) throw new KnockError('USAGE', `--door goes with a profile, not with ${what}`);
   if (options.both === true) {
     throw new KnockError('USAGE', `--both goes with a profile, not with ${what}`, { hint: 'choose -4 or -6' });
+  }
+  if (options.all === true || options.again === true) {
+    throw new KnockError('USAGE', `--all and --again go with profiles, not with ${what}`);
   }
   if (oneTime === undefined) return { kind: 'ports', knocks: parsePortWords(ports, options.udp === true), family };
   if (proxyPort === undefined && ports.length > 0) {
@@ -59,7 +78,8 @@ export function wayOf(ports: readonly string[], options: HostOptions): Way {
   return { kind: 'file', path: oneTime, family, proxyPort };
 }
 
-function familyOf(options: HostOptions): Family {
+/** @throws KnockError USAGE */
+export function familyOf(options: HostOptions): Family {
   if ([options.ipv4, options.ipv6, options.both].filter((chosen) => chosen === true).length > 1) {
     throw new KnockError('USAGE', '-4, -6 and --both exclude each other');
   }
@@ -77,8 +97,8 @@ function proxyPortOf(words: readonly string[], options: HostOptions): number | u
     });
   }
   // Standard output is the connection, which is one, and which is the verification.
-  if (options.verify !== undefined || options.both === true || options.json === true) {
-    throw new KnockError('USAGE', '--proxy goes with none of --verify, --no-verify, --both and --json');
+  if (options.verify !== undefined || options.both === true || options.json === true || options.all === true) {
+    throw new KnockError('USAGE', '--proxy goes with none of --verify, --no-verify, --both, --all and --json');
   }
   return port;
 }

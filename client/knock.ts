@@ -10,7 +10,8 @@ import { type Profile, profileShape } from '../shared/profile-uri.ts';
 import { type AttemptOutcome, attempt, type Edges, type SentEvent } from './attempt.ts';
 import type { Address, ProbeSeen } from './deps.ts';
 import type { FactorLedger } from './factors.ts';
-import { addressesOf, doorClosed, nothingSent, stepUsed } from './outcome.ts';
+import type { DoorMemory } from './last-success.ts';
+import { addressesOf, doorClosed, nothingSent, othersTurn, stepUsed } from './outcome.ts';
 import {
   BLIND_RESEND_AFTER_MS,
   type FactorPlan,
@@ -21,6 +22,8 @@ import {
   STRICT_GAP_MS,
 } from './plan.ts';
 import { reachableAddresses } from './reachable.ts';
+import { type Standing, standing } from './standing.ts';
+import type { Turns } from './turn.ts';
 
 /** One address family, whichever the resolver prefers, or one after the other with a factor each. */
 export type Families = 'any' | 4 | 6 | 'both';
@@ -38,17 +41,30 @@ export interface KnockRequest {
   readonly gapMs?: number | undefined;
   /** For everything together, waiting included. */
   readonly timeoutMs: number;
+  /** What other runs at this door have seen and do; undefined to knock without looking at them. */
+  readonly company?: Company | undefined;
+  /** Ends the run at once, where another host has won. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Company {
+  readonly memory: DoorMemory;
+  readonly turns: Turns;
+  /** Whether a door that stands open is taken as it is; false for one that opens for one connection. */
+  readonly mayShare: boolean;
 }
 
 export interface Opening {
   readonly address: Address;
-  readonly factor: number;
+  /** Undefined when the door stood open and nothing was spent. */
+  readonly factor: number | undefined;
   readonly elapsedMs: number;
   /** The connection that proved that the door is open; the caller owns it. Undefined when nothing was verified. */
   readonly socket: Socket | undefined;
 }
 
 export type KnockEvent =
+  | { readonly kind: 'sharing' }
   | { readonly kind: 'waiting'; readonly waitMs: number }
   | { readonly kind: 'knocking'; readonly address: Address; readonly factor: number }
   | SentEvent;
@@ -60,7 +76,7 @@ const COUNTDOWN_MS = 1000;
 
 /**
  * Knocks until the door is open. One result for each family asked for: with `both`, one may open and the other not.
- * @returns openings, and errors DOOR_CLOSED, FACTOR_USED, NETWORK or STORE as values
+ * @returns nothing when the signal ended the run; else openings, and errors DOOR_CLOSED, FACTOR_USED, NETWORK or STORE as values
  */
 export async function knock(
   request: KnockRequest,
@@ -77,6 +93,8 @@ export async function knock(
       results.push(await run.at(family === 'any' ? 0 : family));
     } catch (error) {
       if (!(error instanceof KnockError)) throw error;
+      // Whoever ends a run does not ask what it would have come to.
+      if (request.signal?.aborted) return results;
       results.push(error);
     }
   }
@@ -106,12 +124,37 @@ class Run {
     const startedMs = this.#edges.clock.monotonicMs();
     const { target, name } = this.#request;
     const addresses = await reachableAddresses(target, family, name, this.#edges.network);
+    const before = await this.#before(addresses);
+    if (before?.kind === 'open') {
+      const { address, socket } = before;
+      return { address, factor: undefined, elapsedMs: this.#edges.clock.monotonicMs() - startedMs, socket };
+    }
+    if (before?.kind === 'late') throw othersTurn(name);
+    try {
+      return await this.#knock(addresses, startedMs);
+    } finally {
+      await before?.turn.release();
+    }
+  }
+
+  /** Undefined when others are not looked at. */
+  async #before(addresses: readonly [Address, ...Address[]]): Promise<Standing | undefined> {
+    const { company, verifyPort, signal } = this.#request;
+    if (company === undefined || verifyPort === undefined) return undefined;
+    const onBusy = () => this.#listener({ kind: 'sharing' });
+    return await standing(
+      { ...company, addresses, port: verifyPort, leftMs: this.#leftMs(), signal, onBusy },
+      this.#edges,
+    );
+  }
+
+  async #knock(addresses: readonly Address[], startedMs: number): Promise<Opening> {
     const seen: ProbeSeen = { refused: 0, unreachable: 0 };
     const failures: string[] = [];
     let mayBeEarly = true;
     let factors = 0;
     let packets = 0;
-    for (; factors < factorBudget(addresses.length) && this.#leftMs() > 0; factors += 1) {
+    for (; factors < factorBudget(addresses.length) && this.#leftMs() > 0 && !this.#ended(); factors += 1) {
       const address = addresses[factors % addresses.length];
       if (address === undefined) break;
       const plan = await this.#reserve(mayBeEarly, factors > 0);
@@ -121,7 +164,10 @@ class Run {
       packets += report.sent;
       failures.push(...report.failures);
       const open = socket !== undefined || (this.#request.verifyPort === undefined && report.sent > 0);
-      if (open) return { address, factor: plan.factor, elapsedMs: this.#edges.clock.monotonicMs() - startedMs, socket };
+      if (open) {
+        await this.#remember(address, seen);
+        return { address, factor: plan.factor, elapsedMs: this.#edges.clock.monotonicMs() - startedMs, socket };
+      }
       // A step that was sent before its time and failed hints at a clock that is ahead: the next one waits for its own.
       if (plan.early) mayBeEarly = false;
     }
@@ -148,6 +194,7 @@ class Run {
         lastUsed,
         mayBeEarly,
       });
+      if (this.#ended()) return undefined;
       const leftMs = this.#leftMs();
       if (leftMs <= 0 || plan.waitMs >= leftMs) {
         if (triedBefore) return undefined;
@@ -158,7 +205,7 @@ class Run {
       } else {
         this.#listener({ kind: 'waiting', waitMs: plan.waitMs });
         // The remainder first, so that the countdown shows whole seconds.
-        await clock.sleep(plan.waitMs % COUNTDOWN_MS || COUNTDOWN_MS);
+        await clock.sleep(plan.waitMs % COUNTDOWN_MS || COUNTDOWN_MS, this.#request.signal);
       }
     }
   }
@@ -174,11 +221,22 @@ class Run {
         resendAfterMs: verifyPort === undefined ? BLIND_RESEND_AFTER_MS : RESEND_AFTER_MS,
         verifyPort,
         patienceMs: Math.min(PATIENCE_MS, this.#leftMs()),
+        signal: this.#request.signal,
       },
       this.#edges,
       seen,
       this.#listener,
     );
+  }
+
+  async #remember({ address }: Address, { rttMs }: ProbeSeen): Promise<void> {
+    const { company, verifyPort: port } = this.#request;
+    if (rttMs === undefined || port === undefined) return;
+    await company?.memory.remember({ address, port, rttMs, atMs: this.#edges.clock.wallMs() });
+  }
+
+  #ended(): boolean {
+    return this.#request.signal?.aborted === true;
   }
 
   #leftMs(): number {
@@ -189,6 +247,8 @@ class Run {
 /** One line for `-v`. Only for sequences that were sent: these are spent for us. */
 export function describeEvent(event: KnockEvent): string {
   switch (event.kind) {
+    case 'sharing':
+      return 'another run knocks at this door: waiting for what comes of it';
     case 'waiting':
       return `waiting ${Math.ceil(event.waitMs / 1000)} s for the next time step`;
     case 'knocking':

@@ -36,6 +36,13 @@ export function nothingSent(name: string, addresses: readonly Address[], codes: 
   });
 }
 
+/** DOOR_CLOSED: another run has been knocking for as long as this one may take. */
+export function othersTurn(name: string): KnockError {
+  return new KnockError('DOOR_CLOSED', `another run of knock-otp is still knocking at ${name}`, {
+    hint: 'see what that one says, or allow more time with --timeout',
+  });
+}
+
 /** NETWORK: a part of a sequence, with which nothing opens. */
 export function partlySent(name: string, address: Address, codes: readonly string[], of: number): KnockError {
   const reasons = [...new Set(codes)].join(', ');

@@ -1,7 +1,9 @@
 /** `knock-otp add`, `list` and `remove`. Where profiles lie and what they hold is profiles.ts. */
 import { KnockError } from '../shared/errors.ts';
 import { formatProfileUri, formatService, NAME_PATTERN, type Profile, parseProfileUri } from '../shared/profile-uri.ts';
+import { isCommandName } from './commands.ts';
 import type { Deps } from './deps.ts';
+import { readGroups } from './groups.ts';
 import {
   type BrokenProfile,
   configFolder,
@@ -11,8 +13,6 @@ import {
   type StoredProfile,
 } from './profiles.ts';
 import { print, say } from './talk.ts';
-
-const COMMANDS: readonly string[] = ['add', 'knock', 'list', 'remove', 'show'];
 
 /** No profile URI is longer. */
 const MAX_URI_CHARACTERS = 16 * 1024;
@@ -32,11 +32,14 @@ export async function addProfile(
       hint: 'letters, digits, dots, dashes and underscores, 64 at most, beginning with a letter or a digit',
     });
   }
+  if ((await readGroups(deps)).has(name.toLowerCase())) {
+    throw new KnockError('USAGE', `"${name}" is the name of a group`, { hint: 'choose another one with --as' });
+  }
   const outcome = await storeOf(deps).add(name, profile);
   print(deps, `${outcome} ${name}: door ${profile.door}, host ${profile.host ?? name}`);
   if (uri !== '-') say(deps, 'the secret was on the command line, where others may see it; "add -" reads it instead');
   if (profile.host === undefined) say(deps, `no host was given: the name "${name}" will be resolved`);
-  const words = COMMANDS.includes(name) ? `knock ${name}` : name;
+  const words = isCommandName(name) ? `knock ${name}` : name;
   say(deps, `now: knock-otp ${words}`);
 }
 

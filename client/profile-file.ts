@@ -22,7 +22,6 @@ const PARAMETER_KEYS = [
   'window',
   'counter',
   'open',
-  'once',
   'host',
 ];
 

@@ -1,10 +1,11 @@
 /**
  * From the words of the command line to an exit code. `knock-otp HOST` and ssh's `knock-otp --proxy HOST PORT` are what
- * people wait for, so these two are recognized here; everything else goes to the grammar in cli.ts, which takes longer
+ * people wait for, so these two, with or
+ * without `--door`, are recognized here; everything else goes to the grammar in cli.ts, which takes longer
  * to load than a knock takes.
  */
 import { exitCodeOf, KnockError } from '../shared/errors.ts';
-import { COMMAND_NAMES } from './commands.ts';
+import { isCommandName } from './commands.ts';
 import type { Deps } from './deps.ts';
 import type { HostOptions } from './host-options.ts';
 import { say } from './talk.ts';
@@ -15,8 +16,10 @@ export interface PlainKnock {
   readonly options: HostOptions;
 }
 
-/** Runs the program. Never throws: returns the exit code, 0 done, 1 failed, 2 usage. */
-export async function run(argv: readonly string[], deps: Deps): Promise<0 | 1 | 2> {
+const PLAIN_WORD = /^[A-Za-z0-9][A-Za-z0-9.:_-]*$/;
+
+/** Runs the program. Never throws: returns the exit code, 0 done, 1 failed, 2 usage; of a program that was run, its own. */
+export async function run(argv: readonly string[], deps: Deps): Promise<number> {
   try {
     const plain = plainKnock(argv);
     if (plain === undefined) {
@@ -35,6 +38,12 @@ export async function run(argv: readonly string[], deps: Deps): Promise<0 | 1 | 
 /** What the grammar would make of these words; undefined where it has to be asked. */
 export function plainKnock(argv: readonly string[]): PlainKnock | undefined {
   const [first = '', host = '', port = ''] = argv;
+  if (first === '--door') {
+    const plain = plainKnock(argv.slice(2));
+    // Twice, or not the name of a door: the grammar has the words for it.
+    if (plain === undefined || plain.options.door !== undefined || !PLAIN_WORD.test(host)) return undefined;
+    return { ...plain, options: { ...plain.options, door: host } };
+  }
   if (argv.length === 1 && isPlainHost(first)) return { host: first, ports: [], options: {} };
   if (argv.length === 3 && first === '--proxy' && isPlainHost(host) && /^[0-9]{1,5}$/.test(port)) {
     return { host, ports: [port], options: { proxy: true } };
@@ -43,8 +52,7 @@ export function plainKnock(argv: readonly string[]): PlainKnock | undefined {
 }
 
 function isPlainHost(word: string): boolean {
-  const names: readonly string[] = COMMAND_NAMES;
-  return /^[A-Za-z0-9][A-Za-z0-9.:_-]*$/.test(word) && !names.includes(word);
+  return PLAIN_WORD.test(word) && !isCommandName(word);
 }
 
 async function complain(error: unknown, deps: Deps): Promise<void> {

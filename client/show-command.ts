@@ -8,11 +8,11 @@ import { formatSequence, type Knock } from '../shared/knock.ts';
 import { type Profile, profileShape } from '../shared/profile-uri.ts';
 import type { Deps } from './deps.ts';
 import { type HandForm, handLine } from './hand-lines.ts';
-import { findProfile } from './host-command.ts';
 import { reachableAddresses } from './reachable.ts';
 import { acceptedUntilMs, factorToShow, type ShownFactor } from './show.ts';
 import { print, say } from './talk.ts';
 import { refuseOddFile, refuseOddHost } from './typed-words.ts';
+import { findProfile } from './visit.ts';
 
 export interface ShowOptions {
   readonly door?: string;

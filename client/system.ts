@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Clock, Deps } from './deps.ts';
 import { resolveHost } from './resolve.ts';
 import { routeError, sendKnocks } from './sender.ts';
+import { say } from './talk.ts';
 import { probe } from './verify.ts';
 
 const clock: Clock = {
@@ -32,6 +33,13 @@ export function systemDeps(): Deps {
     owner: { platform: process.platform, uid: process.getuid?.() },
     clock,
     network: { resolve: resolveHost, routeError, send: sendKnocks, probe },
+    self: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
+    runProgram: async (argv, env) => {
+      const { runProgram } = await import('./run-program.ts');
+      const { status, failure } = await runProgram(argv, env);
+      if (failure !== undefined) say({ stderr: process.stderr }, `cannot run ${argv[0]}: ${failure}`);
+      return status;
+    },
   };
 }
 

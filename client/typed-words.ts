@@ -28,6 +28,11 @@ export function refuseOddFile(path: string | undefined): void {
   });
 }
 
+/** Whether a word stands for a port, well written or not: digits, and behind a colon a word. No address looks like that. */
+export function isPortWord(word: string): boolean {
+  return /^[0-9]+(?::[a-z]*)?$/i.test(word);
+}
+
 /**
  * The knocks of a command line in knock(1)'s grammar, `7000 8000:udp 9000:tcp`, in their order, repetitions kept. As
  * there, `-u` makes all of them UDP, whatever they say.

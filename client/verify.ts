@@ -13,11 +13,8 @@ import { codeOf } from './private-files.ts';
 /** Pauses between attempts; the last one repeats. */
 const PAUSES_MS: readonly number[] = [20, 40, 80, 160, 320, 500];
 
-/**
- * An attempt without an answer is closed after this: longer than a satellite's round trip, a few sockets at a time. Not
- * at 3 s, when the kernel repeats its SYN for the second time: where a door lets one connection in, that SYN could be it.
- */
-const ATTEMPT_MS = 2800;
+/** An attempt without an answer is closed after this: longer than a satellite's round trip, a few sockets at a time. */
+const ATTEMPT_MS = 3000;
 
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN']);
 
@@ -56,6 +53,7 @@ export function probe(
         noDelay: true,
       });
       attempts.add(socket);
+      const startedMs = performance.now();
       const giveUp = setTimeout(() => socket.destroy(), ATTEMPT_MS);
       socket.on('error', (error) => {
         if (codeOf(error) === 'ECONNREFUSED') seen.refused += 1;
@@ -67,8 +65,12 @@ export function probe(
       });
       socket.once('connect', () => {
         clearTimeout(giveUp);
-        if (attempts.has(socket)) finish(socket);
-        else socket.destroy();
+        if (!attempts.has(socket)) {
+          socket.destroy();
+          return;
+        }
+        seen.rttMs = performance.now() - startedMs;
+        finish(socket);
       });
       next = setTimeout(start, PAUSES_MS[Math.min(started, PAUSES_MS.length - 1)]);
       started += 1;

@@ -181,7 +181,7 @@ function fileDoorsOf({ doors }: ServerConfig): readonly OneTimeDoor[] {
 async function handle(daemon: Daemon, reloads: ReloadRequests, request: Request): Promise<unknown> {
   switch (request) {
     case 'status':
-      return await daemon.freshStatus();
+      return daemon.status();
     case 'reload-clients':
       return await daemon.reloadClients();
     case 'reload':

@@ -33,6 +33,7 @@ StrictModes no
 UsePAM no
 PidFile none
 PasswordAuthentication no
+Subsystem sftp internal-sftp
 `,
   );
   await writeFile(join(dir, 'passwd'), `root:x:0:0:root:/root:/bin/sh\n${USER}:x:1000:1000::${dir}:/bin/sh\n`);

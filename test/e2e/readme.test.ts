@@ -120,22 +120,26 @@ test("the README's configuration and server commands work as they stand", option
   }
 });
 
-test("the README's lines for ssh_config make plain ssh knock", options, async () => {
+test("the README's ways to ssh make it knock", options, async () => {
   const stage = await Stage.set();
   try {
     await stage.bastion.start();
-    const lines = readme
-      .split('\n')
-      .flatMap((line, at, all) => (/^Host bastion1/.test(line) ? [line, all[at + 1] ?? ''] : []));
-    assert.equal(lines.length, 2);
-    await writeFile(join(stage.bastion.dir, 'ssh_config'), `${lines.join('\n')}\n`);
     const { server, client } = stage.bastion;
     await stage.type(server, 'knock-otpd enroll laptop --door ssh --host bastion1.example.org > laptop.uri');
     await stage.type(client, 'knock-otp add - --as bastion1 < laptop.uri');
-    const proxy = lines[1]?.trim().replace(' ', '=') ?? '';
-    const { code, stdout, stderr } = await stage.type(client, `ssh -o '${proxy}' bastion1 echo inside`);
-    assert.equal(code, 0, stderr);
-    assert.match(stdout, /^inside$/m);
+    const written = 'knock-otp ssh-config >> ~/.ssh/config';
+    assert.ok(readme.includes(written));
+    const lines = await stage.type(client, `mkdir ~/.ssh && ${written}`);
+    assert.equal(lines.code, 0, lines.stderr);
+    assert.ok(readme.includes('plain `ssh bastion1`') && readme.includes('`knock-otp ssh bastion1`'));
+    // ssh reads the configuration in the home of the password file, not in HOME.
+    for (const command of ['ssh -F ~/.ssh/config bastion1 echo inside', 'knock-otp ssh bastion1 echo inside']) {
+      const { code, stdout, stderr } = await stage.type(client, command);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^inside$/m);
+    }
+    const ran = await stage.type(client, 'knock-otp exec bastion1 -- sh -c \'exit "$KNOCK_OTP_PORT"\'');
+    assert.equal(ran.code, 22, ran.stderr);
   } finally {
     await stage.strike();
   }

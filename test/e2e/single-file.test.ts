@@ -52,7 +52,7 @@ test('the single file knocks from an empty folder with bare node', options, asyn
   const line = 'node knock-otp.cjs work --timeout 1';
   const waited = await type(`script -qec "stty cols 100; ${line}" /dev/null`);
   assert.equal(waited.code, 1);
-  assert.match(waited.stdout, /(knocking at|waiting for) work/);
+  assert.match(waited.stdout, /(knocking at|verifying) work/);
   const withoutColumns = await type(`script -qec "stty cols 0; ${line}" /dev/null`);
   assert.equal(withoutColumns.code, 1, 'a terminal without columns');
   assert.match(waited.stdout, /error:.* did not open/);

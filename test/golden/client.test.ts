@@ -30,7 +30,6 @@ const URIS: Readonly<Record<string, string>> = {
   HOTP_URI: testUri({ mode: 'hotp', step: 0, window: 0, counter: 0 }),
   HOSTLESS_URI: testUri().replace(`&host=${testProfile().host}`, ''),
   STRICT_URI: testUri({ door: 'list', order: 'strict', protocols: 'both', seqTimeout: 1 }),
-  ONCE_URI: testUri({ opensOnce: true }),
   TRUNCATED_URI: testUri().replace(/&timeout=.*$/, ''),
 };
 
@@ -59,6 +58,7 @@ function runner(home: string, world = testWorld()): Runner {
     const word = (each: string) => URIS[each] ?? (each in FILES ? join(home, 'lists', each) : each);
     const exit = await run(args.map(word), deps);
     await new Promise(setImmediate);
+    for (const { argv, env } of world.ran.splice(0)) outputs.stdout += `run: ${JSON.stringify({ argv, env })}\n`;
     return { ...outputs, exit };
   };
 }
@@ -106,6 +106,17 @@ test('whatever is run, neither the secret nor an unspent sequence is printed', a
       'bastion1 --timeout URI',
       'bastion1 --verify=URI',
       'list URI',
+      'bastion1 URI',
+      'bastion1 bastion1 --all',
+      'ssh URI',
+      'exec URI -- true',
+      'ssh-config',
+      'ssh-config URI',
+      'group add x bastion1',
+      'group add URI bastion1',
+      'group add x URI',
+      'group list',
+      'group remove URI',
       'remove bastion1',
       '--help',
     ];

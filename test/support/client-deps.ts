@@ -56,6 +56,10 @@ export interface World {
   refuses: boolean;
   wallMs: number;
   stdin: string;
+  /** Programs that were run: their words, and the variables that were added. */
+  readonly ran: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }[];
+  /** What the next one answers. */
+  programStatus: number;
 }
 
 export function testWorld(changes: Partial<World> = {}): World {
@@ -68,6 +72,8 @@ export function testWorld(changes: Partial<World> = {}): World {
     refuses: false,
     wallMs: TEN_SECONDS_IN,
     stdin: '',
+    ran: [],
+    programStatus: 0,
     ...changes,
   };
 }
@@ -115,6 +121,11 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
         }
       },
     },
+    self: ['knock-otp'],
+    runProgram: async (argv, env) => {
+      world.ran.push({ argv, env });
+      return world.programStatus;
+    },
     network: {
       resolve: async (_, family) => world.addresses.filter((each) => family === 0 || each.family === family),
       routeError: async ({ address }) => world.routeErrors.get(address),
@@ -127,8 +138,12 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
       probe: (_, _port, seen, signal) =>
         new Promise((resolve) => {
           if (world.refuses) seen.refused += 1;
-          if (isOpen()) return resolve(new Socket());
-          waiting.add(() => resolve(new Socket()));
+          const open = () => {
+            seen.rttMs = 10;
+            resolve(new Socket());
+          };
+          if (isOpen()) return open();
+          waiting.add(open);
           signal.addEventListener('abort', () => resolve(undefined), { once: true });
         }),
     },

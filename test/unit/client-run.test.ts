@@ -18,6 +18,8 @@ const PLAIN: readonly Case[] = [
   { argv: ['nobody'], why: 'no profile' },
   { argv: ['2001:db8::1'], why: 'an IPv6 address' },
   { argv: ['--proxy', 'nobody', '22'], why: "ssh's way, without a profile" },
+  { argv: ['--door', 'ssh', '--proxy', 'bastion1', '22'], why: 'the line of ssh-config' },
+  { argv: ['--door', 'nope', 'bastion1'], why: 'a door that there is not' },
   { argv: ['--proxy', 'bastion1', '0'], why: 'no port' },
   { argv: ['--proxy', 'bastion1', '99999'], why: 'no port either' },
 ];
@@ -28,6 +30,8 @@ const NOT_PLAIN: readonly Case[] = [
   { argv: [''], why: 'an empty word' },
   { argv: ['-v'], why: 'an option' },
   { argv: ['--'], why: 'the end of options' },
+  { argv: ['--door', 'ssh', '--door', 'ssh', 'bastion1'], why: 'a door twice' },
+  { argv: ['--door', 'ssh'], why: 'a door without a host' },
   { argv: ['bastion1', '-v'], why: 'a host with an option' },
   { argv: ['bastion1', '7000'], why: 'ports of the command line' },
   { argv: ['--proxy', 'show', '22'], why: 'a host called like a command' },

@@ -14,7 +14,7 @@ test('the single file carries the licence of each package that is in it', async 
     const file = join(folder, 'knock-otp.cjs');
     await bundleClient(root, file);
     const text = await readFile(file, 'utf8');
-    for (const name of ['@noble/hashes', '@otplib/core', 'commander', 'ora', 'ini', 'ipaddr.js', 'picocolors']) {
+    for (const name of ['@noble/hashes', '@otplib/core', 'commander', 'ini', 'ipaddr.js', 'picocolors']) {
       const { version } = JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')) as {
         version: string;
       };

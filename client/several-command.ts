@@ -1,0 +1,103 @@
+/** `knock-otp b1 b2 b3`, or the name of a group: the first host that opens, or with `--all` every one of them. */
+import { KnockError } from '../shared/errors.ts';
+import type { Deps } from './deps.ts';
+import type { HostOptions, Way } from './host-options.ts';
+import { describeEvent } from './knock.ts';
+import { startProgress } from './progress.ts';
+import { allOpen, closeAll, type FirstOpen, firstOpen, type HostListener } from './several.ts';
+import { print, say } from './talk.ts';
+import { type Found, findProfile, type Visit } from './visit.ts';
+import { errorJson, openingText, visitJson } from './visit-words.ts';
+
+type ProfileWay = Way & { readonly kind: 'profile' };
+
+/** @throws KnockError when no host opens, or with `--all` when one does not */
+export async function knockAtHosts(
+  hosts: readonly string[],
+  way: ProfileWay,
+  options: HostOptions,
+  deps: Deps,
+): Promise<void> {
+  if (way.families === 'both') throw new KnockError('USAGE', '--both goes with one host', { hint: 'choose -4 or -6' });
+  if (options.all === true) return await knockAtAll(hosts, way, options, deps);
+  const winner = await knockAtFirst(hosts, way, options, deps);
+  const [opening] = winner.openings;
+  if (way.proxyPort !== undefined && opening?.socket !== undefined) {
+    const { carry } = await import('./proxy.ts');
+    return carry(opening.socket, deps);
+  }
+  closeAll(winner);
+  if (options.json !== true && opening !== undefined) {
+    print(deps, openingText(winner.stored, winner.verifyPort, opening));
+  }
+}
+
+/** The host that opens first, with the connection that proved it. @throws KnockError when none does */
+export async function knockAtFirst(
+  hosts: readonly string[],
+  way: ProfileWay,
+  options: HostOptions,
+  deps: Deps,
+): Promise<Visit> {
+  const founds = await findAll(hosts, options, deps);
+  const { winner, errors } = await watched(hosts, options, deps, (listener) =>
+    firstOpen(founds, { ...options, ...way }, deps, listener),
+  );
+  if (options.json === true) print(deps, JSON.stringify(firstJson({ winner, errors })));
+  if (winner === undefined && hosts.length === 1 && errors[0] !== undefined) throw errors[0];
+  for (const { message } of errors) say(deps, message);
+  if (winner !== undefined) return winner;
+  throw noneOpen(hosts, errors);
+}
+
+async function knockAtAll(hosts: readonly string[], way: ProfileWay, options: HostOptions, deps: Deps): Promise<void> {
+  const founds = await findAll(hosts, options, deps);
+  const visits = await watched(hosts, options, deps, (listener) =>
+    allOpen(founds, { ...options, ...way }, deps, listener),
+  );
+  const errors = visits.flatMap((came) => came.errors);
+  if (options.json === true) {
+    print(deps, JSON.stringify({ ok: errors.length === 0, hosts: visits.map(visitJson) }));
+  } else {
+    for (const { stored, verifyPort, openings } of visits) {
+      for (const opening of openings) print(deps, openingText(stored, verifyPort, opening));
+    }
+  }
+  for (const { message } of errors) say(deps, message);
+  const closed = visits.filter((came) => came.errors.length > 0).map(({ stored }) => stored.name);
+  if (closed.length === 0) return;
+  throw new KnockError('DOOR_CLOSED', `${closed.length} of ${hosts.length} did not open: ${closed.join(', ')}`, {
+    hint: `see each of them with: knock-otp ${closed[0]} -v`,
+  });
+}
+
+/** All of them before anything is spent: a name that is mistyped must not wait until it is that host's turn. */
+async function findAll(hosts: readonly string[], options: HostOptions, deps: Deps): Promise<readonly Found[]> {
+  return await Promise.all(hosts.map((host) => findProfile(host, options.door, deps)));
+}
+
+async function watched<T>(
+  hosts: readonly string[],
+  options: HostOptions,
+  deps: Deps,
+  work: (listener: HostListener) => Promise<T>,
+): Promise<T> {
+  const progress = options.verbose === true ? undefined : startProgress(hosts.join(', '), deps.stderr, deps.env);
+  return await work((event, name) => {
+    if (options.verbose === true) say(deps, `${name}: ${describeEvent(event)}`);
+    progress?.update(event, name);
+  }).finally(() => progress?.stop());
+}
+
+function firstJson({ winner, errors }: FirstOpen): unknown {
+  return {
+    ok: winner !== undefined,
+    hosts: winner === undefined ? [] : [visitJson(winner)],
+    errors: errors.map(errorJson),
+  };
+}
+
+function noneOpen(hosts: readonly string[], errors: readonly KnockError[]): KnockError {
+  const hint = errors.find((error) => error.hint !== undefined)?.hint;
+  return new KnockError('DOOR_CLOSED', `none of ${hosts.join(', ')} opened`, hint === undefined ? {} : { hint });
+}

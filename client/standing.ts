@@ -1,0 +1,120 @@
+/**
+ * Before a factor is spent: does the door stand open already, or is another run of ours opening it? An open door is not
+ * knocked at again; a closed one answers nothing, so looking costs a time-out, and that must stay small.
+ *
+ *   never opened here, or long ago   no look: it costs nothing
+ *   opened within the last day       one look of a few round trips
+ *   another run has the turn         the port is watched until it opens or the turn is free
+ */
+import type { Socket } from 'node:net';
+import type { Edges } from './attempt.ts';
+import type { Address, ProbeSeen } from './deps.ts';
+import type { DoorMemory } from './last-success.ts';
+import type { Turn, Turns } from './turn.ts';
+
+export interface StandingQuestion {
+  readonly addresses: readonly [Address, ...Address[]];
+  readonly port: number;
+  readonly memory: DoorMemory;
+  readonly turns: Turns;
+  /** False for a door that lets one connection in for each knock: what is open there is another run's. */
+  readonly mayShare: boolean;
+  /** Milliseconds that all of it may take. */
+  readonly leftMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Called once, when another run has the turn. */
+  readonly onBusy: () => void;
+}
+
+export type Standing =
+  | { readonly kind: 'open'; readonly address: Address; readonly socket: Socket }
+  | { readonly kind: 'closed'; readonly turn: Turn }
+  /** Another run has the turn still. */
+  | { readonly kind: 'late' };
+
+/** After this nobody's grant lasts, as far as looking is worth its time. */
+const RECENT_MS = 24 * 3600 * 1000;
+
+/** Some round trips, for a path that has become slower; a SYN that is lost costs a factor, not an error. */
+const LOOK_ROUND_TRIPS = 3;
+const LOOK_EXTRA_MS = 20;
+const LEAST_LOOK_MS = 40;
+const MOST_LOOK_MS = 500;
+
+/** One turn of the event loop, in which sockets are read. */
+const ONE_TURN_MS = 5;
+
+/** How often a run that waits asks for the turn. */
+const POLL_MS = 50;
+
+export async function standing(question: StandingQuestion, edges: Edges): Promise<Standing> {
+  const { addresses, port, memory, turns, mayShare, leftMs, signal, onBusy } = question;
+  const { clock, network } = edges;
+  const last = await memory.last();
+  const [first] = addresses;
+  const address = addresses.find((each) => each.address === last?.address) ?? first;
+  const lookMs = Math.min(MOST_LOOK_MS, Math.max(LEAST_LOOK_MS, LOOK_ROUND_TRIPS * (last?.rttMs ?? 0) + LOOK_EXTRA_MS));
+
+  async function look(): Promise<Standing | undefined> {
+    const over = new AbortController();
+    const waiting = clock
+      .sleep(lookMs, over.signal)
+      // On a busy machine the answer may be here and not have been read: timers come first.
+      .then(() => clock.sleep(ONE_TURN_MS, over.signal))
+      .then(() => over.abort());
+    const socket = await network.probe(address, port, nobodyAsks(), over.signal);
+    over.abort();
+    await waiting;
+    return socket === undefined ? undefined : { kind: 'open', address, socket };
+  }
+
+  async function turnTaken(turn: Turn, mayBeOpen: boolean): Promise<Standing> {
+    const open = mayBeOpen ? await look() : undefined;
+    if (open === undefined) return { kind: 'closed', turn };
+    await turn.release();
+    return open;
+  }
+
+  // A time in the future is a clock that was set back: the look is cheap.
+  if (mayShare && last !== undefined && last.port === port && clock.wallMs() - last.atMs < RECENT_MS) {
+    const open = await look();
+    if (open !== undefined) return open;
+  }
+  const untilMs = clock.wallMs() + leftMs;
+  const free = await turns.take(untilMs);
+  if (free !== undefined) {
+    // A run that ended while we looked has written down that it came in.
+    const isNews = mayShare && (await memory.last())?.atMs !== last?.atMs;
+    return await turnTaken(free, isNews);
+  }
+  onBusy();
+  const over = new AbortController();
+  signal?.addEventListener('abort', () => over.abort(), { once: true });
+  const watched = mayShare ? network.probe(address, port, nobodyAsks(), over.signal) : undefined;
+  let opened = false;
+  const watching = watched?.then((socket) => {
+    opened = socket !== undefined;
+    over.abort();
+  });
+  const endMs = clock.monotonicMs() + leftMs;
+  let turn: Turn | undefined;
+  while (turn === undefined && !over.signal.aborted && clock.monotonicMs() < endMs) {
+    await clock.sleep(POLL_MS, over.signal);
+    if (!over.signal.aborted) turn = await turns.take(untilMs);
+  }
+  over.abort();
+  await watching;
+  const socket = await watched;
+  if (opened && socket !== undefined) {
+    await turn?.release();
+    return { kind: 'open', address, socket };
+  }
+  if (turn === undefined) return { kind: 'late' };
+  // The other run may have opened the door between our last SYN and the end of its turn.
+  return await turnTaken(turn, mayShare);
+}
+
+/** A closed port before the knock tells nothing about the knock. */
+function nobodyAsks(): ProbeSeen {
+  return { refused: 0, unreachable: 0 };
+}

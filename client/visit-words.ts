@@ -1,0 +1,38 @@
+/** What a visit came to, as a line or as JSON. */
+import type { KnockError } from '../shared/errors.ts';
+import type { Opening } from './knock.ts';
+import type { StoredProfile } from './profiles.ts';
+import type { Visit } from './visit.ts';
+
+export function openingText(
+  { name, profile }: StoredProfile,
+  verifyPort: number | undefined,
+  opening: Opening,
+): string {
+  const { address } = opening.address;
+  if (verifyPort === undefined) return `sent to ${name} (${address}), door ${profile.door}, not verified`;
+  const words = opening.factor === undefined ? 'already open' : 'open';
+  return `${words}: ${name} (${address}), door ${profile.door}, tcp/${verifyPort}`;
+}
+
+export function visitJson({ stored: { name, profile }, verifyPort, openings, errors }: Visit): unknown {
+  return {
+    name,
+    door: profile.door,
+    ok: errors.length === 0,
+    verified: verifyPort !== undefined,
+    ...(verifyPort === undefined ? {} : { service: `tcp/${verifyPort}` }),
+    openings: openings.map(({ address, factor, elapsedMs }) => ({
+      address: address.address,
+      family: address.family,
+      // Null when the door stood open and nothing was spent.
+      factor: factor ?? null,
+      elapsedMs: Math.round(elapsedMs),
+    })),
+    errors: errors.map(errorJson),
+  };
+}
+
+export function errorJson({ code, message, hint }: KnockError): unknown {
+  return { code, message, ...(hint === undefined ? {} : { hint }) };
+}

@@ -1,0 +1,114 @@
+/**
+ * One profile's door, knocked at with all that belongs to it: its used factors, what earlier runs saw, the turn among
+ * runs of the same moment. What comes of it is told by those who asked: host-command, several, exec-command.
+ */
+import { join } from 'node:path';
+import { KnockError } from '../shared/errors.ts';
+import type { Profile } from '../shared/profile-uri.ts';
+import type { Deps } from './deps.ts';
+import { type FactorLedger, factorLedger, ledgerName } from './factors.ts';
+import { type Families, type KnockEvent, knock, type Opening } from './knock.ts';
+import { doorMemory } from './last-success.ts';
+import { configFolder, profileStore, type StoredProfile } from './profiles.ts';
+import { say } from './talk.ts';
+import { turns } from './turn.ts';
+
+export interface Found {
+  readonly stored: StoredProfile;
+  readonly ledger: FactorLedger;
+}
+
+export interface VisitOptions {
+  readonly families: Families;
+  /** The port that the caller will connect to; it is the one to verify. */
+  readonly proxyPort?: number | undefined;
+  /** A port to try, false for none, undefined for the profile's own. */
+  readonly verify?: number | false | undefined;
+  /** Milliseconds between two knocks. */
+  readonly delay?: number | undefined;
+  /** Seconds. */
+  readonly timeout?: number | undefined;
+  /** Knock although the door stands open: its time begins anew. */
+  readonly again?: boolean | undefined;
+  readonly signal?: AbortSignal;
+}
+
+export interface Visit {
+  readonly stored: StoredProfile;
+  /** Undefined when nothing could be verified. */
+  readonly verifyPort: number | undefined;
+  readonly openings: readonly Opening[];
+  readonly errors: readonly KnockError[];
+}
+
+/** Of --timeout: room for the wait until a used step of 30 s is over, and for two factors. */
+const DEFAULT_TIMEOUT_S = 60;
+
+/** The profile that the user means, and its used factors. */
+export async function findProfile(host: string, door: string | undefined, deps: Deps): Promise<Found> {
+  const config = configFolder(deps.env, deps.owner.platform);
+  const stored = await profileStore(config, deps.owner).find(host, door);
+  return { stored, ledger: factorLedger(join(config, 'spent', ledgerName(stored.profile)), deps.owner) };
+}
+
+/** The port that shows whether the door is open; undefined when there is none or none is wanted. */
+export function verifyPortOf(profile: Profile, { proxyPort, verify }: VisitOptions): number | undefined {
+  return proxyPort ?? (verify === false ? undefined : (verify ?? tcpPortOf(profile)));
+}
+
+/** The first TCP port that the door opens. */
+export function tcpPortOf(profile: Profile): number | undefined {
+  return profile.services.find(({ protocol }) => protocol === 'tcp')?.port;
+}
+
+/** @throws KnockError USAGE before anything is spent */
+export async function visit(
+  { stored, ledger }: Found,
+  options: VisitOptions,
+  deps: Deps,
+  listener: (event: KnockEvent) => void,
+): Promise<Visit> {
+  const { profile, name } = stored;
+  refuseSlowness(profile, options.delay);
+  const verifyPort = verifyPortOf(profile, options);
+  if (options.verify !== false && verifyPort === undefined) {
+    say(deps, `the door "${profile.door}" opens no TCP port that could be tried: sending without verification`);
+  }
+  const { folder } = ledger;
+  const company = {
+    memory: doorMemory(folder, deps.owner),
+    turns: turns(folder, deps.owner, deps.clock),
+    mayShare: options.again !== true,
+  };
+  const results = await knock(
+    {
+      profile,
+      name,
+      target: profile.host ?? name,
+      families: options.families,
+      verifyPort,
+      gapMs: options.delay,
+      timeoutMs: (options.timeout ?? DEFAULT_TIMEOUT_S) * 1000,
+      company,
+      signal: options.signal,
+    },
+    ledger,
+    deps,
+    listener,
+  );
+  return {
+    stored,
+    verifyPort,
+    openings: results.filter((result): result is Opening => !(result instanceof KnockError)),
+    errors: results.filter((result) => result instanceof KnockError),
+  };
+}
+
+/** Before a factor is spent on a sequence that the server would give up on. */
+function refuseSlowness(profile: Profile, delayMs: number | undefined): void {
+  if (delayMs === undefined || delayMs * (profile.knocks - 1) < profile.seqTimeout * 1000) return;
+  const most = Math.floor((profile.seqTimeout * 1000 - 1) / (profile.knocks - 1));
+  throw new KnockError('USAGE', `--delay ${delayMs} is too long for ${profile.knocks} knocks`, {
+    hint: `the door "${profile.door}" wants them within ${profile.seqTimeout} s: at most --delay ${most}`,
+  });
+}
