@@ -16,10 +16,10 @@ const PROBER = fileURLToPath(new URL('./prober.ts', import.meta.url));
 
 /** Ports with an echo service behind them. */
 export const PORTS = [2201, 2202, 2203] as const;
-/** Per family: the server, and two clients. */
+/** Per family: the server, two clients, and one who is never let in: connection tracking remembers no port of his. */
 export const ADDRESSES = {
-  IPv4: { server: '10.77.0.1', clients: ['10.77.0.2', '10.77.0.3'] },
-  IPv6: { server: 'fd77::1', clients: ['fd77::2', 'fd77::3'] },
+  IPv4: { server: '10.77.0.1', clients: ['10.77.0.2', '10.77.0.3'], stranger: '10.77.0.4' },
+  IPv6: { server: 'fd77::1', clients: ['fd77::2', 'fd77::3'], stranger: 'fd77::4' },
 } as const;
 
 /** Long enough for a repeated SYN (1 s): a busy machine must not make an open door look shut. */
@@ -135,10 +135,10 @@ function layCable(pid: number): void {
   const inside = (...command: string[]) => execFileSync('nsenter', ['-t', `${pid}`, '-n', ...command]);
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
   execFileSync('ip', ['link', 'add', 'server', 'type', 'veth', 'peer', 'name', 'client', 'netns', `${pid}`]);
-  for (const { server, clients } of [ADDRESSES.IPv4, ADDRESSES.IPv6]) {
+  for (const { server, clients, stranger } of [ADDRESSES.IPv4, ADDRESSES.IPv6]) {
     const suffix = server.includes(':') ? ['/64', 'nodad'] : ['/24'];
     execFileSync('ip', ['addr', 'add', `${server}${suffix[0]}`, 'dev', 'server', ...suffix.slice(1)]);
-    for (const client of clients)
+    for (const client of [...clients, stranger])
       inside('ip', 'addr', 'add', `${client}${suffix[0]}`, 'dev', 'client', ...suffix.slice(1));
   }
   execFileSync('ip', ['link', 'set', 'server', 'up']);
