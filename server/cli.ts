@@ -15,6 +15,7 @@ import { type ConfigOptions, readConfig } from './config/read-config.ts';
 import { askDaemon, askIfRunning } from './control/ask.ts';
 import { isInBackground, runInBackground } from './daemonize.ts';
 import { enrolClient } from './enrol-client.ts';
+import { type ExplainFlags, explainFile } from './explain/explain-file.ts';
 import { addSequencesCommand } from './one-time/sequences-command.ts';
 import { describeReload, type ReloadReport } from './reload.ts';
 import { runDaemon } from './run.ts';
@@ -162,6 +163,16 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
       say(describeReload(report));
     },
   );
+
+  command('explain <file>', 'say for each packet of a capture file (pcap, pcapng) why a door opened, or did not')
+    .option('--at <time>', 'take the first packet as come at this time, instead of when the file says')
+    .option('--own <addresses>', "this host's addresses at that time, with commas (default: those it has now)")
+    .option('--json', 'print JSON, one object a line')
+    .action(async (path: string, _flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<FileOption & ExplainFlags>();
+      const server = await loadServer(fileOf(flags), overrides(flags));
+      await explainFile(path, server, flags, { print, say });
+    });
 
   addSequencesCommand(program.command('sequences'), say);
 

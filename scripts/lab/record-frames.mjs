@@ -22,8 +22,9 @@ capture.open('eth0', filter, 1 << 20, frame);
 let count = 0;
 capture.on('packet', (length) => {
   const record = Buffer.alloc(16);
-  record.writeUInt32LE(Math.floor(count / 1000), 0);
-  record.writeUInt32LE((count % 1000) * 1000, 4);
+  const now = Date.now();
+  record.writeUInt32LE(Math.floor(now / 1000), 0);
+  record.writeUInt32LE((now % 1000) * 1000, 4);
   record.writeUInt32LE(length, 8);
   record.writeUInt32LE(length, 12);
   count += 1;

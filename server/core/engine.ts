@@ -163,6 +163,11 @@ export class Engine {
     this.#live.enrol(enrolment, state);
   }
 
+  /** Something was spent that this engine has not seen used: what is in progress up to it is void. */
+  noteSpent(door: string, client: string, state: FactorState): void {
+    this.#live.spend(door, client, state);
+  }
+
   revoke(door: string, client: string): void {
     this.#live.revoke(door, client);
   }

@@ -1,0 +1,162 @@
+/** An explanation in words, those of the configuration: one line for a packet or a run of like ones, and the sum. */
+import type { ExplainedPacket } from './explain-capture.ts';
+import type { DoorSum, Summary } from './summary.ts';
+import type { ToldKnock, ToldOutcome } from './trace.ts';
+
+export interface Wording {
+  /** `would open`, or `opens`. */
+  readonly opens: string;
+  /** Seconds of a grant; undefined where nothing closes the door. */
+  readonly secondsOf: (door: string) => number | undefined;
+}
+
+interface Alike {
+  readonly kind: string;
+  readonly first: ExplainedPacket;
+  last: ExplainedPacket;
+  count: number;
+  /** The lines of the first few. */
+  readonly lines: string[];
+}
+
+/** Like packets beyond this many in a row become one line. */
+const MAX_ALIKE = 3;
+const STRAY = 'stray, or a first knock';
+
+/** Makes lines of packets as they come; runs of strays of one source, as in a sweep, become one line. */
+export class PacketLines {
+  readonly #print: (line: string) => void;
+  readonly #wording: Wording;
+  #alike: Alike | undefined;
+
+  constructor(print: (line: string) => void, wording: Wording) {
+    this.#print = print;
+    this.#wording = wording;
+  }
+
+  add(packet: ExplainedPacket): void {
+    const kind = kindOf(packet);
+    if (kind === undefined || kind !== this.#alike?.kind) this.flush();
+    if (kind === undefined) {
+      this.#print(describePacket(packet, this.#wording));
+      return;
+    }
+    this.#alike ??= { kind, first: packet, last: packet, count: 0, lines: [] };
+    this.#alike.count += 1;
+    this.#alike.last = packet;
+    if (this.#alike.lines.length < MAX_ALIKE) this.#alike.lines.push(describePacket(packet, this.#wording));
+  }
+
+  /** Says what was held back to see whether more like it follows. */
+  flush(): void {
+    if (this.#alike === undefined) return;
+    const { first, last, count: alike, lines } = this.#alike;
+    this.#alike = undefined;
+    if (alike <= MAX_ALIKE) for (const line of lines) this.#print(line);
+    else {
+      const from = first.source === undefined ? '' : `  ${first.source}`;
+      const what = first.ignored === undefined ? STRAY : `no knock: ${first.ignored}`;
+      this.#print(`#${first.number} to #${last.number}  ${timeOf(first)}${from}  ${alike} packets, each: ${what}`);
+    }
+  }
+}
+
+/** Undefined for what deserves a line of its own. */
+function kindOf(packet: ExplainedPacket): string | undefined {
+  if (packet.ignored !== undefined) return `${packet.source ?? ''} ${packet.ignored}`;
+  return 'knocks' in packet && packet.knocks.length === 0 && packet.outcomes.length === 0 ? packet.source : undefined;
+}
+
+export function describePacket(packet: ExplainedPacket, wording: Wording): string {
+  const head = `#${packet.number}  ${timeOf(packet)}`;
+  if (!('knocks' in packet)) {
+    const ends = packet.source === undefined ? '' : `  ${packet.source} to ${packet.destination}`;
+    return `${head}${ends}  no knock: ${packet.ignored}`;
+  }
+  const { source, destination, protocol, port, knocks, outcomes, ignored } = packet;
+  if (ignored !== undefined) return `${head}  ${source} to ${destination}  ${protocol}/${port}  no knock: ${ignored}`;
+  const told = knocks.map((knock) => describeKnock(knock, outcomes, wording));
+  // A sequence of a single knock is completed before any knock of it is told.
+  const alone = outcomes
+    .filter((outcome) => !knocks.some((knock) => isOf(outcome, knock)))
+    .map((outcome) => `${doorWords(outcome)}: ${describeOutcome(outcome, wording)}`);
+  return `${head}  ${source}  ${protocol}/${port}  ${[...told, ...alone].join('; ') || STRAY}`;
+}
+
+function isOf(outcome: ToldOutcome, { door, client, knock, of }: ToldKnock): boolean {
+  return outcome.door === door && outcome.client === client && knock === of;
+}
+
+function describeKnock(knock: ToldKnock, outcomes: readonly ToldOutcome[], wording: Wording): string {
+  const used = knock.spent ? ' of a sequence that was used' : '';
+  const which = knock.knock === 0 ? `a knock${used}` : `knock ${knock.knock} of ${knock.of}${used}`;
+  const strays = knock.strays > 0 ? `, ${knock.strays} of ${knock.maxStrays} strays` : '';
+  const after = knock.knock > 1 ? ` (${knock.seconds} s after the first${strays})` : '';
+  const outcome = outcomes.find((each) => isOf(each, knock));
+  const end = outcome === undefined ? '' : `: ${describeOutcome(outcome, wording)}`;
+  const lost = knock.lost === undefined ? '' : `; ${lostWords(knock)}`;
+  return `${which} at ${doorWords(knock)}${after}${end}${lost}`;
+}
+
+function lostWords({ lost, seqTimeout, maxStrays }: ToldKnock): string {
+  switch (lost) {
+    case 'slow':
+      return `too slow: earlier knocks are longer ago than seq_timeout, ${seqTimeout} s`;
+    case 'strays':
+      return `too many strays: earlier knocks lie behind more than ${maxStrays}`;
+    default:
+      return 'out of order: it does not follow the knocks before it';
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  replay: 'replay: this sequence, or a later one, is spent',
+  'outside-window': 'outside-window: this sequence is not valid at this time',
+  'clock-back': 'clock-back: the clock stands before a time already seen',
+};
+
+function describeOutcome({ door, opens, reason }: ToldOutcome, wording: Wording): string {
+  if (!opens) return reason === undefined ? 'refused' : `refused, ${REASONS[reason] ?? reason}`;
+  const seconds = wording.secondsOf(door);
+  return seconds === undefined ? wording.opens : `${wording.opens} for ${seconds} s`;
+}
+
+function doorWords({ door, client }: { readonly door: string; readonly client: string }): string {
+  return client === '' ? `door ${door}` : `door ${door}, client ${client}`;
+}
+
+function timeOf({ time }: ExplainedPacket): string {
+  return time.slice(11, 23);
+}
+
+export function describeSummary(summary: Summary, { opens }: Wording): readonly string[] {
+  const lines = [`${count(summary.packets, 'packet')}, ${summary.counted} counted, ${opens} ${times(summary.opened)}`];
+  for (const { source, counted, doors } of summary.sources) {
+    const nothing = doors.length === 0 ? ', none known to follow another knock' : '';
+    lines.push(`  ${source}: ${counted} counted${nothing}`);
+    for (const door of doors) lines.push(`    ${doorWords(door)}: ${doorSum(door, opens)}`);
+  }
+  if (summary.moreSources > 0) lines.push(`  packets of further sources: ${summary.moreSources}`);
+  for (const [reason, packets] of Object.entries(summary.ignored)) lines.push(`  no knock: ${reason}: ${packets}`);
+  return lines;
+}
+
+function doorSum({ best, of, opened, refused, lost }: DoorSum, word: string): string {
+  const parts = [
+    ...(opened > 0 ? [`${word} ${times(opened)}`] : []),
+    ...Object.entries(refused).map(([reason, number]) => `refused ${times(number)} (${reason})`),
+  ];
+  if (parts.length === 0) {
+    const why = { slow: 'too slow', strays: 'too many strays', order: 'out of order' };
+    parts.push(`at most ${best} of ${of} knocks together, ${lost === undefined ? 'the rest did not come' : why[lost]}`);
+  }
+  return parts.join(', ');
+}
+
+function times(number: number): string {
+  return number === 0 ? 'never' : number === 1 ? 'once' : `${number} times`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
