@@ -22,6 +22,7 @@ const PARAMETER_KEYS = [
   'window',
   'counter',
   'open',
+  'once',
   'host',
 ];
 

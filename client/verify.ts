@@ -13,8 +13,11 @@ import { codeOf } from './private-files.ts';
 /** Pauses between attempts; the last one repeats. */
 const PAUSES_MS: readonly number[] = [20, 40, 80, 160, 320, 500];
 
-/** An attempt without an answer is closed after this: longer than a satellite's round trip, a few sockets at a time. */
-const ATTEMPT_MS = 3000;
+/**
+ * An attempt without an answer is closed after this: longer than a satellite's round trip, a few sockets at a time. Not
+ * at 3 s, when the kernel repeats its SYN for the second time: where a door lets one connection in, that SYN could be it.
+ */
+const ATTEMPT_MS = 2800;
 
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN']);
 

@@ -51,9 +51,28 @@ export async function findProfile(host: string, door: string | undefined, deps: 
   return { stored, ledger: factorLedger(join(config, 'spent', ledgerName(stored.profile)), deps.owner) };
 }
 
-/** The port that shows whether the door is open; undefined when there is none or none is wanted. */
+/**
+ * The port that shows whether the door is open; undefined when there is none or none is wanted.
+ * @throws KnockError USAGE when the user asks for the one connection that a knock is for to be used up
+ */
 export function verifyPortOf(profile: Profile, { proxyPort, verify }: VisitOptions): number | undefined {
-  return proxyPort ?? (verify === false ? undefined : (verify ?? tcpPortOf(profile)));
+  if (proxyPort !== undefined || verify === false) return proxyPort;
+  if (profile.opensOnce !== true) return verify ?? tcpPortOf(profile);
+  const isService = profile.services.some(({ protocol, port }) => protocol === 'tcp' && port === verify);
+  if (!isService) return verify;
+  throw new KnockError(
+    'USAGE',
+    `--verify ${verify} would use up the one connection that the door "${profile.door}" lets in`,
+    {
+      hint: `leave it out, or let the connection that is tried be yours: knock-otp --proxy HOST ${verify}`,
+    },
+  );
+}
+
+function whyUnverified({ door, opensOnce }: Profile): string {
+  return opensOnce === true
+    ? `the door "${door}" lets one connection in, which is left for you: sending without verification`
+    : `the door "${door}" opens no TCP port that could be tried: sending without verification`;
 }
 
 /** The first TCP port that the door opens. */
@@ -72,13 +91,14 @@ export async function visit(
   refuseSlowness(profile, options.delay);
   const verifyPort = verifyPortOf(profile, options);
   if (options.verify !== false && verifyPort === undefined) {
-    say(deps, `the door "${profile.door}" opens no TCP port that could be tried: sending without verification`);
+    say(deps, whyUnverified(profile));
   }
   const { folder } = ledger;
   const company = {
     memory: doorMemory(folder, deps.owner),
     turns: turns(folder, deps.owner, deps.clock),
-    mayShare: options.again !== true,
+    // The one connection of a door that opens once is nobody else's, and no probe's.
+    mayShare: options.again !== true && profile.opensOnce !== true,
   };
   const results = await knock(
     {

@@ -9,10 +9,11 @@ import type { Clock } from './clock.ts';
 import type { Admission, Engine } from './core/engine.ts';
 import type { Grant } from './core/grants.ts';
 import { formatProblemOf } from './error-text.ts';
-import { type ActionDoor, type Firewall, hasClose } from './firewall/firewall.ts';
+import { type ActionDoor, type Firewall, hasClose, opensOnce } from './firewall/firewall.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import type { KnockdWords } from './knockd-words.ts';
 import type { Log, LogFields } from './log.ts';
+import { isUsedUp } from './once-watch.ts';
 import type { Store } from './store/store.ts';
 import type { Turnstile } from './turnstile.ts';
 
@@ -113,6 +114,22 @@ export class Admissions {
     this.closeNow(grants);
   }
 
+  /** Grants that have let their one connection in. One that was renewed since is another grant, and stays. */
+  endUsed(grants: readonly Grant[]): void {
+    const { engine, log } = this.#deps;
+    for (const grant of grants) {
+      if (engine.grants.get(grant.door, grant.source) !== grant || this.#openedBy.has(keyOf(grant))) continue;
+      engine.grants.remove(grant.door, grant.source);
+      log.info('used', { door: grant.door, source: formatAddress(grant.source), client: grant.client });
+      this.#enqueue(grant, async () => {
+        const door = this.#deps.doorOf(grant.door);
+        // A knock that came meanwhile has a grant of its own, in the kernel and in the journal.
+        if (door !== undefined && engine.grants.get(grant.door, grant.source) === undefined)
+          await this.#undo(door, grant);
+      });
+    }
+  }
+
   /** Tries again to write spends that could not be written. True when nothing is left unwritten. */
   async retryUnwritten(): Promise<boolean> {
     const waiting = this.#unwritten;
@@ -154,6 +171,8 @@ export class Admissions {
     }
     // What has no stop command has nothing to close: no grant is kept, and each knock runs the start command, as in knockd.
     const closes = hasClose(door.action, admission.source);
+    const present = engine.grants.get(admission.door, admission.source);
+    if (present !== undefined && opensOnce(door.action) && (await isUsedUp(firewall, present))) this.endUsed([present]);
     try {
       await this.#spend(admission, closes ? engine.planGrant(admission, clock.now()) : undefined);
     } catch (error) {
@@ -172,7 +191,7 @@ export class Admissions {
     } catch (error) {
       this.failed += 1;
       log.error('not opened: the door did not move', { ...fields, reason: formatProblemOf(error) });
-      await this.#abandon(door, grant);
+      await this.#undo(door, grant);
       return;
     }
     this.opened += 1;
@@ -231,12 +250,12 @@ export class Admissions {
     if (grant !== undefined) await store.journal(grant);
   }
 
-  /** After a failed opening: whatever may have been half done is undone once, and the grant forgotten. */
-  async #abandon(door: ActionDoor, grant: Grant): Promise<void> {
+  /** After a failed opening, or a used one: whatever may have been half done is undone once, and the grant forgotten. */
+  async #undo(door: ActionDoor, grant: Grant): Promise<void> {
     const { engine, store, firewall, log } = this.#deps;
     const fields = { door: door.name, source: formatAddress(grant.source) };
     await firewall.close(door, grant.source).catch((error: unknown) => {
-      log.warn('closing after a failed opening failed too', { ...fields, reason: formatProblemOf(error) });
+      log.warn('closing, to be sure, failed', { ...fields, reason: formatProblemOf(error) });
     });
     engine.grants.remove(door.name, grant.source);
     await store.closeGrant(door.name, grant.source).catch((error: unknown) => {

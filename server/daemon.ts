@@ -20,6 +20,7 @@ import { GuardWatch } from './guard-watch.ts';
 import { KnockdWords } from './knockd-words.ts';
 import type { Log } from './log.ts';
 import { createLogLimit } from './log-limit.ts';
+import { OnceWatch } from './once-watch.ts';
 import { ConfigReload, type ReloadReport, staticLine } from './reload.ts';
 import { restoreGrants } from './restore.ts';
 import { Rotation } from './rotation.ts';
@@ -79,6 +80,7 @@ export class Daemon {
   #closeTimer: NodeJS.Timeout | undefined;
   readonly #rotation: Rotation;
   readonly #clockWatch: ClockWatch;
+  readonly #onceWatch: OnceWatch;
   #guard: GuardWatch | undefined;
   #nextSpendRetryMs = 0;
   #arrivals = 0;
@@ -109,6 +111,12 @@ export class Daemon {
     this.#clients = new EnrolledClients({ ...deps, engine, admissions, doors });
     const clients = this.#clients;
     this.#reload = new ConfigReload({ ...deps, engine, admissions, turnstile, clients, current: this.#current });
+    this.#onceWatch = new OnceWatch({
+      ...deps,
+      grants: engine.grants,
+      doors,
+      onUsed: (grants) => admissions.endUsed(grants),
+    });
     this.#startedAt = deps.clock.now().wallMs;
   }
 
@@ -124,6 +132,7 @@ export class Daemon {
     for (const door of config.doors) if (door.kind === 'static') this.setLines(door.name, staticLine(door));
     const openings = await restoreGrants(stored.grants, this.#engine, { clock, config, firewall, store, log });
     await firewall.prepare(config.doors, openings);
+    await this.#onceWatch.look();
     this.#guard = new GuardWatch({
       ...this.#deps,
       doors: () => this.#current.config.doors,
@@ -195,6 +204,12 @@ export class Daemon {
     await this.#clockWatch.accept(this.#deps.clock.now().wallMs);
   }
 
+  /** What {@link status} says once grants that were used this moment are gone from it. */
+  async freshStatus(): Promise<Status> {
+    await this.#onceWatch.look();
+    return this.status();
+  }
+
   status(): Status {
     const { version, clock } = this.#deps;
     const { config } = this.#current;
@@ -264,6 +279,7 @@ export class Daemon {
     for (const { key, suppressed } of this.#stages.drain(monoMs))
       log.info('more knocks', { kind: key, lines: suppressed });
     this.#guard?.onTick();
+    void this.#onceWatch.look();
     if (this.#admissions.unwrittenSpends > 0 && monoMs >= this.#nextSpendRetryMs) {
       this.#nextSpendRetryMs = monoMs + 5 * TICK_MS;
       void this.#admissions.retryUnwritten();

@@ -6,7 +6,7 @@ import { KnockError } from '../shared/errors.ts';
 import { formatProfileUri } from '../shared/profile-uri.ts';
 import { generateSecret, writeClient } from './config/client-writes.ts';
 import type { DerivedDoor, ServerConfig } from './config/config.ts';
-import { servicesOf } from './firewall/firewall.ts';
+import { opensOnce, servicesOf } from './firewall/firewall.ts';
 
 export interface EnrolOptions {
   readonly name: string;
@@ -42,6 +42,7 @@ export async function enrolClient(
     counter: 0,
     seqTimeout: Math.max(1, Math.floor(policy.seqTimeoutMs / 1000)),
     services: servicesOf(door.action),
+    ...(opensOnce(door.action) ? { opensOnce: true } : {}),
   });
   await writeClient(config, { client: name, door: door.name, secret, replace });
   return uri;

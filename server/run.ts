@@ -181,7 +181,7 @@ function fileDoorsOf({ doors }: ServerConfig): readonly OneTimeDoor[] {
 async function handle(daemon: Daemon, reloads: ReloadRequests, request: Request): Promise<unknown> {
   switch (request) {
     case 'status':
-      return daemon.status();
+      return await daemon.freshStatus();
     case 'reload-clients':
       return await daemon.reloadClients();
     case 'reload':

@@ -49,6 +49,8 @@ export interface Profile {
   readonly seqTimeout: number;
   /** What to verify after the knock; empty when the door runs a command. */
   readonly services: readonly Service[];
+  /** The door lets one connection in for each knock: to try a service is to use that up. */
+  readonly opensOnce?: boolean;
 }
 
 /** A name that may stand in files, sets and URIs: servers, doors and clients. */
@@ -102,6 +104,7 @@ export function formatProfileUri(profile: Profile): string {
     all.set('window', `${profile.window}`);
   } else all.set('counter', `${profile.counter}`);
   if (profile.services.length > 0) all.set('open', profile.services.map(formatService).join(','));
+  if (profile.opensOnce === true) all.set('once', 'yes');
   if (profile.host !== undefined) all.set('host', profile.host);
   return `${standard.slice(0, standard.indexOf('?'))}?${all}`;
 }
@@ -145,6 +148,7 @@ export function parseProfileUri(uri: string): Profile {
     counter: mode === 'hotp' ? integer(query, 'counter', 0, Number.MAX_SAFE_INTEGER) : 0,
     seqTimeout: integer(query, 'timeout', 1, 3600),
     services: services(query.get('open') ?? ''),
+    ...(query.get('once') !== null && oneOf(query, 'once', ['yes', 'no']) === 'yes' ? { opensOnce: true } : {}),
   };
   if (countAllowedPorts(range, exclude) < profile.knocks) throw invalid('fewer ports than knocks', 'parameter "ports"');
   return profile;

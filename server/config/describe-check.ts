@@ -4,7 +4,7 @@ import { formatProblem } from '../../shared/errors.ts';
 import { ASSUMED_RANDOM_PACKETS_PER_SECOND } from '../../shared/odds.ts';
 import { formatService } from '../../shared/profile-uri.ts';
 import { ANY_PACKET, OPENING_PACKETS, type TcpFlagRule, tcpFlagBits } from '../core/door.ts';
-import { type DoorAction, hasAnyClose } from '../firewall/firewall.ts';
+import { type DoorAction, hasAnyClose, opensOnce } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, DerivedDoor, WrittenDoor } from './config.ts';
 import { enrolmentsAt, type LoadedServer } from './load-server.ts';
 import { doorBudget, staticPairs, writtenBudget } from './stray-budget.ts';
@@ -159,7 +159,10 @@ function writtenReport(door: WrittenDoor, file: SequencesFile | undefined): Writ
 }
 
 function formatAction(action: DoorAction): string {
-  if ('services' in action) return `${action.kind} ${action.services.map(formatService).join(', ')}`;
+  if ('services' in action) {
+    const once = opensOnce(action) ? ' once' : '';
+    return `${action.kind} ${action.services.map(formatService).join(', ')}${once}`;
+  }
   if (action.kind === 'command') return 'command';
   return [action.kind, action.service, ...(action.file === undefined ? [] : [action.file])].join(' ');
 }

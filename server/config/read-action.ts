@@ -13,7 +13,7 @@ const COMMAND_KEYS = [...COMMANDS, 'shell', 'run_as'] as const;
 
 /** Undefined when there is none that could be carried out, and a problem says why. */
 export function readAction(reader: DoorReader): DoorAction | undefined {
-  const opened = reader.open('open');
+  const opened = readOpen(reader);
   const shell = reader.switch('shell');
   const runAs = reader.user('run_as');
   const [start, start6, stop, stop6] = COMMANDS.map((key) => reader.command(key));
@@ -40,6 +40,17 @@ export function readAction(reader: DoorReader): DoorAction | undefined {
     ...(shell ? { shell } : {}),
     ...(runAs === undefined ? {} : { runAs }),
   };
+}
+
+function readOpen(reader: DoorReader): DoorAction | undefined {
+  const opened = reader.open('open');
+  if (!reader.switch('open_once')) return opened;
+  if (opened?.kind === 'nftables') return { ...opened, once: true };
+  if (opened !== undefined || !reader.has('open')) {
+    const message = 'only nftables can let one connection in and close behind it';
+    reader.problem('open_once', message, 'write open = nftables tcp/22, or take open_once out');
+  }
+  return opened;
 }
 
 function checkCommand(reader: DoorReader, key: CommandKey, shell: boolean): void {

@@ -133,6 +133,11 @@ export const doorKeys = {
     otherwise: 'none; a door has this or `start_command`',
     doc: 'what a firewall hides and opens to the one who knocked',
   },
+  open_once: {
+    type: 'switch',
+    default: 'no',
+    doc: 'a grant admits one new connection and is over; nftables only',
+  },
   start_command: { type: 'command', aliases: ['command'], otherwise: 'none', doc: 'what to run to open' },
   start_command_6: {
     type: 'command',

@@ -4,7 +4,7 @@
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
-import type { ActionDoor, DoorAction, Firewall, Opening } from './firewall.ts';
+import type { ActionDoor, DoorAction, Firewall, Opening, Place } from './firewall.ts';
 
 export type ActionKind = DoorAction['kind'];
 
@@ -56,6 +56,11 @@ export class DoorsFirewall implements Firewall {
 
   async list(): Promise<readonly Opening[]> {
     const lists = await Promise.all(this.#used.map((kind) => this.#of(kind).list()));
+    return lists.flat();
+  }
+
+  async usedUp(): Promise<readonly Place[]> {
+    const lists = await Promise.all(this.#used.map((kind) => this.#of(kind).usedUp?.() ?? []));
     return lists.flat();
   }
 

@@ -11,7 +11,12 @@ export type ServiceKind = (typeof SERVICE_KINDS)[number];
 
 /** What a door does when it opens. */
 export type DoorAction =
-  | { readonly kind: ServiceKind; readonly services: readonly Service[] }
+  | {
+      readonly kind: ServiceKind;
+      readonly services: readonly Service[];
+      /** A grant admits one new connection; nftables alone can do that. */
+      readonly once?: boolean;
+    }
   | {
       readonly kind: 'hosts.allow';
       /** A daemon's name as TCP Wrappers knows it. */
@@ -69,9 +74,17 @@ export interface ActionDoor {
   readonly action: DoorAction;
 }
 
-export interface Opening {
+/** Whether a grant of the door is for one connection. */
+export function opensOnce(action: DoorAction): boolean {
+  return 'once' in action && action.once === true;
+}
+
+export interface Place {
   readonly door: string;
   readonly source: AddressKey;
+}
+
+export interface Opening extends Place {
   /** Milliseconds until it ends by itself where the backend can do that. */
   readonly remainingMs: number;
 }
@@ -83,7 +96,10 @@ export interface Firewall {
    * and end by themselves (nftables sets).
    */
   openingsPersist(action: DoorAction): boolean;
-  /** Makes `doors` closed to everyone but `openings`, in one step: there is no moment when a door stands open between. */
+  /**
+   * Makes `doors` closed to everyone but `openings`, in one step: there is no moment when a door stands open between. At
+   * doors that open once, openings that were used, or of which nobody knows, are left out: see {@link usedUp}.
+   */
   prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void>;
   /** Lets the source in for `durationMs` from now; on a source that is in already, that is the new end. */
   open(door: ActionDoor, source: AddressKey, durationMs: number): Promise<void>;
@@ -91,6 +107,8 @@ export interface Firewall {
   close(door: ActionDoor, source: AddressKey): Promise<void>;
   /** What the backend holds to be open now, where it can tell. */
   list(): Promise<readonly Opening[]>;
+  /** Openings that let one connection in and have done so, or were left out by `prepare`; until they are closed. */
+  usedUp?(): Promise<readonly Place[]>;
   /**
    * Whether what `prepare` built is still there, whole: false when somebody flushed the ruleset, say, which leaves the
    * doors open to everyone until `prepare` is called again. Cheap enough to ask every second. Never rejects: a backend

@@ -10,39 +10,15 @@
  */
 import { type AddressKey, addressKey, formatAddress, isIpv4 } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
-import { NAME_PATTERN, type Service } from '../../shared/profile-uri.ts';
+import { NAME_PATTERN } from '../../shared/profile-uri.ts';
 import type { Opening } from './firewall.ts';
+import { type GuardedDoor, guardRules, usedSetText } from './nft-guard-rules.ts';
+import { type Family, parseSetName, setName } from './nft-sets.ts';
 import { OLDER_SESSION_SECONDS, type OlderSession } from './older-sessions.ts';
 
 const TABLE = 'inet knock_otp';
 /** No name of a door's set: those begin with v4_ or v6_. */
 const OLDER_SET = 'older';
-
-/** A door as this table guards it. */
-export interface GuardedDoor {
-  readonly name: string;
-  readonly services: readonly Service[];
-}
-
-type Family = 4 | 6;
-
-/**
- * `v4_` and the door's name, everything but letters and digits as `_` and two hex digits: injective, no keyword of nft,
- * and 195 characters for the longest name where the kernel takes 255.
- */
-export function setName(door: string, family: Family): string {
-  const encoded = door.replaceAll(/[^A-Za-z0-9]/g, (character) => `_${character.charCodeAt(0).toString(16)}`);
-  return `v${family}_${encoded}`;
-}
-
-/** The door and family of one of our sets; undefined for any other name. */
-export function parseSetName(set: string): { door: string; family: Family } | undefined {
-  const door = set
-    .slice(3)
-    .replaceAll(/_([0-9a-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  const family = set.startsWith('v4_') ? 4 : 6;
-  return NAME_PATTERN.test(door) && setName(door, family) === set ? { door, family } : undefined;
-}
 
 /** Takes the table away, whether it is there or not. */
 export const REMOVE_SCRIPT = `add table ${TABLE}\ndelete table ${TABLE}\n`;
@@ -60,7 +36,7 @@ export function tableScript(
 ): string {
   checkDoors(doors);
   if (doors.length === 0) return REMOVE_SCRIPT;
-  const sets = doors.flatMap((door) => [setText(door.name, 4, openings), setText(door.name, 6, openings)]);
+  const sets = doors.flatMap((door) => [setText(door, 4, openings), setText(door, 6, openings)]);
   const guard = [
     'type filter hook input priority filter - 10; policy accept;',
     ...(loopbackToo ? [] : ['iif lo accept']),
@@ -77,7 +53,8 @@ export function tableScript(
     const type = `type ${address} . inet_service . ${address} . inet_service; flags timeout;`;
     return `set ${OLDER_SET}${family} { ${type}${elementsText(olderOf(older, family))} }`;
   });
-  return [REMOVE_SCRIPT, `table ${TABLE} {`, ...sets, ...olderSets, 'chain guard {', ...guard, '}', '}', ''].join('\n');
+  const allSets = [...sets, ...olderSets, ...usedSetText(doors)];
+  return [REMOVE_SCRIPT, `table ${TABLE} {`, ...allSets, 'chain guard {', ...guard, '}', '}', ''].join('\n');
 }
 
 /** Adds sessions that were there before the table was, but not yet in the listing that it was built from. */
@@ -106,6 +83,11 @@ export function closeScript(door: string, source: AddressKey): string {
   return `add element ${set} { ${address} timeout 60s }\ndelete element ${set} { ${address} }\n`;
 }
 
+/** Takes an opening away; refused where it is not there (any more). */
+export function takeScript(door: string, source: AddressKey): string {
+  return `delete element ${setOf(door, source)} { ${elementOf(source)} }\n`;
+}
+
 export const LIST_SCRIPT = `list table ${TABLE}\n`;
 
 /** The openings in the JSON form of LIST_SCRIPT. nft counts whole seconds there; an element without end has Infinity. */
@@ -119,27 +101,14 @@ export function parseOpenings(json: string): readonly Opening[] {
   });
 }
 
-function guardRules(doors: readonly GuardedDoor[]): readonly string[] {
-  // A service of several doors is open to whoever is in one of their sets, so each service has one rule for all of them.
-  const doorsOf = new Map<string, Set<string>>();
-  for (const door of doors) {
-    for (const { protocol, port } of door.services) {
-      const match = `${protocol} dport ${port}`;
-      doorsOf.set(match, (doorsOf.get(match) ?? new Set()).add(door.name));
-    }
-  }
-  return [...doorsOf].flatMap(([match, names]) => [
-    `${match} ${[...names].map((name) => `ip saddr != @${setName(name, 4)}`).join(' ')} drop`,
-    `${match} ${[...names].map((name) => `ip6 saddr != @${setName(name, 6)}`).join(' ')} drop`,
-  ]);
-}
-
-function setText(door: string, family: Family, openings: readonly Opening[]): string {
+function setText({ name, once }: GuardedDoor, family: Family, openings: readonly Opening[]): string {
   const elements = openings
-    .filter((opening) => opening.door === door && isIpv4(opening.source) === (family === 4) && opening.remainingMs > 0)
+    .filter((opening) => opening.door === name && isIpv4(opening.source) === (family === 4) && opening.remainingMs > 0)
     .map(({ source, remainingMs }) => `${elementOf(source)} timeout ${timeoutText(remainingMs)}`);
   const type = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
-  return `set ${setName(door, family)} { type ${type}; flags timeout;${elementsText(elements)} }`;
+  // `dynamic`: packets change the set too.
+  const flags = once ? 'dynamic,timeout' : 'timeout';
+  return `set ${setName(name, family)} { type ${type}; flags ${flags};${elementsText(elements)} }`;
 }
 
 function elementsText(elements: readonly string[]): string {

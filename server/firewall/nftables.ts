@@ -13,20 +13,25 @@
  * and no event tells us. Two things mend it: `guardStands`, which the daemon asks on a timer, compares the table with what
  * `prepare` saw; and any verb that the kernel refuses rebuilds the whole table from what is remembered here, because on
  * an intact table none can fail. Only when that fails too does the verb reject.
+ *
+ * What lets one connection in (`once`) is the kernel's to know: it may have been used since we looked. So a new table gets
+ * such an opening only if it could be taken out of the old one. Where there is no old one it has been used or nobody
+ * knows, and it is not given again.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
-import type { ActionDoor, DoorAction, Firewall, Opening } from './firewall.ts';
+import type { ActionDoor, DoorAction, Firewall, Opening, Place } from './firewall.ts';
+import type { GuardedDoor } from './nft-guard-rules.ts';
 import type { NftRunner } from './nft-runner.ts';
 import {
   closeScript,
-  type GuardedDoor,
   LIST_SCRIPT,
   olderScript,
   openScript,
   parseOpenings,
   REMOVE_SCRIPT,
   tableScript,
+  takeScript,
 } from './nft-script.ts';
 import { type OlderSession, olderSessions } from './older-sessions.ts';
 
@@ -37,11 +42,12 @@ export interface NftablesOptions {
   readonly now?: () => number;
 }
 
-interface Remembered {
-  readonly door: string;
-  readonly source: AddressKey;
+interface Remembered extends Place {
   readonly end: number;
 }
+
+/** A grant that is about to end is not said to be used: the kernel's clock and ours need not agree to the millisecond. */
+const END_MARGIN_MS = 1000;
 
 export class NftablesFirewall implements Firewall {
   readonly #runner: NftRunner;
@@ -82,7 +88,7 @@ export class NftablesFirewall implements Firewall {
       const before = this.#remembered.get(keyOf(door.name, source));
       this.#remember(door.name, source, durationMs);
       try {
-        await this.#run(script);
+        await this.#run(script, keyOf(door.name, source));
       } catch (error) {
         this.#remembered.delete(keyOf(door.name, source));
         // A killed nft may have got its transaction through. An extension that failed leaves what was granted before.
@@ -108,6 +114,17 @@ export class NftablesFirewall implements Firewall {
     });
   }
 
+  usedUp(): Promise<readonly Place[]> {
+    return this.#inTurn(async () => {
+      const once = [...this.#remembered.values()].filter(({ door }) => this.#isOnce(door));
+      if (once.length === 0) return [];
+      const listed = parseOpenings(await this.#runner.list(LIST_SCRIPT, 'json'));
+      const present = new Set(listed.map(({ door, source }) => keyOf(door, source)));
+      const now = this.#now();
+      return once.filter(({ door, source, end }) => end - now > END_MARGIN_MS && !present.has(keyOf(door, source)));
+    });
+  }
+
   guardStands(): Promise<boolean> {
     return this.#inTurn(async () => {
       if (this.#doors === undefined) return false;
@@ -124,26 +141,59 @@ export class NftablesFirewall implements Firewall {
     });
   }
 
-  async #run(script: string): Promise<void> {
+  /** `given`: the opening that the script adds. */
+  async #run(script: string, given?: string): Promise<void> {
     try {
       await this.#runner.run(script);
     } catch (refused) {
       if (this.#doors === undefined) throw refused;
-      await this.#build(this.#doors, this.#rememberedOpenings());
+      await this.#build(this.#doors, this.#rememberedOpenings(), given);
     }
   }
 
-  async #build(doors: readonly GuardedDoor[], openings: readonly Opening[]): Promise<void> {
+  async #build(doors: readonly GuardedDoor[], wanted: readonly Opening[], given?: string): Promise<void> {
     const ports = new Set(
       doors.flatMap(({ services }) => services.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => port)),
     );
     const before = await olderSessions(ports);
-    await this.#runner.run(tableScript(doors, openings, before, this.#loopbackToo));
+    // At the last moment: whoever comes between has to send his SYN again.
+    const taken: Opening[] = [];
+    const openings: Opening[] = [];
+    for (const opening of wanted) {
+      const isOnce = doors.some(({ name, once }) => once && name === opening.door);
+      const isGiven = keyOf(opening.door, opening.source) === given;
+      if (isOnce && !isGiven && !(await this.#take(opening))) continue;
+      if (isOnce && !isGiven) taken.push(opening);
+      openings.push(opening);
+    }
+    try {
+      await this.#runner.run(tableScript(doors, openings, before, this.#loopbackToo));
+    } catch (error) {
+      // The old table stands, where there is one.
+      for (const { door, source, remainingMs } of taken) {
+        await this.#runner.run(openScript(door, source, remainingMs)).catch(() => undefined);
+      }
+      throw error;
+    }
     this.#doors = doors;
     const late = lateSessions(before, await olderSessions(ports));
     // The table stands: a script that fails now costs the newest sessions a stall, not the doors their guard.
     if (late.length > 0) await this.#runner.run(olderScript(late)).catch(() => undefined);
     this.#layout = doors.length === 0 ? '' : await this.#runner.list(LIST_SCRIPT, 'layout');
+  }
+
+  /** False when it was not there. */
+  async #take({ door, source }: Opening): Promise<boolean> {
+    try {
+      await this.#runner.run(takeScript(door, source));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #isOnce(door: string): boolean {
+    return this.#doors?.some(({ name, once }) => once && name === door) === true;
   }
 
   /** One verb after the other: a rebuild in the midst of another verb would undo it. */
@@ -188,5 +238,5 @@ function guardedDoor(door: ActionDoor): GuardedDoor {
   if (door.action.kind !== 'nftables') {
     throw new KnockError('FIREWALL', `door "${door.name}" opens by ${door.action.kind}, not by nftables`);
   }
-  return { name: door.name, services: door.action.services };
+  return { name: door.name, services: door.action.services, once: door.action.once === true };
 }

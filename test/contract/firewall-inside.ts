@@ -7,8 +7,10 @@ import { NftProcess } from '../../server/firewall/nft-process.ts';
 import type { NftRunner } from '../../server/firewall/nft-runner.ts';
 import { NftablesFirewall } from '../../server/firewall/nftables.ts';
 import { FirewallWorld, nft, PORTS } from '../support/firewall-world.ts';
+import { hasPatience } from '../support/inside-namespaces.ts';
 import { type FirewallUnderTest, firewallContract } from './firewall.ts';
 import { nftablesTests } from './firewall-nftables.ts';
+import { onceTests } from './firewall-once.ts';
 
 let world: FirewallWorld | undefined;
 before(async () => {
@@ -31,6 +33,8 @@ for (const runner of runners) {
     reset: () => void nft('flush ruleset'),
   });
   nftablesTests(theWorld, runner);
+  // Its scripts are the same text; what differs, the rest of the suite shows.
+  if (runner === runners[0] || hasPatience()) onceTests(theWorld, runner);
 }
 
 /** What an administrator without our backend would write: his own rules, and commands that change his own sets. */

@@ -57,6 +57,7 @@ export const profileArbitrary: fc.Arbitrary<Profile> = fc
     window: fc.integer({ min: 0, max: 99 }),
     counter: factorArbitrary,
     seqTimeout: fc.integer({ min: 1, max: 3600 }),
+    opensOnce: fc.boolean(),
     services: fc.array(
       fc.record(
         { protocol: fc.constantFrom('tcp' as const, 'udp' as const), port: portArbitrary },
@@ -67,9 +68,10 @@ export const profileArbitrary: fc.Arbitrary<Profile> = fc
       },
     ),
   })
-  .map(({ shape, host, step, window, counter, ...rest }) => ({
+  .map(({ shape, host, opensOnce, step, window, counter, ...rest }) => ({
     ...rest,
     ...(host === undefined ? {} : { host }),
+    ...(opensOnce ? { opensOnce } : {}),
     knocks: shape.knocks,
     protocols: shape.protocols,
     range: parsePortRanges(shape.ports),

@@ -8,7 +8,7 @@ import type { CaptureStatus } from '../../server/capture/capture.ts';
 import type { ConfiguredDoor, ServerConfig } from '../../server/config/config.ts';
 import { type DoorPolicy, type Enrolment, TCP_SYN } from '../../server/core/door.ts';
 import { Daemon } from '../../server/daemon.ts';
-import type { ActionDoor, Firewall, Opening } from '../../server/firewall/firewall.ts';
+import type { ActionDoor, Firewall, Opening, Place } from '../../server/firewall/firewall.ts';
 import { formatLine, type LogFields } from '../../server/log.ts';
 import { MemoryStore } from '../../server/store/memory-store.ts';
 import type { Store } from '../../server/store/store.ts';
@@ -25,6 +25,8 @@ export class FakeFirewall implements Firewall {
   refuseOpen = false;
   refuseClose = 0;
   stands = true;
+  /** What `usedUp` answers. */
+  used: readonly Place[] = [];
   /** Openings wait for it. */
   gate: Promise<void> = Promise.resolve();
   prepared: readonly Opening[] = [];
@@ -59,6 +61,10 @@ export class FakeFirewall implements Firewall {
 
   async list(): Promise<readonly Opening[]> {
     return [];
+  }
+
+  async usedUp(): Promise<readonly Place[]> {
+    return this.used;
   }
 
   async guardStands(): Promise<boolean> {
@@ -104,6 +110,8 @@ export interface BenchOptions {
   readonly doors?: readonly ConfiguredDoor[];
   readonly lines?: LineStriker;
   readonly ipv4Only?: boolean;
+  /** The door of the policy opens once. */
+  readonly once?: boolean;
   readonly nameOf?: (source: AddressKey) => Promise<string | undefined>;
 }
 
@@ -143,7 +151,7 @@ export class DaemonBench {
           policy,
           range: parsePortRanges('1024-65535'),
           exclude: [],
-          action: { kind: 'nftables', services: [{ protocol: 'tcp', port: 22 }] },
+          action: { kind: 'nftables', services: [{ protocol: 'tcp', port: 22 }], once: more.once === true },
           allowLowEntropy: false,
         },
         ...(more.doors ?? []),

@@ -1,12 +1,13 @@
-/** A daemon that opens a door and is killed at once: PORT SOURCE DURATION_MS. */
+/** A daemon that opens a door and is killed at once: PORT SOURCE DURATION_MS [once]. */
 import assert from 'node:assert/strict';
 import { NftablesFirewall } from '../../server/firewall/nftables.ts';
 import { openNftRunner } from '../../server/firewall/open-nft-runner.ts';
 import { addressKey } from '../../shared/address.ts';
 
-const [port, text = '', duration] = process.argv.slice(2);
+const [port, text = '', duration, once] = process.argv.slice(2);
 const source = addressKey(text) ?? assert.fail();
-const door = { name: 'a', action: { kind: 'nftables', services: [{ protocol: 'tcp', port: Number(port) }] } } as const;
+const services = [{ protocol: 'tcp', port: Number(port) }] as const;
+const door = { name: 'a', action: { kind: 'nftables', services, once: once === 'once' } } as const;
 const firewall = new NftablesFirewall(await openNftRunner());
 await firewall.prepare([door], []);
 await firewall.open(door, source, Number(duration));

@@ -139,6 +139,7 @@ describe('a reader must reject', () => {
     ['a window of 100', set('window', '100')],
     ['a service without a protocol', set('open', '22')],
     ['a service on port 0', set('open', 'tcp%2F0')],
+    ['a connection for each knock, perhaps', `${uri}&once=maybe`],
     ['a host that is an option', set('host', '-oProxyCommand%3Dx')],
     ['a host with a shell in it', set('host', 'a%3Bid')],
     ['a host with a space', set('host', 'a+b')],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultInterface } from '../../server/config/default-interface.ts';
+import { describeCheck } from '../../server/config/describe-check.ts';
 import { addressKey } from '../../shared/address.ts';
 import { allowedPorts, formatPortRanges } from '../../shared/allowed-ports.ts';
 import { formatProblem } from '../../shared/errors.ts';
@@ -35,6 +36,14 @@ test('when a file has one door with otp and open then everything else has its do
   assert.deepEqual(door.action, { kind: 'nftables', services: [{ protocol: 'tcp', port: 22 }] });
   assert.equal(door.clients, undefined);
   assert.equal(door.allowLowEntropy, false);
+});
+
+test('when a door opens once then its action says so, and so does the check', async () => {
+  const { config, problems } = readText('[ssh]\notp = totp\nopen = nftables tcp/22\nopen_once\n');
+  assert.deepEqual(problems, []);
+  assert.deepEqual(config.doors[0]?.action, { ...derivedDoor(config).action, once: true });
+  const loaded = { config, enrolments: [], budgets: new Map(), files: new Map(), warnings: [], startWarnings: [] };
+  assert.match(describeCheck(loaded), /opens +nftables tcp\/22 once, for 30 s/);
 });
 
 test('when every key is given then each one counts', () => {
@@ -118,6 +127,19 @@ const bad: readonly { lines: string; key: string | undefined; says: RegExp; hint
   { lines: 'colour = red', key: 'colour', says: /not known/, hint: /keys of this section: otp, /, why: 'no such key' },
   { lines: '; knocks = 6', key: '; knocks', says: /not known/, hint: /begin with #/, why: 'knockd has no ; comments' },
   { lines: 'usesyslog = yes', key: 'usesyslog', says: /not known/, why: 'the key is of another section' },
+  {
+    lines: '[a]\notp = totp\nopen = ufw tcp/80\nopen_once = yes',
+    key: 'open_once',
+    says: /only nftables/,
+    hint: /open = nftables tcp\/22/,
+    why: 'ufw cannot close behind a connection',
+  },
+  {
+    lines: '[a]\notp = totp\nstart_command = /bin/open %IP%\nopen_once = yes',
+    key: 'open_once',
+    says: /only nftables/,
+    why: 'nor can a command',
+  },
   { lines: 'knocks = 0x10', key: 'knocks', says: /"0x10" is not a whole/, hint: /1 to 32/, why: 'hexadecimal' },
   { lines: 'knocks = 1e1', key: 'knocks', says: /"1e1"/, why: 'exponents' },
   { lines: 'knocks = +8', key: 'knocks', says: /"\+8"/, why: 'signs' },
