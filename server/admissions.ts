@@ -1,10 +1,9 @@
 /**
  * Carries out what the engine decided, in the one order that is safe: spend and journal durably, then open, then
- * schedule the close; each step only when the one before it succeeded. Owns the retries: of closes, until they work, and
- * of spends that could not be written, which stay spent in memory meanwhile.
+ * schedule the close; each step only when the one before it succeeded. Owns the retries of closes, until they work; those
+ * of spends are spending's.
  */
-import { formatAddress } from '../shared/address.ts';
-import { KnockError } from '../shared/errors.ts';
+import { type AddressKey, formatAddress } from '../shared/address.ts';
 import type { Clock } from './clock.ts';
 import type { Admission, Engine } from './core/engine.ts';
 import type { Grant } from './core/grants.ts';
@@ -14,25 +13,18 @@ import { KeyedQueue } from './keyed-queue.ts';
 import type { KnockdWords } from './knockd-words.ts';
 import type { Log, LogFields } from './log.ts';
 import { isUsedUp } from './once-watch.ts';
+import { type LineStriker, type Spendable, Spending } from './spending.ts';
 import type { Store } from './store/store.ts';
 import type { Turnstile } from './turnstile.ts';
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
-/** Spends waiting for a writable disk. Each stands for a valid knock, so only holders of secrets can fill it. */
-const MAX_UNWRITTEN = 10_000;
 /**
  * A static sequence can be sent by whoever has seen it, from as many forged addresses as he likes: so many openings may be
  * waiting, and so many be in force, before further ones are refused.
  */
 const MAX_FREE_WAITING = 256;
 const MAX_FREE_GRANTS = 4_096;
-
-/** Where written-down sequences are struck. */
-export interface LineStriker {
-  /** Durably strikes the line and those before it. Striking what is struck is no error. @throws KnockError STORE */
-  strike(door: string, line: number): Promise<void>;
-}
 
 export interface AdmissionsDeps {
   readonly engine: Engine;
@@ -53,7 +45,7 @@ export interface AdmissionsDeps {
 export class Admissions {
   readonly #deps: AdmissionsDeps;
   readonly #queue = new KeyedQueue();
-  #unwritten: Admission[] = [];
+  readonly #spending: Spending;
   /** Closes that failed, by (door, source), with the pause before the next try. */
   readonly #closing = new Map<string, number>();
   /** Of grants whose door was taken away or opens otherwise now: the door that opened them, which alone can close them. */
@@ -66,10 +58,11 @@ export class Admissions {
 
   constructor(deps: AdmissionsDeps) {
     this.#deps = deps;
+    this.#spending = new Spending(deps);
   }
 
   get unwrittenSpends(): number {
-    return this.#unwritten.length;
+    return this.#spending.unwritten;
   }
 
   /** False when it is refused: too much is under way that costs nobody a one-time sequence. */
@@ -130,22 +123,26 @@ export class Admissions {
     }
   }
 
+  /** Lets a source out that should not have been let in; what is under way for it is waited for. */
+  letOut(door: string, source: AddressKey): void {
+    this.#startClose({ door, source }, () => true);
+  }
+
+  /** Spends durably what opens nothing: a sequence that others know, and that would open to whoever sends it next. */
+  spendForNothing(what: Spendable & { readonly source: AddressKey }): void {
+    this.#enqueue(what, async () => {
+      try {
+        await this.#spending.spend(what);
+      } catch (error) {
+        const fields = { door: what.door, client: what.client, reason: formatProblemOf(error) };
+        this.#deps.log.error('what was refused could not be stored as used', fields);
+      }
+    });
+  }
+
   /** Tries again to write spends that could not be written. True when nothing is left unwritten. */
   async retryUnwritten(): Promise<boolean> {
-    const waiting = this.#unwritten;
-    this.#unwritten = [];
-    for (const [at, admission] of waiting.entries()) {
-      try {
-        await this.#spend(admission);
-        this.#deps.log.info('what was used is now stored', { door: admission.door, client: admission.client });
-      } catch (error) {
-        // A later factor of the client has been stored meanwhile, and this one with it.
-        if (error instanceof KnockError && error.code === 'FACTOR_USED') continue;
-        this.#unwritten = [...waiting.slice(at), ...this.#unwritten].slice(0, MAX_UNWRITTEN);
-        return false;
-      }
-    }
-    return true;
+    return await this.#spending.retry();
   }
 
   /** Waits for everything under way; closes that keep failing are given up after this. */
@@ -174,9 +171,9 @@ export class Admissions {
     const present = engine.grants.get(admission.door, admission.source);
     if (present !== undefined && opensOnce(door.action) && (await isUsedUp(firewall, present))) this.endUsed([present]);
     try {
-      await this.#spend(admission, closes ? engine.planGrant(admission, clock.now()) : undefined);
+      await this.#spending.spend(admission, closes ? engine.planGrant(admission, clock.now()) : undefined);
     } catch (error) {
-      this.#oweSpend(admission, fields, error);
+      this.#sayNotStored(fields, error);
       return;
     }
     if (!closes) {
@@ -206,20 +203,16 @@ export class Admissions {
   /** The door, or the right to it, was taken away while the knock waited; or the source is still to be put out of it. */
   async #spendOnly(admission: Admission, fields: LogFields): Promise<void> {
     try {
-      await this.#spend(admission);
+      await this.#spending.spend(admission);
       this.failed += 1;
       this.#deps.log.warn('not opened: the door was changed meanwhile', fields);
     } catch (error) {
-      this.#oweSpend(admission, fields, error);
+      this.#sayNotStored(fields, error);
     }
   }
 
-  #oweSpend(admission: Admission, fields: LogFields, error: unknown): void {
+  #sayNotStored(fields: LogFields, error: unknown): void {
     this.failed += 1;
-    const isUsed = error instanceof KnockError && error.code === 'FACTOR_USED';
-    // What costs nothing need not be written later, and what somebody else has used already is.
-    const isOwed = admission.spend.kind !== 'nothing' && !isUsed;
-    if (isOwed && this.#unwritten.length < MAX_UNWRITTEN) this.#unwritten.push(admission);
     this.#deps.log.error('not opened: what was used could not be stored', {
       ...fields,
       reason: formatProblemOf(error),
@@ -239,17 +232,6 @@ export class Admissions {
     if (!words.opened(admission)) log.info('opened', fields);
   }
 
-  /** Spends durably, and journals the grant where there is one. Rejects when either is not durable. */
-  async #spend({ door, client, spend }: Admission, grant?: Grant): Promise<void> {
-    const { store, lines } = this.#deps;
-    if (spend.kind === 'factor') {
-      await store.spend({ door, client, keyId: spend.keyId }, spend.state, grant);
-      return;
-    }
-    if (spend.kind === 'line') await lines.strike(door, spend.line);
-    if (grant !== undefined) await store.journal(grant);
-  }
-
   /** After a failed opening, or a used one: whatever may have been half done is undone once, and the grant forgotten. */
   async #undo(door: ActionDoor, grant: Grant): Promise<void> {
     const { engine, store, firewall, log } = this.#deps;
@@ -263,7 +245,7 @@ export class Admissions {
     });
   }
 
-  #startClose(grant: Grant, isDue: (present: Grant, nowMs: number) => boolean): void {
+  #startClose(grant: Pick<Grant, 'door' | 'source'>, isDue: (present: Grant, nowMs: number) => boolean): void {
     this.#closing.set(keyOf(grant), this.#closing.get(keyOf(grant)) ?? FIRST_RETRY_MS);
     this.#enqueue(grant, async () => {
       const { engine, clock } = this.#deps;

@@ -3,35 +3,33 @@
  * rotation, clock watching). It decides nothing: what a packet means is server/core's, the order of spending and opening
  * is server/admissions'.
  */
-import { type AddressKey, formatAddress, isIpv4 } from '../shared/address.ts';
+import { type AddressKey, isIpv4 } from '../shared/address.ts';
 import type { Pair } from '../shared/knock.ts';
-import { Admissions, type LineStriker } from './admissions.ts';
+import { Admissions } from './admissions.ts';
 import type { Capture, CaptureStatus } from './capture/capture.ts';
 import type { Clock } from './clock.ts';
 import { ClockWatch } from './clock-watch.ts';
 import type { DerivedDoor, ServerConfig } from './config/config.ts';
 import type { LoadedServer } from './config/load-server.ts';
 import type { Enrolment, ListedLine } from './core/door.ts';
-import { type Admission, type Effect, Engine, type Refusal, type StageReached } from './core/engine.ts';
+import { Engine } from './core/engine.ts';
 import { policiesOf } from './door-policies.ts';
 import { type ClientChange, EnrolledClients } from './enrolled-clients.ts';
 import type { Firewall } from './firewall/firewall.ts';
 import { GuardWatch } from './guard-watch.ts';
 import { KnockdWords } from './knockd-words.ts';
 import type { Log } from './log.ts';
-import { createLogLimit } from './log-limit.ts';
 import { OnceWatch } from './once-watch.ts';
+import { Outcomes } from './outcomes.ts';
 import { ConfigReload, type ReloadReport, staticLine } from './reload.ts';
 import { restoreGrants } from './restore.ts';
 import { Rotation } from './rotation.ts';
+import type { LineStriker } from './spending.ts';
 import { describeStatus, type Status } from './status.ts';
 import type { Store } from './store/store.ts';
 import { Turnstile } from './turnstile.ts';
 
 const TICK_MS = 1_000;
-const REFUSALS_PER_MINUTE = 5;
-/** Lines for each stage of each door. */
-const STAGES_PER_MINUTE = 20;
 
 export interface DaemonDeps {
   readonly version: string;
@@ -72,9 +70,7 @@ export class Daemon {
   /** What changes doors or clients goes one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
   #capture: Capture;
-  readonly #limit = createLogLimit(REFUSALS_PER_MINUTE);
-  readonly #stages = createLogLimit(STAGES_PER_MINUTE);
-  readonly #words: KnockdWords;
+  readonly #outcomes: Outcomes;
   readonly #startedAt: number;
   #tick: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
@@ -84,7 +80,6 @@ export class Daemon {
   #guard: GuardWatch | undefined;
   #nextSpendRetryMs = 0;
   #arrivals = 0;
-  #refused = 0;
   #stopping = false;
 
   constructor(deps: DaemonDeps) {
@@ -95,17 +90,19 @@ export class Daemon {
     const turnstile = this.#turnstile;
     const engine = new Engine(config.serverId, policiesOf(config.doors, deps.enrolments, deps.maxStraysOf));
     this.#engine = engine;
-    this.#words = new KnockdWords({ ...deps, doors });
+    const words = new KnockdWords({ ...deps, doors });
     const admissions = new Admissions({
       ...deps,
       engine,
       turnstile,
-      words: this.#words,
+      words,
       doorOf: (name) => doors().find((door) => door.name === name),
       onGrantsChanged: () => this.#scheduleClose(),
     });
     this.#admissions = admissions;
     this.#rotation = new Rotation(engine, deps.clock);
+    // Counters further ahead must be live before the next knock.
+    this.#outcomes = new Outcomes({ ...deps, admissions, words, onSpent: () => void this.#rotation.advance() });
     this.#clockWatch = new ClockWatch({ ...deps, engine, doors: () => doors().map(({ name }) => name) });
     this.#capture = this.#newCapture();
     this.#clients = new EnrolledClients({ ...deps, engine, admissions, doors });
@@ -165,7 +162,7 @@ export class Daemon {
     if (this.#stopping || (ipv4Only === true && !isIpv4(source))) return;
     this.#arrivals += 1;
     const effects = this.#engine.arrive(atMs, source, destination, pair, flags, isOwnAddress(destination), clock.now());
-    for (const effect of effects) this.#apply(effect);
+    for (const effect of effects) this.#outcomes.apply(effect);
   };
 
   /** The unspent lines of a door with written-down sequences, in the order of use. */
@@ -225,7 +222,8 @@ export class Daemon {
         counters: {
           packets: this.#arrivals,
           opened: this.#admissions.opened,
-          refused: this.#refused,
+          refused: this.#outcomes.refused,
+          contested: this.#outcomes.contested,
           failed: this.#admissions.failed,
           unwrittenSpends: this.#admissions.unwrittenSpends,
         },
@@ -234,50 +232,13 @@ export class Daemon {
     );
   }
 
-  #apply(effect: Effect): void {
-    switch (effect.kind) {
-      case 'admit':
-        this.#admit(effect);
-        break;
-      case 'refuse':
-        this.#refuse(effect);
-        break;
-      case 'stage':
-        this.#sayStage(effect);
-        break;
-    }
-  }
-
-  #admit(admission: Admission): void {
-    const { door, client, source } = admission;
-    if (!this.#admissions.admit(admission)) this.#refuse({ kind: 'refuse', door, client, source, reason: 'busy' });
-    // Counters further ahead have become acceptable with this one: they must be live before the next knock.
-    void this.#rotation.advance();
-  }
-
-  /** Anybody can cause these at will: so many a minute, then their number. */
-  #sayStage({ door, source, stage }: StageReached): void {
-    if (!this.#stages.allow(`stage ${stage} ${door}`, this.#deps.clock.now().monoMs)) return;
-    this.#words.stage(door, source, stage);
-  }
-
-  #refuse({ door, client, source, reason }: Refusal): void {
-    this.#refused += 1;
-    if (!this.#limit.allow(`${reason} ${door}`, this.#deps.clock.now().monoMs)) return;
-    this.#deps.log.warn(`refused: ${reason}`, { door, client, source: formatAddress(source) });
-  }
-
   #onTick(): void {
-    const { clock, log } = this.#deps;
-    const now = clock.now();
+    const now = this.#deps.clock.now();
     const { monoMs } = now;
     this.#clockWatch.onTick(now);
     void this.#rotation.advance();
     this.#admissions.closeDue();
-    for (const { key, suppressed } of this.#limit.drain(monoMs))
-      log.warn('more refusals', { kind: key, lines: suppressed });
-    for (const { key, suppressed } of this.#stages.drain(monoMs))
-      log.info('more knocks', { kind: key, lines: suppressed });
+    this.#outcomes.onTick();
     this.#guard?.onTick();
     void this.#onceWatch.look();
     if (this.#admissions.unwrittenSpends > 0 && monoMs >= this.#nextSpendRetryMs) {

@@ -40,6 +40,7 @@ export interface DerivedDoorReport {
   readonly liveSequences: number;
   readonly entropyBits: number;
   readonly maxStrays: number;
+  readonly contested: 'first' | 'refuse';
   /** log10 of the openings a day that 10^5 random packets a second may expect; null when nobody may knock. */
   readonly log10OpeningsPerDay: number | null;
 }
@@ -57,6 +58,8 @@ export interface WrittenDoorReport {
   readonly order: 'strict';
   readonly tcpFlags: string;
   readonly seqTimeout: number;
+  /** Absent where one sequence is for everyone. */
+  readonly contested?: 'first' | 'refuse';
   /** Of the weakest line where there is a file; absent when none is left. */
   readonly odds?: {
     readonly knocks: number;
@@ -127,6 +130,7 @@ function derivedReport(door: DerivedDoor, clients: readonly string[]): DerivedDo
     liveSequences: budget.liveSequences,
     entropyBits: rounded(budget.bits),
     maxStrays: budget.maxStrays,
+    contested: policy.contested ?? 'first',
     log10OpeningsPerDay: Number.isFinite(log10) ? rounded(log10) : null,
   };
 }
@@ -144,6 +148,7 @@ function writtenReport(door: WrittenDoor, file: SequencesFile | undefined): Writ
     order: 'strict',
     tcpFlags: formatFlags(policy.tcpFlags ?? OPENING_PACKETS),
     seqTimeout: policy.seqTimeoutMs / 1000,
+    ...(policy.contested === undefined ? {} : { contested: policy.contested }),
     ...(sequence === undefined || budget === undefined
       ? {}
       : {
@@ -198,6 +203,7 @@ function linesOf(report: DoorReport, door: ConfiguredDoor): [string, string][] {
     ['knocks', `${odds.knocks}${which} (${packets}, ${report.order} order, within ${seqTimeout} s)`],
     ['entropy', `${odds.entropyBits.toFixed(1)} bits at most, ${count(odds.liveSequences, 'live sequence')}`],
     ['strays', `${odds.maxStrays} forgiven within a knock`],
+    ...contestedLine(report.contested),
     ['odds', formatOdds(odds.log10OpeningsPerDay)],
   ];
 }
@@ -217,8 +223,14 @@ function derivedLines(report: DerivedDoorReport, { policy }: DerivedDoor): [stri
     ['ports', `${report.allowedPorts} of ${report.portRange}${excluded}`],
     ['entropy', `${report.entropyBits.toFixed(1)} bits, ${count(report.liveSequences, 'live sequence')} at most`],
     ['strays', `${report.maxStrays} forgiven within a knock`],
+    ...contestedLine(report.contested),
     ['odds', formatOdds(report.log10OpeningsPerDay)],
   ];
+}
+
+/** Said where it is not the default. */
+function contestedLine(contested: 'first' | 'refuse' | undefined): [string, string][] {
+  return contested === 'refuse' ? [['contested', 'a sequence that two sources know opens for nobody']] : [];
 }
 
 /** Chances below one in a billion say more as a power of ten. */

@@ -9,6 +9,7 @@ import { type DoorAction, servicesOf } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, DerivedDoor } from './config.ts';
 import type { Findings } from './findings.ts';
 import { type DoorReader, readAction } from './read-action.ts';
+import { readContested } from './read-defences.ts';
 import { readWrittenDoor } from './read-written-door.ts';
 import { doorKeys } from './schema.ts';
 import { NAME_HINT, SectionReader, shorten } from './section-reader.ts';
@@ -65,6 +66,7 @@ function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | 
     lookAhead: reader.integer('look_ahead'),
     seqTimeoutMs: reader.integer('seq_timeout') * 1000,
     grantMs: reader.integer('cmd_timeout') * 1000,
+    contested: readContested(reader),
     ...(target === undefined ? {} : { target }),
   };
   if (mode === undefined || action === undefined) return undefined;

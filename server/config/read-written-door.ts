@@ -3,6 +3,7 @@ import { ANY_PACKET, OPENING_PACKETS, TCP_ACK, TCP_SYN, type TcpFlagRule } from 
 import type { DoorAction } from '../firewall/firewall.ts';
 import type { WrittenDoor } from './config.ts';
 import type { DoorReader } from './read-action.ts';
+import { readContested } from './read-defences.ts';
 
 /** Keys of doors with `otp` alone. */
 const OTP_KEYS = [
@@ -38,10 +39,11 @@ export function readWrittenDoor(
     order: 'strict',
     seqTimeoutMs: reader.integer('seq_timeout') * 1000,
     grantMs: reader.integer('cmd_timeout') * 1000,
+    ...(key === 'sequence' ? {} : { contested: readContested(reader) }),
     ...(target === undefined ? {} : { target }),
     ...(tcpFlags === OPENING_PACKETS ? {} : { tcpFlags }),
   } as const;
-  const idle = key === 'sequence' ? ([...OTP_KEYS, 'look_ahead'] as const) : OTP_KEYS;
+  const idle = key === 'sequence' ? ([...OTP_KEYS, 'look_ahead', 'contested'] as const) : OTP_KEYS;
   for (const other of idle) if (reader.has(other)) reader.warn(other, `the key means nothing where there is ${key}`);
   if (key === 'one_time_sequences' && lookAhead < 1) {
     reader.problem('look_ahead', 'none of the lines would be live', 'write 1 or more: 1 is the next line alone');

@@ -117,6 +117,12 @@ export const doorKeys = {
     otherwise: 'as many as the odds allow',
     doc: 'an upper limit for wrong ports within a knock',
   },
+  contested: {
+    type: 'choice',
+    choices: ['first', 'refuse'],
+    default: 'first',
+    doc: 'what becomes of a one-time sequence that two sources know: the first to complete it is let in, or nobody is',
+  },
   allow_low_entropy: { type: 'switch', default: 'no', doc: 'accept a door of fewer than 48 bits' },
   target: {
     type: 'address',

@@ -51,6 +51,8 @@ export interface DoorTerms {
   readonly target?: AddressKey;
   /** Default {@link OPENING_PACKETS}. */
   readonly tcpFlags?: TcpFlagRule;
+  /** What becomes of a one-time sequence that is knocked from two sources; default `first`. Of no meaning where static. */
+  readonly contested?: 'first' | 'refuse';
 }
 
 /** A door whose sequences are derived from its clients' secrets. */

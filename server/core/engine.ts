@@ -3,8 +3,8 @@
  * live sequences, factor states and grants; it takes inputs with their time and returns effects as data. The daemon
  * carries them out in an order that it may not change: spend durably, journal, open (SPEC section 5.3).
  *
- *   arrive ──> matcher ──> policy ──> Admission ──(daemon: store.spend)──> granted() ──(firewall.open)──> ...
- *                              └────> Refusal                └─ failed: stays spent here, and nothing opens
+ *   arrive ──> matcher ──> judge ──> Admission ──(daemon: store.spend)──> granted() ──(firewall.open)──> ...
+ *                              └───> Refusal                └─ failed: stays spent here, and nothing opens
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { isUdp, type Pair } from '../../shared/knock.ts';
@@ -17,48 +17,16 @@ import {
   OPENING_PACKETS,
   type TcpFlagRule,
 } from './door.ts';
+import type { Admission, Effect } from './effects.ts';
 import { type Grant, Grants, type Now } from './grants.ts';
+import { Judge } from './judge.ts';
 import { ListedSet } from './listed-set.ts';
 import { LiveSet } from './live-set.ts';
-import { type Completion, DEFAULT_LIMITS, Matcher, type MatcherLimits } from './matcher.ts';
+import { DEFAULT_LIMITS, Matcher, type MatcherLimits } from './matcher.ts';
 import type { Observer } from './observer.ts';
-import { decide, type RefusalReason } from './policy.ts';
 import { type LiveSequence, SequenceIndex } from './sequence-index.ts';
 
-/** What must be durably spent before an admission may open. */
-export type Spend =
-  | { readonly kind: 'factor'; readonly keyId: string; readonly factor: number; readonly state: FactorState }
-  | { readonly kind: 'line'; readonly line: number }
-  | { readonly kind: 'nothing' };
-
-/** A completed sequence that policy accepted. It is spent in memory already. */
-export interface Admission {
-  readonly kind: 'admit';
-  readonly door: string;
-  /** Empty where a door does not know its clients apart. */
-  readonly client: string;
-  readonly source: AddressKey;
-  readonly spend: Spend;
-  readonly strays: number;
-}
-
-/** A completed sequence that opens nothing. Logged; at a bounded rate, since a replay can be repeated at will. */
-export interface Refusal {
-  readonly kind: 'refuse';
-  readonly door: string;
-  readonly client: string;
-  readonly source: AddressKey;
-  readonly reason: RefusalReason;
-}
-
-/** A source that is on its way through a written-down sequence. Anybody can cause the first of these. */
-export interface StageReached {
-  readonly kind: 'stage';
-  readonly door: string;
-  readonly source: AddressKey;
-  /** From 1 to the length of the sequence. */
-  readonly stage: number;
-}
+export type { Admission, Effect } from './effects.ts';
 
 /** Since the start, but for the last three: as of now. */
 export interface EngineCounters {
@@ -73,8 +41,6 @@ export interface EngineCounters {
   readonly trackedSources: number;
   readonly liveSequences: number;
 }
-
-export type Effect = Admission | Refusal | StageReached;
 
 /** Doors that look at the same packets share a matcher: same target, same flags. */
 interface Scope {
@@ -92,6 +58,7 @@ const NONE: readonly Effect[] = [];
 export class Engine {
   readonly #live: LiveSet;
   readonly #listed: ListedSet;
+  readonly #judge: Judge;
   readonly #scopes = new Map<AddressKey | typeof OWN, Scope[]>();
   readonly #limits: MatcherLimits;
   #lastId = 0;
@@ -108,6 +75,11 @@ export class Engine {
     };
     this.#live = new LiveSet(server, nextId);
     this.#listed = new ListedSet(nextId);
+    this.#judge = new Judge({
+      live: this.#live,
+      listed: this.#listed,
+      isClockTrusted: (door, wallMs) => this.isClockTrusted(door, wallMs),
+    });
     for (const door of doors) this.setDoor(door, 0);
   }
 
@@ -264,43 +236,21 @@ export class Engine {
       this.#eligible += 1;
       this.#observer?.taken();
       const completions = matcher.arrive(atMs, source, pair);
-      const { advances } = matcher;
-      if (completions.length === 0 && advances.length === 0) continue;
+      const { advances, shown } = matcher;
+      if (completions.length === 0 && advances.length === 0 && shown.length === 0) continue;
       effects ??= [];
       for (const { sequence, stage } of advances) {
         // The line spent last stays in the index for the sake of replays, which have no stages.
         if (!this.#listed.isUnspent(sequence.door, sequence.factor)) continue;
         effects.push({ kind: 'stage', door: sequence.door, source, stage });
       }
-      for (const completion of completions) effects.push(this.#decide(completion, now));
+      for (const sequence of shown) {
+        const effect = this.#judge.shown(sequence, source, atMs, now);
+        if (effect !== undefined) effects.push(effect);
+      }
+      for (const completion of completions) effects.push(...this.#judge.completed(completion, now));
     }
     return effects ?? NONE;
-  }
-
-  #decide(completion: Completion, now: Now): Effect {
-    const { sequence, source, strays } = completion;
-    const { door, client, keyId, factor } = sequence;
-    const refusal = (reason: RefusalReason): Refusal => ({ kind: 'refuse', door, client, source, reason });
-    const listed = this.#listed.door(door);
-    if (listed !== undefined) {
-      if (!this.#listed.isUnspent(door, factor)) return refusal('replay');
-      this.#listed.spend(door, factor, now.monoMs);
-      const spend: Spend = listed.mode === 'static' ? { kind: 'nothing' } : { kind: 'line', line: factor };
-      return { kind: 'admit', door, client, source, spend, strays };
-    }
-    const policy = this.#live.door(door);
-    const state = this.#live.state(door, client, keyId);
-    if (policy === undefined || state === undefined) return refusal('outside-window');
-    const decision = decide(policy, state, factor, {
-      completedWallMs: now.wallMs - elapsedMs(completion.completedAtMs, now),
-      startedWallMs: now.wallMs - elapsedMs(completion.startedAtMs, now),
-      clockTrusted: this.isClockTrusted(policy, now.wallMs),
-    });
-    if (!decision.accept) return refusal(decision.reason);
-    // Spent in memory before the store is asked: a second completion in the same batch must already be a replay.
-    this.#live.spend(door, client, decision.state);
-    const spend: Spend = { kind: 'factor', keyId, factor, state: decision.state };
-    return { kind: 'admit', door, client, source, spend, strays };
   }
 
   #enterScope({ name, target, tcpFlags = OPENING_PACKETS }: Door): Scope {
@@ -324,9 +274,4 @@ export class Engine {
       else this.#scopes.set(target, inUse);
     }
   }
-}
-
-/** Whole milliseconds, since wall times are; never negative, since children stamp packets on their own. */
-function elapsedMs(atMs: number, now: Now): number {
-  return Math.max(0, Math.round(now.monoMs - atMs));
 }

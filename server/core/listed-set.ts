@@ -3,6 +3,7 @@
  * file. Keeps the matcher's index up to date with what it is told; reading and striking files is the edges' work.
  */
 import { writtenStrayBudget } from '../../shared/written-odds.ts';
+import { contestFrom } from './contest.ts';
 import type { ListedDoor, ListedLine } from './door.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 
@@ -114,6 +115,7 @@ export class ListedSet {
       maxStrays: Math.min(door.maxStrays, writtenStrayBudget(pairs, door.lookAhead)),
       enteredAtMs: monoMs,
       tellsStages: true,
+      ...(door.mode === 'static' ? {} : { contestFrom: contestFrom(pairs.length) }),
     };
   }
 }

@@ -5,6 +5,7 @@
  */
 import { deriveSequence } from '../../shared/derive.ts';
 import { pairOf } from '../../shared/knock.ts';
+import { contestFrom } from './contest.ts';
 import type { DoorPolicy, Enrolment, FactorState } from './door.ts';
 import { acceptableFactors, type FactorRange } from './policy.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
@@ -187,6 +188,7 @@ export class LiveSet {
       seqTimeoutMs: policy.seqTimeoutMs,
       maxStrays: policy.maxStrays,
       enteredAtMs: monoMs,
+      contestFrom: contestFrom(knocks.length),
     };
   }
 }

@@ -46,6 +46,7 @@ export const DEFAULT_LIMITS: MatcherLimits = { sources: 65_536, promisingSources
 
 const NONE: readonly Completion[] = [];
 const NO_ADVANCES: readonly Advance[] = [];
+const NO_SEQUENCES: readonly LiveSequence[] = [];
 
 export class Matcher {
   readonly #index: SequenceIndex;
@@ -62,6 +63,7 @@ export class Matcher {
   /** Told of what each packet touches. */
   observer: Observer | undefined;
   #advances = NO_ADVANCES;
+  #shown = NO_SEQUENCES;
 
   constructor(index: SequenceIndex, limits: MatcherLimits = DEFAULT_LIMITS) {
     this.#index = index;
@@ -92,10 +94,16 @@ export class Matcher {
     return this.#advances;
   }
 
+  /** Sequences of which the last packet, a knock of theirs, shows that its source knows them: `contestFrom` knocks or more. */
+  get shown(): readonly LiveSequence[] {
+    return this.#shown;
+  }
+
   /** Takes one eligible packet; returns the sequences that it completes, mostly none. Never throws, never waits. */
   arrive(atMs: number, source: AddressKey, pair: Pair): readonly Completion[] {
     this.#expire(atMs);
     this.#advances = NO_ADVANCES;
+    this.#shown = NO_SEQUENCES;
     const candidates = this.#index.containing(pair);
     if (candidates.length === 0) this.#strays += 1;
     const known = this.#promising.get(source) ?? this.#touched.get(source);
@@ -109,6 +117,7 @@ export class Matcher {
       const run = sequence.order === 'any' ? track.anyOrderRun(sequence) : track.strictRun(sequence);
       this.observer?.touched(sequence, track.standing(sequence));
       if (sequence.tellsStages === true) this.#noteStage(track, sequence, source);
+      if (track.isWithin(sequence, sequence.contestFrom)) this.#shown = [...this.#shown, sequence];
       if ('matched' in run) {
         matched = Math.max(matched, run.matched);
         continue;

@@ -24,6 +24,8 @@ export interface LiveSequence {
   readonly enteredAtMs: number;
   /** A strict sequence whose progress is to be told as it is made. */
   readonly tellsStages?: boolean;
+  /** Knocks by which a source shows that it knows the sequence; absent where everybody may. */
+  readonly contestFrom?: number;
 }
 
 const NONE: readonly LiveSequence[] = [];

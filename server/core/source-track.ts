@@ -172,6 +172,39 @@ export class SourceTrack {
     });
   }
 
+  /**
+   * Whether a run that ends at the newest packet holds `knocks` knocks of the sequence (the first ones in order, where it is
+   * strict) and keeps to its time and its stray budget. False where `knocks` is undefined. After the run was asked for.
+   */
+  isWithin(sequence: LiveSequence, knocks: number | undefined): boolean {
+    if (knocks === undefined) return false;
+    return (this.#fewestStrays(sequence, knocks) ?? Number.POSITIVE_INFINITY) <= sequence.maxStrays;
+  }
+
+  /** Of the runs that end at the newest packet, in time, with so many knocks or more: the strays of the one with fewest. */
+  #fewestStrays(sequence: LiveSequence, knocks: number): number | undefined {
+    const isInTime = (startedAtMs: number): boolean =>
+      startedAtMs >= sequence.enteredAtMs && this.lastAtMs - startedAtMs <= sequence.seqTimeoutMs;
+    if (sequence.order === 'any') {
+      const consumed = this.#consumed.get(sequence.id) ?? -1;
+      const places = sequence.pairs.map((pair) => this.#pairs.lastIndexOf(pair)).sort((a, b) => b - a);
+      const first = places[knocks - 1] ?? -1;
+      if ((this.#numbers[first] ?? -1) <= consumed || !isInTime(this.#times[first] ?? 0)) return undefined;
+      return this.#pairs.length - first - knocks;
+    }
+    const progress = this.#progress.get(sequence.id);
+    let fewest: number | undefined;
+    for (let held = knocks; progress !== undefined && held <= sequence.pairs.length; held += 1) {
+      const started = progress.numbers[held - 1] ?? -1;
+      if (started < 0 || started <= this.#forgotten || !isInTime(progress.times[held - 1] ?? 0)) continue;
+      let first = this.#pairs.length - 1;
+      while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
+      const strays = Math.max(this.#pairs.length - first - held, 0);
+      fewest = Math.min(fewest ?? strays, strays);
+    }
+    return fewest;
+  }
+
   /** The newest packet completed `sequence`: neither it nor any before it counts for that sequence again. */
   consume(sequence: LiveSequence): void {
     this.#progress.delete(sequence.id);

@@ -97,6 +97,7 @@ test('when a program asks then the report is data with stable names', async () =
         liveSequences: 8,
         entropyBits: 86.37,
         maxStrays: 173,
+        contested: 'first',
         log10OpeningsPerDay: -6.01,
       },
       {
@@ -115,6 +116,7 @@ test('when a program asks then the report is data with stable names', async () =
         liveSequences: 11,
         entropyBits: 67.91,
         maxStrays: 23,
+        contested: 'first',
         log10OpeningsPerDay: -6.05,
       },
       {
@@ -133,6 +135,7 @@ test('when a program asks then the report is data with stable names', async () =
         liveSequences: 0,
         entropyBits: 50.27,
         maxStrays: 256,
+        contested: 'first',
         log10OpeningsPerDay: null,
       },
     ],

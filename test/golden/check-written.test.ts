@@ -128,6 +128,7 @@ test('when a program asks of written-down doors then the report is data with sta
       order: 'strict',
       tcpFlags: 'fin,!ack',
       seqTimeout: 25,
+      contested: 'first',
       odds: { knocks: 5, liveSequences: 2, entropyBits: 85, maxStrays: 256, log10OpeningsPerDay: -7.08 },
     },
     {
@@ -140,6 +141,7 @@ test('when a program asks of written-down doors then the report is data with sta
       order: 'strict',
       tcpFlags: 'syn,!ack',
       seqTimeout: 25,
+      contested: 'first',
     },
   ]);
 });

@@ -3,13 +3,13 @@
  * what it is told, a capture that is a function call, a clock that is moved by hand.
  */
 
-import type { LineStriker } from '../../server/admissions.ts';
 import type { CaptureStatus } from '../../server/capture/capture.ts';
 import type { ConfiguredDoor, ServerConfig } from '../../server/config/config.ts';
 import { type DoorPolicy, type Enrolment, TCP_SYN } from '../../server/core/door.ts';
 import { Daemon } from '../../server/daemon.ts';
 import type { ActionDoor, Firewall, Opening, Place } from '../../server/firewall/firewall.ts';
 import { formatLine, type LogFields } from '../../server/log.ts';
+import type { LineStriker } from '../../server/spending.ts';
 import { MemoryStore } from '../../server/store/memory-store.ts';
 import type { Store } from '../../server/store/store.ts';
 import type { AddressKey } from '../../shared/address.ts';

@@ -216,7 +216,7 @@ test('when somebody flushes the firewall then the guard is put back with the ope
 test('replays are logged a few times a minute, not as often as they come', async () => {
   const bench = await started();
   bench.knock(laptop, 1000, SOURCE);
-  for (let i = 0; i < 100; i += 1) bench.knock(laptop, 1000, OTHER);
+  for (let i = 0; i < 100; i += 1) bench.knock(laptop, 1000, SOURCE);
   await bench.settled();
   const refusals = bench.lines.filter((line) => line.includes('refused: replay'));
   assert.ok(refusals.length >= 1 && refusals.length <= 5, `${refusals.length} lines`);
@@ -230,6 +230,53 @@ test('no line holds a port of a sequence, spent or not', async () => {
   await bench.settled();
   const ports = [1000, 1001, 1002].flatMap((factor) => pairsFor(bench.policy, laptop, factor));
   const text = bench.lines.join('\n');
-  assert.match(text, /refused: replay/);
+  assert.match(text, /contested: two sources .*refused: contested/s);
   for (const port of ports) assert.doesNotMatch(text, new RegExp(`\\b${port}\\b`));
+});
+
+test('refuse: what is contested is spent durably and opens nothing, and what a racer had opened is closed', async () => {
+  const bench = await started([laptop, phone], { contested: 'refuse' });
+  const pairs = pairsFor(bench.policy, laptop, 1000);
+  for (const pair of pairs.slice(0, 4)) bench.packet(pair, SOURCE);
+  for (const pair of pairs) bench.packet(pair, OTHER);
+  await bench.settled();
+  assert.deepEqual(bench.events, ['spend']);
+  assert.equal((await bench.store.load()).factors[0]?.spent, 1000);
+  bench.events.length = 0;
+  bench.knock(phone, 1000, OTHER);
+  await bench.settled();
+  bench.knock(phone, 1000, SOURCE);
+  await bench.settled();
+  assert.deepEqual(bench.events, ['spend', 'open ssh', 'confirm', 'close ssh', 'forget']);
+  assert.deepEqual(bench.daemon.status().grants, []);
+  assert.equal(bench.daemon.status().counters['contested'], 2);
+});
+
+test('refuse: when the racer is heard while the door is still opening for the first then it closes after it', async () => {
+  const bench = await started([laptop], { contested: 'refuse' });
+  let letGo = () => {};
+  bench.firewall.gate = new Promise((resolve) => {
+    letGo = resolve;
+  });
+  bench.knock(laptop, 1000, OTHER);
+  bench.knock(laptop, 1000, SOURCE);
+  await bench.settled();
+  letGo();
+  await bench.settled();
+  assert.deepEqual(bench.events, ['spend', 'open ssh', 'confirm', 'close ssh', 'forget']);
+});
+
+test('refuse: when what was contested cannot be stored then it is owed, and written when the disk is fine again', async () => {
+  const bench = await started([laptop], { contested: 'refuse' });
+  bench.store.failing.add('spend');
+  const pairs = pairsFor(bench.policy, laptop, 1000);
+  for (const pair of pairs.slice(0, 4)) bench.packet(pair, SOURCE);
+  for (const pair of pairs.slice(0, 4)) bench.packet(pair, OTHER);
+  await bench.settled();
+  assert.equal(bench.daemon.status().counters['unwrittenSpends'], 1);
+  assert.match(bench.lines.join('\n'), /error what was refused could not be stored as used .*no space left/);
+  bench.store.failing.clear();
+  bench.pass(6_000);
+  while ((bench.daemon.status().counters['unwrittenSpends'] ?? 0) > 0) await new Promise((go) => setTimeout(go, 20));
+  assert.equal((await bench.store.load()).factors[0]?.spent, 1000);
 });

@@ -198,7 +198,7 @@ test('when sequences are knocked then no line of the log holds a port of one', a
   await knock(bench, [7001, 8003, 7002]);
   await knock(bench, [7001, 8003, 7002], OTHER);
   const text = bench.lines.join('\n');
-  assert.match(text, /refused: replay/);
+  assert.match(text, /refused: contested/);
   for (const port of [...OPEN, 7001, 8003, 7002, 9001, 9003, 9002])
     assert.doesNotMatch(text, new RegExp(`\\b${port}\\b`));
 });

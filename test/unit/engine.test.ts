@@ -1,101 +1,56 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DoorPolicy, type Enrolment, TCP_SYN, UNUSED } from '../../server/core/door.ts';
-import { type Effect, Engine } from '../../server/core/engine.ts';
-import type { AddressKey } from '../../shared/address.ts';
-import type { Pair } from '../../shared/knock.ts';
+import { UNUSED } from '../../server/core/door.ts';
+import { Engine } from '../../server/core/engine.ts';
 import { address, doorPolicy, enrolment, pairsFor, SERVER } from '../support/doors.ts';
+import { EngineBench, HERE, kinds, OTHER, SOURCE, STEP_MS } from '../support/engine-bench.ts';
 
-const SOURCE = address('192.0.2.7');
-const OTHER = address('198.51.100.9');
-const HERE = address('203.0.113.1');
 const ELSEWHERE = address('203.0.113.99');
-const STEP_MS = 30_000;
-
-/** An engine with a clock of its own; knocks take a millisecond each. */
-class Bench {
-  readonly engine: Engine;
-  wallMs = 1000 * STEP_MS + 12_000;
-  monoMs = 50_000;
-
-  constructor(doors: readonly DoorPolicy[], clients: readonly Enrolment[]) {
-    this.engine = new Engine(SERVER, doors);
-    for (const client of clients) this.engine.enrol(client, UNUSED);
-    this.settle();
-  }
-
-  get now() {
-    return { wallMs: this.wallMs, monoMs: this.monoMs };
-  }
-
-  pass(ms: number): void {
-    this.wallMs += ms;
-    this.monoMs += ms;
-  }
-
-  settle(): void {
-    while (!this.engine.advance(this.now, 50));
-  }
-
-  packet(pair: Pair, source: AddressKey = SOURCE, destination: AddressKey = HERE): readonly Effect[] {
-    this.pass(1);
-    return this.engine.arrive(this.monoMs, source, destination, pair, TCP_SYN, destination === HERE, this.now);
-  }
-
-  knock(pairs: readonly Pair[], source: AddressKey = SOURCE, destination: AddressKey = HERE): readonly Effect[] {
-    return pairs.flatMap((pair) => this.packet(pair, source, destination));
-  }
-}
 
 const door = doorPolicy();
 const laptop = enrolment('laptop');
 const phone = enrolment('phone');
-const kinds = (effects: readonly Effect[]) =>
-  effects.map((effect) => {
-    if (effect.kind === 'stage') return `stage ${effect.stage}`;
-    return effect.kind === 'admit' ? `admit ${effect.client}` : effect.reason;
-  });
 
 test('when a client knocks its current sequence then it is admitted once', () => {
-  const bench = new Bench([door], [laptop, phone]);
+  const bench = new EngineBench([door], [laptop, phone]);
   assert.deepEqual(kinds(bench.knock(pairsFor(door, laptop, 1000))), ['admit laptop']);
 });
 
-test('when the same packets come again then it is a replay, from the same and from another source', () => {
-  const bench = new Bench([door], [laptop]);
+test('when the same packets come again then it is a replay; from another source it is contested', () => {
+  const bench = new EngineBench([door], [laptop]);
   const pairs = pairsFor(door, laptop, 1000);
   bench.knock(pairs);
   assert.deepEqual(new Set(kinds(bench.knock(pairs))), new Set(['replay']));
-  assert.deepEqual(new Set(kinds(bench.knock(pairs, OTHER))), new Set(['replay']));
+  assert.deepEqual(kinds(bench.knock(pairs, OTHER)), ['rival 198.51.100.9', 'contested']);
 });
 
 test('when one sequence completes twice in one batch then only the first is admitted', () => {
-  const bench = new Bench([door], [laptop]);
+  const bench = new EngineBench([door], [laptop]);
   const pairs = pairsFor(door, laptop, 1000);
   const interleaved = pairs.flatMap((pair) => [...bench.packet(pair), ...bench.packet(pair, OTHER)]);
-  assert.deepEqual(kinds(interleaved), ['admit laptop', 'replay']);
+  assert.deepEqual(kinds(interleaved), ['rival 198.51.100.9', 'admit laptop', 'contested']);
 });
 
 test('when the packets go to an address that is not ours then nothing happens', () => {
-  const bench = new Bench([door], [laptop]);
+  const bench = new EngineBench([door], [laptop]);
   assert.deepEqual(bench.knock(pairsFor(door, laptop, 1000), SOURCE, ELSEWHERE), []);
 });
 
 test('when a door has a target then only packets to it count', () => {
   const routed = doorPolicy({ target: ELSEWHERE });
-  const bench = new Bench([routed], [laptop]);
+  const bench = new EngineBench([routed], [laptop]);
   const pairs = pairsFor(routed, laptop, 1000);
   assert.deepEqual(bench.knock(pairs), []);
   assert.deepEqual(kinds(bench.knock(pairs, SOURCE, ELSEWHERE)), ['admit laptop']);
 });
 
 test('when the sequence was derived for another server then nothing happens', () => {
-  const bench = new Bench([door], [laptop]);
+  const bench = new EngineBench([door], [laptop]);
   assert.deepEqual(bench.knock(pairsFor(door, laptop, 1000, 'bastion2')), []);
 });
 
 test('two clients behind one address do not disturb each other', () => {
-  const bench = new Bench([door], [laptop, phone]);
+  const bench = new EngineBench([door], [laptop, phone]);
   const [first, second] = [pairsFor(door, laptop, 1000), pairsFor(door, phone, 1000)];
   const effects = first.flatMap((pair, at) => [...bench.packet(pair), ...bench.packet(second[at] ?? 0)]);
   assert.deepEqual(kinds(effects).toSorted(), ['admit laptop', 'admit phone']);
@@ -103,7 +58,7 @@ test('two clients behind one address do not disturb each other', () => {
 
 test('a knock whose packets straddle the step edge is admitted on either side of the window', () => {
   for (const factor of [1000 - 1, 1000, 1001, 1002]) {
-    const bench = new Bench([door], [laptop]);
+    const bench = new EngineBench([door], [laptop]);
     bench.pass(1001 * STEP_MS - bench.wallMs - 4);
     bench.settle();
     const pairs = pairsFor(door, laptop, factor);
@@ -115,7 +70,7 @@ test('a knock whose packets straddle the step edge is admitted on either side of
 });
 
 test('when the sequences are derived a moment late then the lead has already covered it', () => {
-  const bench = new Bench([door], [laptop]);
+  const bench = new EngineBench([door], [laptop]);
   bench.pass(1002 * STEP_MS - bench.wallMs - 1000);
   bench.settle();
   bench.pass(2000);
@@ -124,7 +79,7 @@ test('when the sequences are derived a moment late then the lead has already cov
 
 test('hotp: a client ten ahead is admitted and its skipped counters are spent', () => {
   const hotp = doorPolicy({ mode: 'hotp' });
-  const bench = new Bench([hotp], [laptop]);
+  const bench = new EngineBench([hotp], [laptop]);
   assert.deepEqual(kinds(bench.knock(pairsFor(hotp, laptop, 10))), ['admit laptop']);
   bench.settle();
   bench.pass(11_000);
@@ -134,12 +89,12 @@ test('hotp: a client ten ahead is admitted and its skipped counters are spent', 
 
 test('hotp: a client eleven ahead is not heard', () => {
   const hotp = doorPolicy({ mode: 'hotp' });
-  const bench = new Bench([hotp], [laptop]);
+  const bench = new EngineBench([hotp], [laptop]);
   assert.deepEqual(bench.knock(pairsFor(hotp, laptop, 11)), []);
 });
 
 test('when a client is revoked then its sequence is nothing, even half knocked', () => {
-  const bench = new Bench([door], [laptop, phone]);
+  const bench = new EngineBench([door], [laptop, phone]);
   const pairs = pairsFor(door, laptop, 1000);
   bench.knock(pairs.slice(0, 5));
   bench.engine.revoke('ssh', 'laptop');
@@ -148,7 +103,7 @@ test('when a client is revoked then its sequence is nothing, even half knocked',
 });
 
 test('when a client gets a new secret then the old one is nothing and the new one starts unused', () => {
-  const bench = new Bench([door], [laptop]);
+  const bench = new EngineBench([door], [laptop]);
   bench.knock(pairsFor(door, laptop, 1000));
   const renewed = enrolment('laptop', 'ssh', '2');
   bench.engine.enrol(renewed, UNUSED);
@@ -158,7 +113,7 @@ test('when a client gets a new secret then the old one is nothing and the new on
 });
 
 test('when the clock goes back by more than a step then totp is refused until the clock is accepted', () => {
-  const bench = new Bench([door], [laptop]);
+  const bench = new EngineBench([door], [laptop]);
   bench.engine.noteClock(bench.wallMs);
   bench.wallMs -= 10 * STEP_MS;
   bench.settle();
@@ -172,13 +127,13 @@ test('when a door has two scopes at one address then doors of both open', () => 
   const own = doorPolicy();
   const routed = doorPolicy({ name: 'web', target: HERE });
   const webClient = enrolment('laptop', 'web');
-  const bench = new Bench([own, routed], [laptop, webClient]);
+  const bench = new EngineBench([own, routed], [laptop, webClient]);
   assert.deepEqual(kinds(bench.knock(pairsFor(own, laptop, 1000))), ['admit laptop']);
   assert.deepEqual(kinds(bench.knock(pairsFor(routed, webClient, 1000))), ['admit laptop']);
 });
 
 test('a grant for a present source keeps its first opening and moves its end', () => {
-  const bench = new Bench([door], [laptop]);
+  const bench = new EngineBench([door], [laptop]);
   const [first] = bench.knock(pairsFor(door, laptop, 1000));
   assert.ok(first?.kind === 'admit');
   const grant = bench.engine.granted(first, bench.now);

@@ -31,6 +31,7 @@ test('when a file has one door with otp and open then everything else has its do
     lookAhead: 10,
     seqTimeoutMs: 10_000,
     grantMs: 30_000,
+    contested: 'first',
   });
   assert.deepEqual([shape.knocks, shape.protocols, shape.ports.length], [6, 'tcp', 64_500]);
   assert.deepEqual(door.action, { kind: 'nftables', services: [{ protocol: 'tcp', port: 22 }] });

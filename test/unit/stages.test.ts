@@ -58,7 +58,8 @@ class Bench {
 
 function told(effect: Effect): string {
   if (effect.kind === 'stage') return `${effect.door} ${effect.stage}`;
-  return effect.kind === 'admit' ? `${effect.door} open` : `${effect.door} ${effect.reason}`;
+  if (effect.kind === 'refuse') return `${effect.door} ${effect.reason}`;
+  return effect.kind === 'admit' ? `${effect.door} open` : `${effect.door} ${effect.kind}!`;
 }
 
 test('when a sequence is knocked then each stage is told, the last one before the opening', () => {

@@ -1,0 +1,13 @@
+/**
+ * What a door does against those who know too much or try too often. Each of these defences can be turned against the
+ * clients by somebody else, and is said to be so where it is switched on.
+ */
+import type { DoorReader } from './read-action.ts';
+
+export function readContested(reader: DoorReader): 'first' | 'refuse' {
+  const contested = reader.choice('contested');
+  if (contested === 'refuse') {
+    reader.warn('contested', 'whoever sees a knock can keep the door shut to its sender by knocking it from elsewhere');
+  }
+  return contested;
+}

@@ -1,0 +1,121 @@
+/**
+ * The judge: what a completed sequence, or a second source on one, leads to. Puts together what policy says of a factor,
+ * which lines are unspent, and who else knows the sequence; spends in memory what must never be accepted again. Packets are
+ * the engine's business, disks and doors the daemon's.
+ */
+import type { AddressKey } from '../../shared/address.ts';
+import { Contest } from './contest.ts';
+import type { Door } from './door.ts';
+import type { Admission, Effect, Refusal, Spend } from './effects.ts';
+import type { Now } from './grants.ts';
+import type { ListedSet } from './listed-set.ts';
+import type { LiveSet } from './live-set.ts';
+import type { Completion } from './matcher.ts';
+import { decide, type RefusalReason } from './policy.ts';
+import type { LiveSequence } from './sequence-index.ts';
+
+export interface JudgeParts {
+  readonly live: LiveSet;
+  readonly listed: ListedSet;
+  readonly isClockTrusted: (door: Door, wallMs: number) => boolean;
+}
+
+/** The moments of a run, monotonic milliseconds. */
+type Span = Pick<Completion, 'startedAtMs' | 'completedAtMs'>;
+
+export class Judge {
+  readonly #parts: JudgeParts;
+  readonly #contest = new Contest();
+
+  constructor(parts: JudgeParts) {
+    this.#parts = parts;
+  }
+
+  /** `source` has shown, with a packet at `atMs`, that it knows the sequence. */
+  shown(sequence: LiveSequence, source: AddressKey, atMs: number, now: Now): Effect | undefined {
+    if (sequence.contestFrom === undefined || this.#contest.isOver(sequence, atMs)) return undefined;
+    const other = this.#contest.show(sequence, source);
+    if (other === undefined) return undefined;
+    const { door, client } = sequence;
+    const contested = { kind: 'contested', door, client, source, other } as const;
+    if (this.#door(door)?.contested !== 'refuse') return contested;
+    const opened = this.#contest.lately(sequence, atMs);
+    if (opened !== undefined) return { ...contested, closes: opened };
+    const judged = this.#factor(sequence, { startedAtMs: atMs, completedAtMs: atMs }, now);
+    if (typeof judged === 'string') return contested;
+    return { ...contested, spend: this.#waste(sequence, judged, now) };
+  }
+
+  completed(completion: Completion, now: Now): readonly Effect[] {
+    const { sequence, source, completedAtMs } = completion;
+    const shown = this.shown(sequence, source, completedAtMs, now);
+    const effect = this.#decide(completion, now);
+    return shown === undefined ? [effect] : [shown, effect];
+  }
+
+  #decide(completion: Completion, now: Now): Admission | Refusal {
+    const { sequence, source, strays, completedAtMs } = completion;
+    const { door, client } = sequence;
+    const isOver = this.#contest.isOver(sequence, completedAtMs);
+    const other = isOver ? undefined : this.#contest.rivalOf(sequence, source);
+    const refusal = (reason: RefusalReason): Refusal => ({
+      kind: 'refuse',
+      door,
+      client,
+      source,
+      ...(other === undefined ? { reason } : { reason: 'contested', other }),
+    });
+    const judged = this.#factor(sequence, completion, now);
+    if (typeof judged === 'string') return refusal(judged);
+    if (other !== undefined && this.#door(door)?.contested === 'refuse') {
+      return { ...refusal('contested'), spend: this.#waste(sequence, judged, now) };
+    }
+    this.#spend(sequence, judged, now);
+    this.#contest.opened(sequence, source, completedAtMs);
+    return { kind: 'admit', door, client, source, spend: judged, strays };
+  }
+
+  /** What has to be spent for the sequence to open now, or why it cannot. */
+  #factor(sequence: LiveSequence, span: Span, now: Now): Spend | RefusalReason {
+    const { live, listed, isClockTrusted } = this.#parts;
+    const { door, client, keyId, factor } = sequence;
+    const written = listed.door(door);
+    if (written !== undefined) {
+      if (!listed.isUnspent(door, factor)) return 'replay';
+      return written.mode === 'static' ? { kind: 'nothing' } : { kind: 'line', line: factor };
+    }
+    const policy = live.door(door);
+    const state = live.state(door, client, keyId);
+    if (policy === undefined || state === undefined) return 'outside-window';
+    const decision = decide(policy, state, factor, {
+      completedWallMs: now.wallMs - elapsedMs(span.completedAtMs, now),
+      startedWallMs: now.wallMs - elapsedMs(span.startedAtMs, now),
+      clockTrusted: isClockTrusted(policy, now.wallMs),
+    });
+    return decision.accept ? { kind: 'factor', keyId, factor, state: decision.state } : decision.reason;
+  }
+
+  /** Spends what opens nothing: it teaches nothing of the client's clock, and is no use of his. */
+  #waste(sequence: LiveSequence, spend: Spend, now: Now): Spend {
+    const before = this.#parts.live.state(sequence.door, sequence.client, sequence.keyId);
+    const wasted =
+      spend.kind === 'factor' && before !== undefined ? { ...spend, state: { ...before, spent: spend.factor } } : spend;
+    this.#spend(sequence, wasted, now);
+    return wasted;
+  }
+
+  /** In memory, before the store is asked: a second completion in the same batch must already be a replay. */
+  #spend({ door, client }: LiveSequence, spend: Spend, now: Now): void {
+    if (spend.kind === 'factor') this.#parts.live.spend(door, client, spend.state);
+    else if (spend.kind === 'line') this.#parts.listed.spend(door, spend.line, now.monoMs);
+  }
+
+  #door(name: string): Door | undefined {
+    return this.#parts.live.door(name) ?? this.#parts.listed.door(name);
+  }
+}
+
+/** Whole milliseconds, since wall times are; never negative, since children stamp packets on their own. */
+function elapsedMs(atMs: number, now: Now): number {
+  return Math.max(0, Math.round(now.monoMs - atMs));
+}
