@@ -180,7 +180,7 @@ function lostTo(
 }
 
 function outcomeOf(effect: Effect): readonly ToldOutcome[] {
-  if (effect.kind === 'stage') return [];
+  if (effect.kind !== 'admit' && effect.kind !== 'refuse') return [];
   const { door, client } = effect;
   return [
     effect.kind === 'admit' ? { door, client, opens: true } : { door, client, opens: false, reason: effect.reason },
