@@ -48,17 +48,23 @@ export async function listenForControl(
 
 function serve(socket: Socket, handle: (request: Request) => Promise<unknown>): void {
   let text = '';
+  let answering = false;
   socket.setEncoding('utf8');
   socket.setTimeout(PATIENCE_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
+  // Goes on reading behind the line: the asker's end would not be seen behind what is left unread, and the connection
+  // would never be free again.
   socket.on('data', (chunk: string) => {
     text += chunk;
     if (text.length > MAX_REQUEST_BYTES) socket.destroy();
     const end = text.indexOf('\n');
-    if (end < 0 || socket.destroyed) return;
-    socket.pause();
+    if (end < 0 || answering || socket.destroyed) return;
+    answering = true;
     socket.setTimeout(0);
-    void answer(text.slice(0, end), handle).then((reply) => socket.end(`${JSON.stringify(reply)}\n`));
+    void answer(text.slice(0, end), handle).then((reply) => {
+      socket.end(`${JSON.stringify(reply)}\n`);
+      socket.setTimeout(PATIENCE_MS);
+    });
   });
 }
 

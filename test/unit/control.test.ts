@@ -76,6 +76,22 @@ test('a line without an end is cut off at its limit', async () => {
   assert.equal(await raw('x'.repeat(MAX_REQUEST_BYTES + 1)), '');
 });
 
+test('when many askers say more behind their line and stay, then the next one is answered all the same', async () => {
+  const stubborn = await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      const socket = createConnection({ path: controlSocketPath(folder), allowHalfOpen: true });
+      socket.on('error', () => undefined);
+      socket.write('{"request":"status"}\n');
+      await once(socket, 'data');
+      socket.write('and more');
+      return socket;
+    }),
+  );
+  for (const socket of stubborn) socket.end();
+  await Promise.all(stubborn.map((socket) => once(socket, 'close')));
+  assert.deepEqual(await askDaemon(folder, 'status'), { healthy: true });
+});
+
 test('when no daemon listens then asking says so, and asking if one runs says undefined', async () => {
   const empty = mkdtempSync(join(tmpdir(), 'knock-otp-control-'));
   await assert.rejects(askDaemon(empty, 'status'), (error) => error instanceof KnockError && error.code === 'CONTROL');
