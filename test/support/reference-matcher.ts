@@ -44,3 +44,15 @@ function endsIt(run: readonly Packet[], { pairs, order }: LiveSequence): boolean
   const pair = run.at(-1)?.pair ?? -1;
   return order === 'any' ? pairs.includes(pair) : pairs.at(-1) === pair;
 }
+
+/**
+ * How many knocks of a strict sequence the newest packet has brought its source to: the most, of those that end with this
+ * packet's pair, that the shortest run from anywhere holds in order within the budget; 0 when none.
+ */
+export function referenceStage(packets: readonly Packet[], sequence: LiveSequence): number {
+  for (let stage = sequence.pairs.length; stage > 0; stage -= 1) {
+    const pairs = sequence.pairs.slice(0, stage);
+    if (referenceCompletes(packets, { ...sequence, pairs })) return stage;
+  }
+  return 0;
+}
