@@ -1,0 +1,163 @@
+/**
+ * `npm run bench`: measures section by section, keeps the numbers in benchmarks.json, and makes the report from them. A
+ * section that is measured again replaces the old one, so that a long run can be made in parts. Nothing of the host's
+ * network is touched; it needs root, or a user namespace as scripts/test makes one.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, release } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { namespacesAvailable } from '../lab/namespaces.ts';
+import { measureClients } from './client-time.ts';
+import { CONTESTANTS, type ContestantName, hasProgram, knowsCapture, TITLES } from './contestants.ts';
+import { measureFlatness, measureFloods } from './floods.ts';
+import { measureLossy } from './lossy-path.ts';
+import { measureOpening } from './opening.ts';
+import { FULL, QUICK, type Sizes } from './plan.ts';
+import { renderMarkdown, renderSvg } from './report.ts';
+import { measureRest } from './rest.ts';
+import { type Machine, readResults, type SectionName, type Sections, withSection, writeResults } from './results.ts';
+import { Rig } from './rig.ts';
+import { measureRotation } from './rotation.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const SECTIONS: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client', 'flat', 'lossy'];
+/** Those that take their time are asked for. */
+const USUAL: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client'];
+/** As the tasks of this bench are numbered where they are discussed. */
+const LETTERS: Readonly<Record<string, SectionName>> = {
+  a: 'flood',
+  b: 'flood',
+  c: 'opening',
+  d: 'rest',
+  e: 'rotation',
+  f: 'client',
+  g: 'rest',
+};
+
+interface Options {
+  readonly quick?: boolean;
+  readonly only?: readonly SectionName[];
+  readonly flat?: boolean;
+  readonly lossy?: boolean;
+  readonly all?: boolean;
+  readonly runs?: number;
+  readonly report?: boolean;
+  readonly out?: string;
+}
+
+const say = (line: string): void => {
+  process.stderr.write(`bench: ${line}\n`);
+};
+
+function wanted({ only, flat, lossy, all, quick }: Options): readonly SectionName[] {
+  if (only !== undefined) return only;
+  if (all === true || quick === true) return SECTIONS;
+  if (flat === true || lossy === true)
+    return [...(flat ? ['flat' as const] : []), ...(lossy ? ['lossy' as const] : [])];
+  return USUAL;
+}
+
+type Measure = { readonly [Name in SectionName]: () => Promise<Sections[Name]> };
+
+function measures(sizes: Sizes, contestants: readonly ContestantName[]): Measure {
+  const ours = contestants.filter((name) => name === 'kernel' || name === 'pcap');
+  /** One after the other: two at once would measure each other. */
+  const each = async <Item, Result>(
+    items: readonly Item[],
+    run: (item: Item) => Promise<Result>,
+  ): Promise<Result[]> => {
+    const results: Result[] = [];
+    for (const item of items) results.push(await run(item));
+    return results;
+  };
+  return {
+    flood: async () => (await each(contestants, (name) => measureFloods(name, sizes.flood, say))).flat(),
+    opening: async () => await each(contestants, (name) => measureOpening(name, sizes.openings, say)),
+    rest: async () => {
+      const cases = sizes.rest.filter(({ contestant }) => contestants.includes(contestant));
+      return await measureRest(cases, sizes.restSteps, say);
+    },
+    rotation: async () => await each(sizes.rotation, (clients) => measureRotation(clients, say)),
+    client: async () => await measureClients(sizes.clientRuns, say),
+    flat: async () =>
+      await each(ours, (name) => measureFlatness(name, sizes.flatMinutes / ours.length, sizes.flatEveryS, say)),
+    lossy: async () => {
+      const daemons = { 'knock-otp': 'kernel', knock: 'knockd', fwknop: 'fwknopd' } as const;
+      const points = sizes.lossy.filter(({ program }) => contestants.includes(daemons[program]));
+      return await each(points, (point) => measureLossy(point, say));
+    },
+  };
+}
+
+async function presentContestants(): Promise<readonly ContestantName[]> {
+  await using rig = await Rig.create();
+  const hasModes = await knowsCapture(rig);
+  const isPresent: Readonly<Record<ContestantName, boolean>> = {
+    kernel: true,
+    pcap: hasModes,
+    knockd: hasProgram('knockd'),
+    fwknopd: hasProgram('fwknopd') && hasProgram('fwknop'),
+  };
+  for (const name of CONTESTANTS)
+    if (!isPresent[name]) say(`left out: ${TITLES[name]}, which is not installed or not known`);
+  return CONTESTANTS.filter((name) => isPresent[name]);
+}
+
+function machine(): Machine {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    kernel: release(),
+    node: process.version,
+    date: new Date().toISOString().slice(0, 16),
+    load: Number((loadavg()[0] ?? 0).toFixed(1)),
+  };
+}
+
+async function bench(options: Options): Promise<void> {
+  const folder = options.out ?? join(ROOT, options.quick === true ? 'dist/bench' : 'docs');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'benchmarks.json');
+  if (options.report !== true) {
+    const available = namespacesAvailable();
+    if (!available.ok) throw new Error(available.reason);
+    const sizes = options.quick === true ? QUICK : FULL(options.runs);
+    const run = measures(sizes, await presentContestants());
+    for (const name of wanted(options)) {
+      say(`${name}:`);
+      const at = machine();
+      const section = await run[name]();
+      writeResults(file, withSection(readResults(file), name, at, section as Sections[typeof name]));
+    }
+  }
+  const results = readResults(file);
+  writeFileSync(join(folder, 'BENCHMARKS.md'), renderMarkdown(results));
+  writeFileSync(join(folder, 'benchmarks.svg'), renderSvg(results));
+  say(`written: ${join(folder, 'BENCHMARKS.md')}`);
+}
+
+function sectionsOf(text: string): readonly SectionName[] {
+  const names = text.split(',').map((word) => LETTERS[word] ?? SECTIONS.find((name) => name === word));
+  const known = names.filter((name) => name !== undefined);
+  if (known.length < names.length) throw new InvalidArgumentError(`sections are ${SECTIONS.join(', ')} and a to g`);
+  return SECTIONS.filter((name) => known.includes(name));
+}
+
+await new Command('bench')
+  .description('measures knock-otp beside knockd and fwknop, in namespaces of its own; see docs/BENCHMARKS.md')
+  .option('--quick', 'all sections, small: whether everything still works, in about two minutes')
+  .option(
+    '--only <sections>',
+    'some sections: flood, opening, rest, rotation, client, flat, lossy, or a to g',
+    sectionsOf,
+  )
+  .option('--flat', 'only memory under a flood of ten minutes')
+  .option('--lossy', 'only the path that loses, reorders and repeats packets')
+  .option('--all', 'everything')
+  .option('--runs <n>', 'runs of the client where 10 % of packets are lost (default: 3000)', Number)
+  .option('--report', 'measure nothing, make the report again')
+  .option('--out <folder>', 'for the report and the numbers (default: docs, or dist/bench with --quick)')
+  .action(bench)
+  .parseAsync();
