@@ -19,27 +19,16 @@ import { type ExplainFlags, explainFile } from './explain/explain-file.ts';
 import { addSequencesCommand } from './one-time/sequences-command.ts';
 import { describeReload, type ReloadReport } from './reload.ts';
 import { runDaemon } from './run.ts';
+import type { FileFlags, RunFlags } from './run-flags.ts';
+import { addSetupCommands } from './setup/setup-commands.ts';
 import { formatStatus, type Status } from './status.ts';
 
 export interface CliDeps {
   readonly version: string;
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: NodeJS.WritableStream;
-}
-
-interface FileOption {
-  readonly config?: string;
-  readonly interface?: string;
-  readonly logfile?: string;
-  readonly pidfile?: string;
-}
-
-interface RunFlags extends FileOption {
-  readonly daemon?: boolean;
-  readonly verbose?: boolean;
-  readonly debug?: boolean;
-  readonly lookup?: boolean;
-  readonly onlyIpV4?: boolean;
+  /** For questions; absent where there is nobody to ask. */
+  readonly stdin?: NodeJS.ReadStream;
 }
 
 /** Runs one command line (without node and script). Resolves with the exit code: 0 done, 1 failed, 2 usage. */
@@ -62,6 +51,28 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
   const { stdout, stderr } = deps;
   const say = (line: string) => stderr.write(`knock-otpd: ${line}\n`);
   const print = (line: string) => stdout.write(`${line}\n`);
+  const run = async (flags: RunFlags): Promise<void> => {
+    const file = fileOf(flags);
+    const load = () => loadServer(file, overrides(flags));
+    // The background process has the same words, -d and all: it may stand among other letters, as in -dv.
+    if (flags.daemon === true && !isInBackground()) {
+      // Checked here first: problems belong in front of the user.
+      await load();
+      setExitCode(await runInBackground(args, stderr));
+      return;
+    }
+    const kept = await runDaemon({
+      version: deps.version,
+      loaded: await load(),
+      load,
+      verbose: flags.verbose === true || flags.debug === true,
+      lookup: flags.lookup === true,
+      ipv4Only: flags.onlyIpV4 === true,
+      ...(flags.trial === undefined ? {} : { trialSeconds: flags.trial }),
+      stderr,
+    });
+    if (!kept) setExitCode(1);
+  };
   const program = new Command('knock-otpd');
   program
     .description('opens doors to one-time knocks')
@@ -75,27 +86,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     .option('-d, --daemon', 'run in the background')
     .option('-v, --verbose', 'log more')
     .option('-D, --debug', 'log more, and show where errors come from')
-    .action(async () => {
-      const flags = program.opts<RunFlags>();
-      const file = fileOf(flags);
-      // The background process has the same words, -d and all: it may stand among other letters, as in -dv.
-      if (flags.daemon === true && !isInBackground()) {
-        // Checked here first: problems belong in front of the user.
-        await loadServer(file, overrides(flags));
-        setExitCode(await runInBackground(args, stderr));
-        return;
-      }
-      const load = () => loadServer(file, overrides(flags));
-      await runDaemon({
-        version: deps.version,
-        loaded: await load(),
-        load,
-        verbose: flags.verbose === true || flags.debug === true,
-        lookup: flags.lookup === true,
-        ipv4Only: flags.onlyIpV4 === true,
-        stderr,
-      });
-    });
+    .action(async () => await run(program.opts<RunFlags>()));
   program.exitOverride().configureOutput({
     writeOut: (text) => stdout.write(text),
     writeErr: (text) => stderr.write(text.replace(/^error: /, 'knock-otpd: error: ')),
@@ -105,7 +96,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
   command('check', 'check the configuration, say how safe each door is, and do nothing')
     .option('--json', 'print JSON')
     .action(async (_flags: unknown, self: Command) => {
-      const flags = self.optsWithGlobals<FileOption & { json?: boolean }>();
+      const flags = self.optsWithGlobals<FileFlags & { json?: boolean }>();
       const server = await loadServer(fileOf(flags), overrides(flags));
       print(flags.json === true ? JSON.stringify(checkReport(server)) : describeCheck(server));
       // The daemon runs all the same, for the sake of its other doors.
@@ -117,7 +108,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     .option('--host <address>', 'where the client reaches this server: name or address')
     .option('--replace', 'give a client that is enrolled already a new secret')
     .action(async (name: string, _flags: unknown, self: Command) => {
-      const flags = self.optsWithGlobals<FileOption & { door?: string; host?: string; replace?: boolean }>();
+      const flags = self.optsWithGlobals<FileFlags & { door?: string; host?: string; replace?: boolean }>();
       const config = await readConfig(fileOf(flags), overrides(flags));
       const uri = await enrolClient(config, {
         name,
@@ -135,7 +126,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
   command('revoke <name>', "take a client's secret away, and close what it has open")
     .option('--door <door>', 'at this door only')
     .action(async (name: string, _flags: unknown, self: Command) => {
-      const flags = self.optsWithGlobals<FileOption & { door?: string }>();
+      const flags = self.optsWithGlobals<FileFlags & { door?: string }>();
       const config = await readConfig(fileOf(flags), overrides(flags));
       const doors = await removeClient(config, name, flags.door);
       say(`${name} is revoked at ${doors.join(', ')}`);
@@ -145,7 +136,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
   command('status', 'show what the running daemon hears, knows and holds open; exit 0 only when it is healthy')
     .option('--json', 'print JSON')
     .action(async (_flags: unknown, self: Command) => {
-      const flags = self.optsWithGlobals<FileOption & { json?: boolean }>();
+      const flags = self.optsWithGlobals<FileFlags & { json?: boolean }>();
       const config = await readConfig(fileOf(flags), overrides(flags));
       // The daemon is this very version or says so: the type is a promise between two ends of one program.
       const status = (await askDaemon(config.stateDir, 'status')) as Status;
@@ -156,7 +147,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
 
   command('reload', 'make the running daemon read its configuration again; exit 0 only when it takes it').action(
     async (_flags: unknown, self: Command) => {
-      const flags = self.optsWithGlobals<FileOption>();
+      const flags = self.optsWithGlobals<FileFlags>();
       // Read here first: a broken file need not even say where the daemon is.
       const { config } = await loadServer(fileOf(flags), overrides(flags));
       const report = (await askDaemon(config.stateDir, 'reload')) as ReloadReport;
@@ -169,16 +160,28 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     .option('--own <addresses>', "this host's addresses at that time, with commas (default: those it has now)")
     .option('--json', 'print JSON, one object a line')
     .action(async (path: string, _flags: unknown, self: Command) => {
-      const flags = self.optsWithGlobals<FileOption & ExplainFlags>();
+      const flags = self.optsWithGlobals<FileFlags & ExplainFlags>();
       const server = await loadServer(fileOf(flags), overrides(flags));
       await explainFile(path, server, flags, { print, say });
     });
 
+  addSetupCommands(program, {
+    stdin: deps.stdin,
+    stderr,
+    say,
+    print,
+    setExitCode,
+    read: async (self) => {
+      const flags = self.optsWithGlobals<FileFlags>();
+      return await readConfig(fileOf(flags), overrides(flags));
+    },
+    run,
+  });
   addSequencesCommand(program.command('sequences'), say);
 
   command('accept-clock', 'tell the daemon that the clock, which was set back, is right').action(
     async (_flags: unknown, self: Command) => {
-      const flags = self.optsWithGlobals<FileOption>();
+      const flags = self.optsWithGlobals<FileFlags>();
       const config = await readConfig(fileOf(flags), overrides(flags));
       await askDaemon(config.stateDir, 'accept-clock');
       say('the clock is accepted');
@@ -187,11 +190,11 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
   return program;
 }
 
-function fileOf({ config }: FileOption): string {
+function fileOf({ config }: FileFlags): string {
   return config ?? findConfig();
 }
 
-function overrides(flags: FileOption): ConfigOptions {
+function overrides(flags: FileFlags): ConfigOptions {
   return {
     ...(flags.interface === undefined ? {} : { interfaceOverride: flags.interface }),
     ...(flags.logfile === undefined ? {} : { logFileOverride: resolve(flags.logfile) }),

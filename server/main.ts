@@ -7,4 +7,5 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
-process.exitCode = await runCli(process.argv.slice(2), { version, stdout: process.stdout, stderr: process.stderr });
+const { stdin, stdout, stderr } = process;
+process.exitCode = await runCli(process.argv.slice(2), { version, stdin, stdout, stderr });

@@ -33,8 +33,8 @@ import {
 } from './log-sinks.ts';
 import { type OneTimeDoor, OneTimeFiles } from './one-time/one-time-files.ts';
 import { openStoreOrShut } from './open-store.ts';
-
 import { ReloadRequests } from './reload-requests.ts';
+import { Trial } from './setup/trial.ts';
 import { sourceNames } from './source-names.ts';
 
 export interface RunOptions {
@@ -46,11 +46,16 @@ export interface RunOptions {
   /** Names of sources in the log. */
   readonly lookup: boolean;
   readonly ipv4Only: boolean;
+  /** Takes the guard away again after so many seconds unless somebody confirms. */
+  readonly trialSeconds?: number;
   readonly stderr: NodeJS.WritableStream;
 }
 
-/** Runs until SIGTERM or SIGINT; resolves when everything is closed. @throws KnockError when it cannot start */
-export async function runDaemon(options: RunOptions): Promise<void> {
+/**
+ * Runs until SIGTERM or SIGINT, or until a trial is over; resolves when everything is closed. False when a trial ended
+ * without a confirmation. @throws KnockError when it cannot start
+ */
+export async function runDaemon(options: RunOptions): Promise<boolean> {
   const { stderr } = options;
   const { config, enrolments, startWarnings } = options.loaded;
   const sinks = logSinks(config, stderr);
@@ -111,19 +116,34 @@ export async function runDaemon(options: RunOptions): Promise<void> {
     if (isReady) reload();
     else askedEarly = true;
   });
+  const trial =
+    options.trialSeconds === undefined
+      ? undefined
+      : new Trial({
+          seconds: options.trialSeconds,
+          configFile: config.file,
+          opened: () => daemon.status().counters['opened'] ?? 0,
+          log,
+        });
   try {
     writePidFile(config.pidFile);
     await files.start();
     await daemon.start();
-    control = await listenForControl(config.stateDir, (request) => handle(daemon, reloads, request));
+    control = await listenForControl(config.stateDir, (request) => handle(daemon, reloads, trial, request));
     log.info('ready', { server: config.serverId, doors: config.doors.length, clients: enrolments.length });
     sayReady();
     isReady = true;
     if (askedEarly) reload();
-    log.info('stopping', { signal: await ended });
+    const end = await Promise.race([ended, ...(trial === undefined ? [] : [trial.run()])]);
+    if (end !== undefined) log.info('stopping', { signal: end });
+    return end !== undefined;
   } finally {
     await control?.close();
     await daemon.stop();
+    if (trial !== undefined && !trial.confirmed) {
+      await firewall.purge();
+      trial.dismissKeeper();
+    }
     await files.stop();
     nft.close();
     own.stop();
@@ -178,7 +198,12 @@ function fileDoorsOf({ doors }: ServerConfig): readonly OneTimeDoor[] {
   );
 }
 
-async function handle(daemon: Daemon, reloads: ReloadRequests, request: Request): Promise<unknown> {
+async function handle(
+  daemon: Daemon,
+  reloads: ReloadRequests,
+  trial: Trial | undefined,
+  request: Request,
+): Promise<unknown> {
   switch (request) {
     case 'status':
       return await daemon.freshStatus();
@@ -188,6 +213,9 @@ async function handle(daemon: Daemon, reloads: ReloadRequests, request: Request)
       return await reloads.request();
     case 'accept-clock':
       return await daemon.acceptClock();
+    case 'confirm':
+      if (trial === undefined) throw new KnockError('USAGE', 'the daemon is not on trial');
+      return trial.confirm();
   }
 }
 

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { type ErrorCode, errorCodes, KnockError, type Problem } from '../../shared/errors.ts';
 
-export const requests = ['status', 'reload', 'reload-clients', 'accept-clock'] as const;
+export const requests = ['status', 'reload', 'reload-clients', 'accept-clock', 'confirm'] as const;
 export type Request = (typeof requests)[number];
 
 /** Longest line in either direction, bytes: a status of ten thousand clients fits. */

@@ -77,6 +77,24 @@ export class DoorsFirewall implements Firewall {
     this.#used = [];
   }
 
+  /**
+   * Takes away whatever is ours, of every backend, in use or not: for the end of it all. Resolves with the kinds that
+   * refused, and why; those of programs that are not on this machine are among them.
+   */
+  async purge(): Promise<ReadonlyMap<ActionKind, unknown>> {
+    const refused = new Map<ActionKind, unknown>();
+    for (const [kind, backend] of this.#backends) {
+      try {
+        await backend.prepare([], []);
+        await backend.release();
+      } catch (error) {
+        refused.set(kind, error);
+      }
+    }
+    this.#used = [];
+    return refused;
+  }
+
   #of(kind: ActionKind): Firewall {
     const backend = this.#backends.get(kind);
     if (backend === undefined) throw new KnockError('FIREWALL', `there is no way here to open a door by ${kind}`);

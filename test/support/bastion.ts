@@ -178,6 +178,9 @@ ${doors}`;
     };
   }
 
+  /** What a shell would run as knock-otpd. */
+  readonly serverCommand: readonly string[] = [process.execPath, serverProgram];
+
   /** What a shell would run as knock-otp. */
   readonly clientCommand: readonly string[] = [process.execPath, clientProgram];
 

@@ -1,0 +1,112 @@
+/**
+ * `knock-otpd init`: from nothing to a configuration and a first client. Writes two files, starts nothing, hides nothing.
+ * What stands in the configuration is first-config's, how a client is enrolled enrol-client's.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+import { KnockError } from '../../shared/errors.ts';
+import { writePrivateFiles } from '../../shared/files/replace-file.ts';
+import { NAME_PATTERN } from '../../shared/profile-uri.ts';
+import { clientPath } from '../config/client-files.ts';
+import type { ServerConfig } from '../config/config.ts';
+import { defaultInterface, readRouteTables } from '../config/default-interface.ts';
+import { readConfig } from '../config/read-config.ts';
+import { enrolClient } from '../enrol-client.ts';
+import { isOpenProblem, parseOpen } from '../firewall/parse-open.ts';
+import type { Asker, Question } from './ask.ts';
+import { type Answers, firstConfig, type WrittenFiles } from './first-config.ts';
+
+export interface InitFlags {
+  readonly interface?: string;
+  readonly server?: string;
+  readonly door?: string;
+  readonly open?: string;
+  readonly client?: string;
+  readonly host?: string;
+  readonly stateDir?: string;
+  readonly clientsDir?: string;
+}
+
+export interface Initialized {
+  readonly config: ServerConfig;
+  readonly files: WrittenFiles;
+  readonly door: string;
+  readonly client: string;
+  /** Where clients reach the server; empty when nobody knows. */
+  readonly host: string;
+  /** Holds the secret. */
+  readonly uri: string;
+}
+
+const NAME = 'a name has letters, digits, dots, dashes and underscores, 64 at most';
+
+/**
+ * Asks what the flags do not say, writes the configuration and enrolls the first client. A file that is there already is
+ * never touched; when anything fails, the configuration is taken away again.
+ * @throws KnockError USAGE, CONFIG_INVALID, STORE
+ */
+export async function initialize(file: string, flags: InitFlags, asker: Asker): Promise<Initialized> {
+  refuseToReplace(file);
+  const answer = (given: string | undefined, question: Question) => answerTo(given, question, asker);
+  const answers: Answers = {
+    interface: await answer(flags.interface, {
+      text: 'interface that the world comes in by, or any',
+      usual: defaultInterface(readRouteTables()) ?? 'any',
+      wrong: (text) => (/^[\w.:@-]+(, *[\w.:@-]+)*$/.test(text) ? undefined : 'names of interfaces, with commas'),
+    }),
+    server: await answer(flags.server, {
+      text: 'name of this server, part of every sequence',
+      usual: hostname().replaceAll(/[^A-Za-z0-9._-]/g, '-'),
+      wrong: nameProblem,
+    }),
+    door: await answer(flags.door, { text: 'name of the door', usual: 'ssh', wrong: nameProblem }),
+    open: await answer(flags.open, {
+      text: 'what it hides, and by which firewall',
+      usual: 'nftables tcp/22',
+      wrong: (text) => {
+        const parsed = parseOpen(text);
+        return isOpenProblem(parsed) ? `${parsed.message}: ${parsed.hint}` : undefined;
+      },
+    }),
+    ...(flags.stateDir === undefined ? {} : { stateDir: flags.stateDir }),
+    ...(flags.clientsDir === undefined ? {} : { clientsDir: flags.clientsDir }),
+  };
+  const client = await answer(flags.client, { text: 'name of the first client', usual: 'laptop', wrong: nameProblem });
+  const host = await answer(flags.host, {
+    text: 'address or name by which clients reach this server, - for none',
+    usual: '-',
+    wrong: (text) => (/^[A-Za-z0-9._:%-]{1,253}$/.test(text) ? undefined : 'an address or a host name'),
+  });
+  await mkdir(dirname(file), { recursive: true });
+  await writePrivateFiles([{ path: file, bytes: Buffer.from(firstConfig(answers)) }], false);
+  try {
+    const config = await readConfig(file);
+    const named = host === '-' ? {} : { host };
+    const uri = await enrolClient(config, { name: client, door: answers.door, ...named, replace: false });
+    const files = { config: file, secret: clientPath(config.clientsDir, client), stateDir: config.stateDir };
+    return { config, files, door: answers.door, client, host: host === '-' ? '' : host, uri };
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
+}
+
+async function answerTo(given: string | undefined, question: Question, asker: Asker): Promise<string> {
+  if (given === undefined) return await asker.ask(question);
+  const problem = question.wrong(given);
+  if (problem !== undefined) throw new KnockError('USAGE', `${question.text}: ${problem}`);
+  return given;
+}
+
+function nameProblem(text: string): string | undefined {
+  return NAME_PATTERN.test(text) ? undefined : NAME;
+}
+
+function refuseToReplace(file: string): void {
+  if (!existsSync(file)) return;
+  throw new KnockError('USAGE', `${file} is there already`, {
+    hint: `edit it, and knock-otpd enroll NAME -c ${file}; or name another file with -c`,
+  });
+}

@@ -1,0 +1,119 @@
+/**
+ * The commands of knock-otpd for the first day and the last: init, run --trial, confirm, flush. Knows their options and
+ * what is said; what they do stands in the modules beside this one.
+ */
+import { type Command, InvalidArgumentError } from 'commander';
+import { KnockError } from '../../shared/errors.ts';
+import type { ServerConfig } from '../config/config.ts';
+import { parseDuration } from '../config/duration.ts';
+import { DEFAULT_CONFIGS } from '../config/find-config.ts';
+import { askDaemon } from '../control/ask.ts';
+import type { RunFlags } from '../run-flags.ts';
+import { silentAsker, terminalAsker } from './ask.ts';
+import { explain } from './first-config.ts';
+import { flushFirewall } from './flush.ts';
+import { type InitFlags, initialize } from './init.ts';
+import { qrCode } from './qr.ts';
+
+export interface SetupDeps {
+  readonly stdin: NodeJS.ReadStream | undefined;
+  readonly stderr: NodeJS.WritableStream;
+  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
+  readonly setExitCode: (code: number) => void;
+  /** The configuration that the flags of the command line mean. */
+  readonly read: (self: Command) => Promise<ServerConfig>;
+  readonly run: (flags: RunFlags) => Promise<void>;
+}
+
+/** Shorter is no time to knock in, longer is no trial. */
+const TRIAL_SECONDS = { least: 10, most: 86_400 };
+
+export function addSetupCommands(program: Command, deps: SetupDeps): void {
+  const { say } = deps;
+  addInit(program, deps);
+
+  program
+    .command('run')
+    .description('run the daemon, as knock-otpd without a command does')
+    .option('--trial <time>', 'take the guard away again after this time unless confirmed: 5m, 90s', trialSeconds)
+    .action(async (_flags: unknown, self: Command) => await deps.run(self.optsWithGlobals<RunFlags>()));
+
+  program
+    .command('confirm')
+    .description('end a trial: the guard stays. Knock yourself in first')
+    .action(async (_flags: unknown, self: Command) => {
+      await askDaemon((await deps.read(self)).stateDir, 'confirm');
+      say('confirmed: the guard stays');
+    });
+
+  program
+    .command('flush')
+    .description('take everything of ours out of the firewall: the doors are open to everyone then')
+    .action(async (_flags: unknown, self: Command) => {
+      const { closed, left } = await flushFirewall(await deps.read(self));
+      for (const what of closed) say(`closed: ${what}`);
+      for (const what of left) say(`left: ${what}`);
+      say(
+        left.length === 0
+          ? 'nothing of ours is left in the firewall: the doors are open to everyone'
+          : 'not all of it is gone',
+      );
+      if (left.length > 0) deps.setExitCode(1);
+    });
+}
+
+interface InitCommandFlags extends InitFlags {
+  readonly config?: string;
+  readonly yes?: boolean;
+  readonly qr?: boolean;
+}
+
+function addInit(program: Command, { stdin, stderr, say, print }: SetupDeps): void {
+  program
+    .command('init')
+    .description('write a first configuration and enroll a first client; starts nothing')
+    .option('--server <name>', 'name of this server, part of every sequence')
+    .option('--door <name>', 'name of the door')
+    .option('--open <what>', 'what it hides, and by which firewall: nftables tcp/22')
+    .option('--client <name>', 'name of the first client')
+    .option('--host <address>', 'where clients reach this server: name or address')
+    .option('--state-dir <folder>', 'where the daemon keeps what is spent')
+    .option('--clients-dir <folder>', 'where the secrets are')
+    .option('-y, --yes', 'ask nothing: take what is usual for what no flag says')
+    .option('--qr', 'show the QR code also where this is not a terminal')
+    .option('--no-qr', 'show no QR code')
+    .action(async (_flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<InitCommandFlags>();
+      const isTerminal = stdin?.isTTY === true;
+      if (flags.yes !== true && !isTerminal) {
+        throw new KnockError('USAGE', 'there is no terminal to ask on', {
+          hint: 'knock-otpd init --yes, with a flag for what is not usual',
+        });
+      }
+      const asker = flags.yes === true || stdin === undefined ? silentAsker : terminalAsker(stdin, stderr);
+      try {
+        const made = await initialize(flags.config ?? DEFAULT_CONFIGS[0], flags, asker);
+        for (const line of explain(made.files, made)) say(line);
+        if (flags.qr ?? isOnTerminal(stderr)) stderr.write(`${await qrCode(made.uri)}\n`);
+        print(made.uri);
+        say('that line (and the code) holds the secret: hand it over privately, it is shown only now');
+        say('on the client type this command, then paste the line:');
+        say(`  knock-otp add -${made.host === '' ? ' --host ADDRESS' : ''} --as ${made.config.serverId}`);
+      } finally {
+        asker.close();
+      }
+    });
+}
+
+function isOnTerminal(stream: NodeJS.WritableStream): boolean {
+  return (stream as Partial<NodeJS.WriteStream>).isTTY === true;
+}
+
+function trialSeconds(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds === undefined || seconds < TRIAL_SECONDS.least || seconds > TRIAL_SECONDS.most) {
+    throw new InvalidArgumentError('a time from 10s to 1d, as in 5m.');
+  }
+  return seconds;
+}
