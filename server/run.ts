@@ -16,7 +16,7 @@ import type { LoadedServer } from './config/load-server.ts';
 import { doorBudget } from './config/stray-budget.ts';
 import { type ControlListener, listenForControl } from './control/listener.ts';
 import type { Request } from './control/requests.ts';
-import { Daemon } from './daemon.ts';
+import { Daemon, type DaemonDeps } from './daemon.ts';
 import { isInBackground, sayReady } from './daemonize.ts';
 import { DoorsFirewall } from './firewall/doors-firewall.ts';
 import { NftablesFirewall } from './firewall/nftables.ts';
@@ -48,6 +48,8 @@ export interface RunOptions {
   readonly ipv4Only: boolean;
   /** Takes the guard away again after so many seconds unless somebody confirms. */
   readonly trialSeconds?: number;
+  /** Where packets come from; capture processes when not given. */
+  readonly createCapture?: DaemonDeps['createCapture'];
   readonly stderr: NodeJS.WritableStream;
 }
 
@@ -91,13 +93,7 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     maxStraysOf: (door, clients) => doorBudget(door, clients).maxStrays,
     readEnrolments: readClients,
     onDoors: (now) => files.setDoors(fileDoorsOf(now)),
-    createCapture: ({ interfaces, doors }, onArrival, onState) =>
-      new CaptureSupervisor({
-        interfaces,
-        ...captureScopeOf(doors),
-        onArrival,
-        onState,
-      }),
+    createCapture: options.createCapture ?? captureFromInterfaces,
   });
   const reloads = new ReloadRequests(async () => {
     const report = await daemon.reload(async () => {
@@ -151,6 +147,9 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     for (const sink of sinks) sink.close?.();
   }
 }
+
+const captureFromInterfaces: DaemonDeps['createCapture'] = ({ interfaces, doors }, onArrival, onState) =>
+  new CaptureSupervisor({ interfaces, ...captureScopeOf(doors), onArrival, onState });
 
 function logSinks(config: ServerConfig, stderr: NodeJS.WritableStream): readonly LogSink[] {
   const background = isInBackground();

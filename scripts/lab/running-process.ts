@@ -11,6 +11,8 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** Written to stdin, which is then closed; without it stdin is empty. */
   readonly input?: string;
+  /** Leaves stdin open for write(). */
+  readonly keepInput?: boolean;
   /** Milliseconds until it is killed; 60 s when not given. */
   readonly timeoutMs?: number;
 }
@@ -44,7 +46,8 @@ export class RunningProcess {
     });
     // A child that ends before it has read its input is no failure of ours.
     this.#child.stdin.on('error', () => {});
-    this.#child.stdin.end(options.input ?? '');
+    if (options.keepInput === true) this.#child.stdin.write(options.input ?? '');
+    else this.#child.stdin.end(options.input ?? '');
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
       this.#notify();
@@ -74,6 +77,11 @@ export class RunningProcess {
 
   get ended(): boolean {
     return this.#code !== undefined;
+  }
+
+  /** To a process that was started with `keepInput`. */
+  write(text: string): void {
+    this.#child.stdin.write(text);
   }
 
   /** How much has been said so far: give it to waitForLine to look only at what comes later. */
