@@ -34,6 +34,21 @@ export interface BastionOptions {
   readonly service?: boolean;
 }
 
+/** All that a daemon needs. */
+const FEW = '-all,+net_admin,+net_raw';
+
+/**
+ * What makes a command run with CAP_NET_ADMIN and CAP_NET_RAW alone: `few` as root, `user` as nobody, to whom the ambient
+ * set gives them. With anything else the command keeps what it has. nsenter before it needs more than these.
+ */
+export function daemonRights(rights: string | undefined): readonly string[] {
+  if (rights !== 'few' && rights !== 'user') return [];
+  const user = ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps', FEW, '--ambient-caps', FEW];
+  // A change of user clears the signal that ends it with the test.
+  const own = rights === 'user' ? user : ['--inh-caps', '-all'];
+  return ['setpriv', '--bounding-set', FEW, ...own, '--pdeathsig', 'KILL', '--'];
+}
+
 /** A client at a door, as a test sees it: the profile, and every sequence that could be. */
 export interface EnrolledClient {
   readonly uri: string;
@@ -140,16 +155,19 @@ ${doors}`;
   }
 
   /** Starts knock-otpd and waits until it hears. */
-  async start(args: readonly string[] = []): Promise<RunningProcess> {
-    const daemon = this.launch(args);
+  async start(args: readonly string[] = [], rights?: string): Promise<RunningProcess> {
+    const daemon = this.launch(args, rights);
     await daemon.waitForLine(/\blistening\b/);
     await daemon.waitForLine(/\bready\b/);
     return daemon;
   }
 
   /** Starts knock-otpd and waits for nothing. */
-  launch(args: readonly string[] = []): RunningProcess {
-    const argv = [process.execPath, '--import', shiftedClock, serverProgram, '-c', this.configFile, ...args];
+  launch(args: readonly string[] = [], rights = process.env['KNOCK_OTP_TEST_RIGHTS']): RunningProcess {
+    const argv = [
+      ...daemonRights(rights),
+      ...[process.execPath, '--import', shiftedClock, serverProgram, '-c', this.configFile, ...args],
+    ];
     this.#daemon = this.#spawn(this.server, argv, { KNOCK_OTP_TEST_CLOCK: this.#clockFile });
     return this.#daemon;
   }
