@@ -24,6 +24,8 @@ const FIXED: readonly (readonly [string, (config: ServerConfig) => string])[] = 
   ['logfile', ({ logFile }) => logFile ?? 'none'],
   ['pidfile', ({ pidFile }) => pidFile ?? 'none'],
   ['usesyslog', ({ useSyslog }) => (useSyslog ? 'yes' : 'no')],
+  ['throttle_failures', ({ throttle }) => `${throttle.failures}`],
+  ['throttle_time', ({ throttle }) => `${throttle.timeMs / 1000}`],
 ];
 
 /** Why `after` cannot follow `before` without a restart; empty when it can. */

@@ -13,6 +13,7 @@ import type { DerivedDoor, ServerConfig } from './config/config.ts';
 import type { LoadedServer } from './config/load-server.ts';
 import type { Enrolment, ListedLine } from './core/door.ts';
 import { Engine } from './core/engine.ts';
+import { DEFAULT_LIMITS } from './core/matcher.ts';
 import { policiesOf } from './door-policies.ts';
 import { type ClientChange, EnrolledClients } from './enrolled-clients.ts';
 import type { Firewall } from './firewall/firewall.ts';
@@ -88,7 +89,8 @@ export class Daemon {
     this.#current = { config };
     const doors = () => this.#current.config.doors;
     const turnstile = this.#turnstile;
-    const engine = new Engine(config.serverId, policiesOf(config.doors, deps.enrolments, deps.maxStraysOf));
+    const policies = policiesOf(config.doors, deps.enrolments, deps.maxStraysOf);
+    const engine = new Engine(config.serverId, policies, DEFAULT_LIMITS, config.throttle);
     this.#engine = engine;
     const words = new KnockdWords({ ...deps, doors });
     const admissions = new Admissions({

@@ -5,6 +5,7 @@
 import type { PortRanges } from '../../shared/allowed-ports.ts';
 import type { Knock } from '../../shared/knock.ts';
 import type { DoorPolicy, ListedDoor } from '../core/door.ts';
+import type { ThrottleLimits } from '../core/throttle.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
 import type { LogFormat } from '../log-sinks.ts';
 
@@ -57,6 +58,7 @@ export interface ServerConfig {
   readonly logFile?: string;
   readonly pidFile?: string;
   readonly useSyslog: boolean;
+  readonly throttle: ThrottleLimits;
   readonly logFormat: LogFormat;
   readonly doors: readonly ConfiguredDoor[];
 }

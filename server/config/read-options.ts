@@ -56,6 +56,7 @@ export function readOptions(
     ...(logFile === undefined ? {} : { logFile }),
     ...(pidFile === undefined ? {} : { pidFile }),
     useSyslog: reader.switch('usesyslog'),
+    throttle: { failures: reader.integer('throttle_failures'), timeMs: reader.integer('throttle_time') * 1000 },
     logFormat: reader.choice('log_format'),
   };
 }

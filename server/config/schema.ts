@@ -65,6 +65,14 @@ export const optionKeys = {
     default: 'text',
     doc: 'lines for people, or one JSON object a line for programs',
   },
+  throttle_failures: {
+    type: 'integer',
+    default: '5',
+    from: 0,
+    to: 1000,
+    doc: 'failures that a source may have at a door before it is locked out; 0 locks out nobody',
+  },
+  throttle_time: { type: 'integer', default: '60', from: 1, to: 3600, doc: 'seconds of the first lock-out' },
 } as const satisfies Table;
 
 export const doorKeys = {

@@ -25,6 +25,7 @@ import { LiveSet } from './live-set.ts';
 import { DEFAULT_LIMITS, Matcher, type MatcherLimits } from './matcher.ts';
 import type { Observer } from './observer.ts';
 import { type LiveSequence, SequenceIndex } from './sequence-index.ts';
+import { NO_THROTTLE, type ThrottleLimits } from './throttle.ts';
 
 export type { Admission, Effect } from './effects.ts';
 
@@ -67,7 +68,12 @@ export class Engine {
   #eligible = 0;
   #observer: Observer | undefined;
 
-  constructor(server: string, doors: readonly Door[], limits: MatcherLimits = DEFAULT_LIMITS) {
+  constructor(
+    server: string,
+    doors: readonly Door[],
+    limits: MatcherLimits = DEFAULT_LIMITS,
+    throttle: ThrottleLimits = NO_THROTTLE,
+  ) {
     this.#limits = limits;
     const nextId = () => {
       this.#lastId += 1;
@@ -78,6 +84,7 @@ export class Engine {
     this.#judge = new Judge({
       live: this.#live,
       listed: this.#listed,
+      throttle,
       isClockTrusted: (door, wallMs) => this.isClockTrusted(door, wallMs),
     });
     for (const door of doors) this.setDoor(door, 0);

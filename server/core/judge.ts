@@ -13,10 +13,12 @@ import type { LiveSet } from './live-set.ts';
 import type { Completion } from './matcher.ts';
 import { decide, type RefusalReason } from './policy.ts';
 import type { LiveSequence } from './sequence-index.ts';
+import { Throttle, type ThrottleLimits } from './throttle.ts';
 
 export interface JudgeParts {
   readonly live: LiveSet;
   readonly listed: ListedSet;
+  readonly throttle: ThrottleLimits;
   readonly isClockTrusted: (door: Door, wallMs: number) => boolean;
 }
 
@@ -26,9 +28,11 @@ type Span = Pick<Completion, 'startedAtMs' | 'completedAtMs'>;
 export class Judge {
   readonly #parts: JudgeParts;
   readonly #contest = new Contest();
+  readonly #throttle: Throttle;
 
   constructor(parts: JudgeParts) {
     this.#parts = parts;
+    this.#throttle = new Throttle(parts.throttle);
   }
 
   /** `source` has shown, with a packet at `atMs`, that it knows the sequence. */
@@ -66,13 +70,23 @@ export class Judge {
       ...(other === undefined ? { reason } : { reason: 'contested', other }),
     });
     const judged = this.#factor(sequence, completion, now);
-    if (typeof judged === 'string') return refusal(judged);
+    if (typeof judged === 'string') return this.#failed(refusal(judged), now.monoMs);
     if (other !== undefined && this.#door(door)?.contested === 'refuse') {
       return { ...refusal('contested'), spend: this.#waste(sequence, judged, now) };
     }
     this.#spend(sequence, judged, now);
     this.#contest.opened(sequence, source, completedAtMs);
+    this.#throttle.succeed(door, source);
     return { kind: 'admit', door, client, source, spend: judged, strays };
+  }
+
+  /** A clock that stands wrong is the server's failure, not the source's. */
+  #failed(refusal: Refusal, nowMs: number): Refusal {
+    const { door, source, reason } = refusal;
+    if (reason === 'clock-back') return refusal;
+    const isLockedOut = this.#throttle.isLockedOut(door, source, nowMs);
+    this.#throttle.fail(door, source, nowMs);
+    return isLockedOut ? { ...refusal, reason: 'throttled' } : refusal;
   }
 
   /** What has to be spent for the sequence to open now, or why it cannot. */

@@ -10,6 +10,7 @@ export const MAX_DRIFT_STEPS = 4;
 
 export type RefusalReason =
   | 'replay' // its factor, or a later one, is spent
+  | 'throttled' // a repeat, of which its source has sent too many: see throttle
   | 'contested' // two sources know it: see contest
   | 'outside-window' // its factor is not acceptable at this time, or too far ahead
   | 'busy' // too many openings of doors without one-time sequences are under way or in force

@@ -34,6 +34,7 @@ const config: ServerConfig = {
   stateDir: '/nowhere',
   clientsDir: '/nowhere',
   useSyslog: false,
+  throttle: { failures: 5, timeMs: 60_000 },
   logFormat: 'text',
   doors: doors.map(({ maxStrays: _, ...policy }, at) => ({
     kind: 'derived',

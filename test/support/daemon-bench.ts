@@ -143,6 +143,7 @@ export class DaemonBench {
       stateDir: '/nowhere',
       clientsDir: '/nowhere',
       useSyslog: false,
+      throttle: { failures: 5, timeMs: 60_000 },
       logFormat: 'text',
       doors: [
         {

@@ -16,8 +16,8 @@ export class EngineBench {
   wallMs = 1000 * STEP_MS + 12_000;
   monoMs = 50_000;
 
-  constructor(doors: readonly DoorPolicy[], clients: readonly Enrolment[]) {
-    this.engine = new Engine(SERVER, doors);
+  constructor(doors: readonly DoorPolicy[], clients: readonly Enrolment[], engine: Engine = new Engine(SERVER, doors)) {
+    this.engine = engine;
     for (const client of clients) this.engine.enrol(client, UNUSED);
     this.settle();
   }

@@ -64,7 +64,15 @@ class Story {
   ) {
     const paths = { file: 'knock-otp.conf', stateDir: '/nowhere', clientsDir: '/nowhere' };
     const config: ServerConfig = {
-      ...{ ...paths, serverId: SERVER, interfaces: ['eth0'], useSyslog: false, logFormat: 'text', doors },
+      ...{
+        ...paths,
+        serverId: SERVER,
+        interfaces: ['eth0'],
+        useSyslog: false,
+        throttle: { failures: 5, timeMs: 60_000 },
+        logFormat: 'text',
+        doors,
+      },
     };
     this.explainer = new CaptureExplainer({
       config,

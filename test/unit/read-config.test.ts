@@ -18,6 +18,7 @@ test('when a file has one door with otp and open then everything else has its do
     stateDir: '/var/lib/knock-otp',
     clientsDir: '/etc/knock-otp/clients',
     useSyslog: false,
+    throttle: { failures: 5, timeMs: 60_000 },
     logFormat: 'text',
   });
   const door = derivedDoor(config);
@@ -82,6 +83,7 @@ cmd_timeout = 3600
     logFile: '/var/log/k.log',
     pidFile: '/run/k.pid',
     useSyslog: true,
+    throttle: { failures: 5, timeMs: 60_000 },
     logFormat: 'text',
   });
   const door = derivedDoor(config);

@@ -1,0 +1,68 @@
+/** Throttling: who is locked out, and that a fresh valid sequence never is. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { UNUSED } from '../../server/core/door.ts';
+import { Engine } from '../../server/core/engine.ts';
+import { DEFAULT_LIMITS } from '../../server/core/matcher.ts';
+import { MAX_REMEMBERED, Throttle } from '../../server/core/throttle.ts';
+import { addressKeyOfBytes } from '../../shared/address.ts';
+import { address, doorPolicy, enrolment, pairsFor, SERVER } from '../support/doors.ts';
+import { EngineBench, kinds, SOURCE } from '../support/engine-bench.ts';
+
+const LIMITS = { failures: 3, timeMs: 60_000 };
+const door = doorPolicy();
+const laptop = enrolment('laptop');
+const phone = enrolment('phone');
+
+/** Laptop has knocked once, and what it sent has come again so many times. */
+function replayed(times: number): { bench: EngineBench; said: string[] } {
+  const engine = new Engine(SERVER, [door], DEFAULT_LIMITS, LIMITS);
+  for (const client of [laptop, phone]) engine.enrol(client, UNUSED);
+  const bench = new EngineBench([], [], engine);
+  const pairs = pairsFor(door, laptop, 1000);
+  bench.knock(pairs);
+  return { bench, said: kinds(Array.from({ length: times }, () => bench.knock(pairs)).flat()) };
+}
+
+test('when replays have failed as often as is forgiven, and once more, then further ones are throttled', () => {
+  assert.deepEqual(replayed(6).said, ['replay', 'replay', 'replay', 'replay', 'throttled', 'throttled']);
+});
+
+test('when a forger has had an address locked out by replays then its fresh sequences open, of every client', () => {
+  const { bench } = replayed(50);
+  assert.deepEqual(kinds(bench.knock(pairsFor(door, phone, 1000))), ['admit phone']);
+  bench.settle();
+  assert.deepEqual(kinds(bench.knock(pairsFor(door, laptop, 1001))), ['admit laptop']);
+});
+
+test('strays and unfinished knocks are no failures', () => {
+  const { bench } = replayed(0);
+  for (let i = 0; i < 100; i += 1) bench.knock([...pairsFor(door, phone, 1000).slice(0, 5), 2000 + i]);
+  bench.pass(11_000);
+  assert.deepEqual(kinds(bench.knock(pairsFor(door, laptop, 1000))), ['replay']);
+});
+
+test('lock-outs double up to an hour, and are forgotten after a quiet time', () => {
+  const throttle = new Throttle(LIMITS);
+  const locks = Array.from({ length: 11 }, () => throttle.fail('ssh', SOURCE, 0) / 1000);
+  assert.deepEqual(locks, [0, 0, 0, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
+  assert.equal(throttle.isLockedOut('ssh', SOURCE, 3_599_999), true);
+  assert.equal(throttle.isLockedOut('ssh', SOURCE, 3_600_000), false);
+  assert.equal(throttle.isLockedOut('web', SOURCE, 0), false);
+  assert.equal(throttle.fail('ssh', SOURCE, 3_660_000), 0);
+});
+
+test('an IPv6 host that changes its address within its /64 stays locked out', () => {
+  const throttle = new Throttle(LIMITS);
+  for (let i = 1; i <= 4; i += 1) throttle.fail('ssh', address(`2001:db8::${i}`), 0);
+  assert.equal(throttle.isLockedOut('ssh', address('2001:db8::ffff'), 1), true);
+  assert.equal(throttle.isLockedOut('ssh', address('2001:db8:0:1::1'), 1), false);
+});
+
+test('a flood of sources fills the table to its limit and no further', () => {
+  const throttle = new Throttle(LIMITS);
+  for (let i = 0; i < 100_000; i += 1) {
+    throttle.fail('ssh', addressKeyOfBytes(Uint8Array.of(11, (i >> 16) & 255, (i >> 8) & 255, i & 255)), i);
+  }
+  assert.equal(throttle.size, MAX_REMEMBERED);
+});
