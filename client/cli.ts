@@ -6,8 +6,11 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { KnockError } from '../shared/errors.ts';
 import type { CommandName } from './commands.ts';
 import type { Deps } from './deps.ts';
+import type { DoctorOptions } from './doctor-command.ts';
 import { HAND_FORMS } from './hand-lines.ts';
 import type { HostOptions } from './host-options.ts';
+import type { LockOptions } from './lock-commands.ts';
+import type { AddOptions } from './profile-commands.ts';
 import type { ShowOptions } from './show-command.ts';
 import type { SshOptions } from './ssh-command.ts';
 import { PROGRAM, print, withoutUris } from './talk.ts';
@@ -17,6 +20,10 @@ const MAX_DELAY_MS = 60_000;
 
 const HELP_TAIL = `
 Exit code: 0 the door is open (or the knocks are sent, where nothing is verified), 1 it is not, 2 the command line or a profile is wrong.`;
+
+const PASSPHRASE_TAIL = `
+The passphrase is asked for at the terminal, also under ssh. Without a terminal: KNOCK_OTP_PASSPHRASE_FILE names a private
+file, KNOCK_OTP_PASSPHRASE_FD a descriptor; its first line is the passphrase.`;
 
 const EXAMPLES = `  ${PROGRAM} bastion1                    open the door of a profile, a host or an address
   ${PROGRAM} b1 b2 b3                    the first of three that opens; or the name of a group
@@ -52,7 +59,9 @@ export function createProgram(deps: Deps, ended: { status: number } = { status: 
     .argument('<uri>', 'the otpauth:// line, or - to read it from standard input')
     .option('--host <address>', 'name or address to knock at')
     .option('--as <name>', 'what to type for it (default: the name of the server)')
-    .action(async (uri: string, options: { host?: string; as?: string }) => {
+    .option('--passphrase', 'lock its secret with a passphrase')
+    .option('--keyring', "keep its secret in the system's keyring")
+    .action(async (uri: string, options: AddOptions) => {
       const { addProfile } = await import('./profile-commands.ts');
       await addProfile(uri, options, deps);
     });
@@ -69,6 +78,8 @@ export function createProgram(deps: Deps, ended: { status: number } = { status: 
       const { removeProfile } = await import('./profile-commands.ts');
       await removeProfile(name, options.door, deps);
     });
+  lockCommands(program, deps);
+  doctorCommand(program, deps, ended);
   sub(program, deps, 'show', 'print the sequence of the next knock without spending it')
     .argument('<host>')
     .option('--door <door>', 'which of its doors')
@@ -145,6 +156,48 @@ function connectingCommands(program: Command, deps: Deps, ended: { status: numbe
     .action(async (hosts: string[], options: { door?: string }) => {
       const { printSshConfig } = await import('./ssh-config-command.ts');
       await printSshConfig(hosts, options.door, deps);
+    });
+}
+
+function doctorCommand(program: Command, deps: Deps, ended: { status: number }): void {
+  const help = `  ${PROGRAM} doctor bastion1
+  ${PROGRAM} doctor bastion1 --ntp ntp.example.org --echo my-other-host`;
+  sub(program, deps, 'doctor', 'look for what keeps a knock from working, and say what to do; spends nothing', help)
+    .argument('<host>', 'a profile, or the host or address in one')
+    .option('--door <door>', 'which of its doors')
+    .option('--ntp <server>', 'compare the clock with this server (default: those that this host is set up to use)')
+    .option(
+      '--echo <host>',
+      'a host of yours whose closed ports refuse: shows whether this network lets high ports out',
+    )
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExit code: 0 when nothing fails, 1 when something does, 2 the command line is wrong.')
+    .action(async (host: string, options: DoctorOptions) => {
+      const { examine } = await import('./doctor-command.ts');
+      ended.status = await examine(host, options, deps);
+    });
+}
+
+/** Where a secret is kept. */
+function lockCommands(program: Command, deps: Deps): void {
+  const help = `  ${PROGRAM} lock bastion1             asks for a passphrase, and from then on at each knock
+  ${PROGRAM} lock bastion1 --keyring   the desktop's keyring, unlocked when you log in`;
+  sub(program, deps, 'lock', "keep a profile's secret under a passphrase, or in the system's keyring", help)
+    .argument('<host>')
+    .option('--door <door>', 'which of its doors')
+    .option('--passphrase', 'under a passphrase (default)')
+    .option('--keyring', "in the system's keyring")
+    .addHelpText('after', PASSPHRASE_TAIL)
+    .action(async (host: string, options: LockOptions) => {
+      const { lockProfile } = await import('./lock-commands.ts');
+      await lockProfile(host, options, deps);
+    });
+  sub(program, deps, 'unlock', "keep a profile's secret in its file again, readable by its owner")
+    .argument('<host>')
+    .option('--door <door>', 'which of its doors')
+    .action(async (host: string, options: { door?: string }) => {
+      const { unlockProfile } = await import('./lock-commands.ts');
+      await unlockProfile(host, options.door, deps);
     });
 }
 

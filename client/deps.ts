@@ -47,6 +47,9 @@ export interface ProbeSeen {
   rttMs?: number;
 }
 
+/** What one attempt at a connection becomes. `unreachable`: this host, or somebody on the way, said that there is no way. */
+export type PortAnswer = 'open' | 'refused' | 'silent' | 'unreachable';
+
 export interface Network {
   /** Addresses in the resolver's order. @throws KnockError NETWORK */
   resolve(host: string, family: 0 | 4 | 6): Promise<readonly Address[]>;
@@ -55,6 +58,9 @@ export interface Network {
   send(address: Address, knocks: readonly Knock[], options: SendOptions): Promise<SendReport>;
   /** Connects as soon as the port is open; undefined when the signal aborts first. `seen` is filled in meanwhile. */
   probe(address: Address, port: number, seen: ProbeSeen, signal: AbortSignal): Promise<Socket | undefined>;
+  /** One datagram, and the first that comes back from there; undefined when none does in time. */
+  exchange(address: Address, port: number, datagram: Uint8Array, timeoutMs: number): Promise<Uint8Array | undefined>;
+  tryPort(address: Address, port: number, timeoutMs: number): Promise<PortAnswer>;
 }
 
 export interface Talk extends Writable {
@@ -72,6 +78,10 @@ export interface Deps {
   readonly owner: Owner;
   readonly clock: Clock;
   readonly network: Network;
+  /** A text file of the system's; undefined when it cannot be read. */
+  readText(path: string): Promise<string | undefined>;
+  /** What is typed at the terminal after `prompt`, unseen; undefined where there is no terminal. @throws KnockError USAGE */
+  askPassphrase(prompt: string): Promise<string | undefined>;
   /** The command that starts this program. */
   readonly self: readonly string[];
   /**

@@ -6,12 +6,14 @@ import type { Socket } from 'node:net';
 import { derivationKey, deriveSequence } from '../shared/derive.ts';
 import { KnockError } from '../shared/errors.ts';
 import { formatSequence, type Knock } from '../shared/knock.ts';
-import { type Profile, profileShape } from '../shared/profile-uri.ts';
+import { profileShape } from '../shared/profile-uri.ts';
+import type { Secret } from '../shared/secret.ts';
 import { type AttemptOutcome, attempt, type Edges, type SentEvent } from './attempt.ts';
 import type { Address, ProbeSeen } from './deps.ts';
 import type { FactorLedger } from './factors.ts';
 import type { DoorMemory } from './last-success.ts';
 import { addressesOf, doorClosed, nothingSent, othersTurn, stepUsed } from './outcome.ts';
+import type { Outline } from './outline.ts';
 import {
   BLIND_RESEND_AFTER_MS,
   type FactorPlan,
@@ -29,7 +31,9 @@ import type { Turns } from './turn.ts';
 export type Families = 'any' | 4 | 6 | 'both';
 
 export interface KnockRequest {
-  readonly profile: Profile;
+  readonly profile: Outline;
+  /** Asked for once, when a knock is needed: somebody may have to type a passphrase. */
+  readonly secret: () => Promise<Secret>;
   /** What the user typed, for messages. */
   readonly name: string;
   /** Name or address to knock at. */
@@ -65,6 +69,7 @@ export interface Opening {
 
 export type KnockEvent =
   | { readonly kind: 'sharing' }
+  | { readonly kind: 'unlocking' }
   | { readonly kind: 'waiting'; readonly waitMs: number }
   | { readonly kind: 'knocking'; readonly address: Address; readonly factor: number }
   | SentEvent;
@@ -107,7 +112,6 @@ class Run {
   readonly #edges: Edges;
   readonly #listener: Listener;
   readonly #deadlineMs: number;
-  readonly #sequenceOf: (factor: number) => Knock[];
 
   constructor(request: KnockRequest, ledger: FactorLedger, edges: Edges, listener: Listener, deadlineMs: number) {
     this.#request = request;
@@ -115,9 +119,6 @@ class Run {
     this.#edges = edges;
     this.#listener = listener;
     this.#deadlineMs = deadlineMs;
-    const key = derivationKey(request.profile.secret);
-    const shape = profileShape(request.profile);
-    this.#sequenceOf = (factor) => deriveSequence(key, request.profile, factor, shape);
   }
 
   async at(family: 0 | 4 | 6): Promise<Opening> {
@@ -149,6 +150,9 @@ class Run {
   }
 
   async #knock(addresses: readonly Address[], startedMs: number): Promise<Opening> {
+    const { profile, secret } = this.#request;
+    const key = derivationKey(await secret());
+    const shape = profileShape(profile);
     const seen: ProbeSeen = { refused: 0, unreachable: 0 };
     const failures: string[] = [];
     let mayBeEarly = true;
@@ -160,7 +164,7 @@ class Run {
       const plan = await this.#reserve(mayBeEarly, factors > 0);
       if (plan === undefined) break;
       this.#listener({ kind: 'knocking', address, factor: plan.factor });
-      const { report, socket } = await this.#try(address, plan.factor, seen);
+      const { report, socket } = await this.#try(address, deriveSequence(key, profile, plan.factor, shape), seen);
       packets += report.sent;
       failures.push(...report.failures);
       const open = socket !== undefined || (this.#request.verifyPort === undefined && report.sent > 0);
@@ -210,12 +214,12 @@ class Run {
     }
   }
 
-  async #try(address: Address, factor: number, seen: ProbeSeen): Promise<AttemptOutcome> {
+  async #try(address: Address, knocks: readonly Knock[], seen: ProbeSeen): Promise<AttemptOutcome> {
     const { profile, verifyPort, gapMs } = this.#request;
     return await attempt(
       {
         address,
-        knocks: this.#sequenceOf(factor),
+        knocks,
         order: profile.order,
         gapMs: gapMs ?? (profile.order === 'strict' ? STRICT_GAP_MS : 0),
         resendAfterMs: verifyPort === undefined ? BLIND_RESEND_AFTER_MS : RESEND_AFTER_MS,
@@ -247,6 +251,8 @@ class Run {
 /** One line for `-v`. Only for sequences that were sent: these are spent for us. */
 export function describeEvent(event: KnockEvent): string {
   switch (event.kind) {
+    case 'unlocking':
+      return 'the secret is locked';
     case 'sharing':
       return 'another run knocks at this door: waiting for what comes of it';
     case 'waiting':

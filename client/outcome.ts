@@ -3,12 +3,12 @@
  * know why; it says what it can tell apart.
  */
 import { KnockError } from '../shared/errors.ts';
-import type { Profile } from '../shared/profile-uri.ts';
 import type { Address, ProbeSeen } from './deps.ts';
+import type { Outline } from './outline.ts';
 import type { FactorPlan } from './plan.ts';
 
 interface Knocked {
-  readonly profile: Profile;
+  readonly profile: Outline;
   readonly name: string;
   readonly verifyPort: number | undefined;
 }

@@ -4,6 +4,7 @@ import { formatProfileUri, formatService, NAME_PATTERN, type Profile, parseProfi
 import { isCommandName } from './commands.ts';
 import type { Deps } from './deps.ts';
 import { readGroups } from './groups.ts';
+import { kept } from './keeping.ts';
 import {
   type BrokenProfile,
   configFolder,
@@ -17,12 +18,15 @@ import { print, say } from './talk.ts';
 /** No profile URI is longer. */
 const MAX_URI_CHARACTERS = 16 * 1024;
 
+export interface AddOptions {
+  readonly host?: string;
+  readonly as?: string;
+  readonly passphrase?: boolean;
+  readonly keyring?: boolean;
+}
+
 /** @throws KnockError PROFILE_INVALID, USAGE, INSECURE_FILE, STORE */
-export async function addProfile(
-  uri: string,
-  options: { readonly host?: string; readonly as?: string },
-  deps: Deps,
-): Promise<void> {
+export async function addProfile(uri: string, options: AddOptions, deps: Deps): Promise<void> {
   if (uri === '-' && deps.stdin.isTTY === true) say(deps, 'paste the otpauth:// line and press Enter');
   const given = parseProfileUri(uri === '-' ? await firstLine(deps.stdin) : uri);
   const profile = options.host === undefined ? given : withHost(given, options.host);
@@ -35,12 +39,26 @@ export async function addProfile(
   if ((await readGroups(deps)).has(name.toLowerCase())) {
     throw new KnockError('USAGE', `"${name}" is the name of a group`, { hint: 'choose another one with --as' });
   }
-  const outcome = await storeOf(deps).add(name, profile);
+  const kind = keepingAsked(options) ?? 'plain';
+  const { secret, ...outline } = profile;
+  const outcome = await storeOf(deps).add(name, profile, () => kept(kind, name, outline, secret, deps));
   print(deps, `${outcome} ${name}: door ${profile.door}, host ${profile.host ?? name}`);
   if (uri !== '-') say(deps, 'the secret was on the command line, where others may see it; "add -" reads it instead');
   if (profile.host === undefined) say(deps, `no host was given: the name "${name}" will be resolved`);
   const words = isCommandName(name) ? `knock ${name}` : name;
   say(deps, `now: knock-otp ${words}`);
+}
+
+/** Where the user wants a secret to be kept. @throws KnockError USAGE */
+export function keepingAsked(options: {
+  readonly passphrase?: boolean;
+  readonly keyring?: boolean;
+}): 'passphrase' | 'keyring' | undefined {
+  if (options.passphrase === true && options.keyring === true) {
+    throw new KnockError('USAGE', '--passphrase and --keyring exclude each other');
+  }
+  if (options.keyring === true) return 'keyring';
+  return options.passphrase === true ? 'passphrase' : undefined;
 }
 
 /** Never shows a secret. @throws KnockError INSECURE_FILE, STORE */
@@ -53,7 +71,7 @@ export async function listProfiles(json: boolean, deps: Deps): Promise<void> {
   }
   if (entries.length === 0) say(deps, `no profiles in ${store.folder}`);
   const rows = entries.filter((entry): entry is StoredProfile => !isBroken(entry)).map(asRow);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   for (const row of rows) {
     print(
       deps,
@@ -69,6 +87,10 @@ export async function listProfiles(json: boolean, deps: Deps): Promise<void> {
 /** @throws KnockError PROFILE_MISSING, USAGE, STORE */
 export async function removeProfile(name: string, door: string | undefined, deps: Deps): Promise<void> {
   const entry = await storeOf(deps).remove(name, door);
+  if (!isBroken(entry) && entry.keeping.kind === 'keyring') {
+    const { removeFromKeyring } = await import('./keyring.ts');
+    await removeFromKeyring(entry.keeping.factors);
+  }
   print(deps, `removed ${entry.name}${isBroken(entry) ? '' : `: door ${entry.profile.door}`}`);
   say(deps, 'the server still knows the secret until knock-otpd revoke');
 }
@@ -105,14 +127,15 @@ async function firstLine(input: AsyncIterable<Uint8Array | string>): Promise<str
 }
 
 function asRow(entry: StoredProfile): readonly string[] {
-  const { name, profile } = entry;
+  const { name, profile, keeping } = entry;
   const opens = profile.services.map(formatService).join(',');
-  return [name, profile.door, profile.host ?? name, profile.mode, opens];
+  const lock = keeping.kind === 'plain' ? '' : keeping.kind;
+  return [name, profile.door, profile.host ?? name, profile.mode, opens, lock];
 }
 
 function asJson(entry: StoredProfile | BrokenProfile): unknown {
   if (isBroken(entry)) return { name: entry.name, path: entry.path, error: entry.error.message };
-  const { name, path, profile } = entry;
+  const { name, path, profile, keeping } = entry;
   return {
     name,
     door: profile.door,
@@ -121,6 +144,7 @@ function asJson(entry: StoredProfile | BrokenProfile): unknown {
     host: profile.host ?? name,
     mode: profile.mode,
     services: profile.services.map(formatService),
+    secret: keeping.kind,
     path,
   };
 }

@@ -5,7 +5,9 @@
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KnockError } from '../shared/errors.ts';
-import { formatProfileUri, NAME_PATTERN, type Profile } from '../shared/profile-uri.ts';
+import { NAME_PATTERN, type Profile } from '../shared/profile-uri.ts';
+import { ledgerName } from './factors.ts';
+import type { Keeping, Kept } from './keeping.ts';
 import type { Owner } from './private-files.ts';
 import {
   checkPrivateFolder,
@@ -15,14 +17,12 @@ import {
   storeError,
   syncFolder,
 } from './private-files.ts';
-import { parseProfileFile } from './profile-file.ts';
+import { formatProfileFile, parseProfileFile } from './profile-file.ts';
 import { refuseOddDoor, refuseOddHost } from './typed-words.ts';
 
-export interface StoredProfile {
-  /** What the user types. */
-  readonly name: string;
+/** `name` is what the user types. */
+export interface StoredProfile extends Kept {
   readonly path: string;
-  readonly profile: Profile;
 }
 
 export interface BrokenProfile {
@@ -40,8 +40,13 @@ export interface ProfileStore {
    * @throws KnockError PROFILE_MISSING, USAGE when several doors fit or it is no host, and what reading can throw
    */
   find(host: string, door: string | undefined): Promise<StoredProfile>;
-  /** @throws KnockError USAGE when the name is taken by another secret; STORE */
-  add(name: string, profile: Profile): Promise<'added' | 'replaced'>;
+  /**
+   * @param keep says where the secret is to be, the file when not given; asked when nothing else stops the writing
+   * @throws KnockError USAGE when the name is taken by another secret; STORE
+   */
+  add(name: string, profile: Profile, keep?: () => Promise<Keeping>): Promise<'added' | 'replaced'>;
+  /** Puts the secret of a profile elsewhere. @throws KnockError STORE */
+  rewrite(stored: StoredProfile, keeping: Keeping): Promise<void>;
   /** Deletes the file of one door. Used factors stay: the same URI added again must not send them again. */
   remove(name: string, door: string | undefined): Promise<StoredProfile | BrokenProfile>;
 }
@@ -80,7 +85,7 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
   async function read(file: string): Promise<StoredProfile | BrokenProfile> {
     const path = join(folder, file);
     try {
-      return { name: nameOf(file), path, profile: await parseProfileFile(await readPrivateFile(path, owner), path) };
+      return { name: nameOf(file), path, ...(await parseProfileFile(await readPrivateFile(path, owner), path)) };
     } catch (error) {
       if (error instanceof KnockError) return { name: nameOf(file), path, error };
       throw error;
@@ -90,6 +95,16 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
   async function named(name: string): Promise<(StoredProfile | BrokenProfile)[]> {
     const wanted = name.toLowerCase();
     return Promise.all((await names()).filter((file) => nameOf(file).toLowerCase() === wanted).map(read));
+  }
+
+  async function write(path: string, content: string): Promise<void> {
+    const { default: writeFileAtomic } = await import('write-file-atomic');
+    try {
+      await writeFileAtomic(path, content, { mode: 0o600, fsync: true });
+    } catch (error) {
+      throw storeError(`cannot write ${path}`, error);
+    }
+    await syncFolder(folder, owner);
   }
 
   async function list() {
@@ -111,26 +126,23 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
       if (byHost.length > 0) return usable(chosen(byHost, host, door));
       throw missing(host, everything.filter(isBroken).length);
     },
-    add: async (name, profile) => {
+    rewrite: async ({ path, profile }, keeping) => await write(path, formatProfileFile({ profile, keeping })),
+    add: async (name, profile, keep = async () => ({ kind: 'plain', secret: profile.secret })) => {
       const before = await named(name);
       const broken = before.find(isBroken);
       if (broken !== undefined) throw broken.error;
       const same = before.find((entry) => !isBroken(entry) && entry.profile.door === profile.door);
-      if (same !== undefined && !isBroken(same) && same.profile.secret.toBase32() !== profile.secret.toBase32()) {
+      if (same !== undefined && !isBroken(same) && !isSecretOf(same, profile)) {
         throw new KnockError('USAGE', `there is another profile "${same.name}" for the door ${profile.door}`, {
           hint: `remove it with: knock-otp remove ${same.name} --door ${profile.door}; or choose a name with --as`,
         });
       }
       const path = same?.path ?? join(folder, `${name}@${profile.door}${SUFFIX}`);
+      const { secret: _, ...outline } = profile;
+      const content = formatProfileFile({ profile: outline, keeping: await keep() });
       await ensurePrivateFolder(config, owner);
       await ensurePrivateFolder(folder, owner);
-      const { default: writeFileAtomic } = await import('write-file-atomic');
-      try {
-        await writeFileAtomic(path, `${formatProfileUri(profile)}\n`, { mode: 0o600, fsync: true });
-      } catch (error) {
-        throw storeError(`cannot write ${path}`, error);
-      }
-      await syncFolder(folder, owner);
+      await write(path, content);
       return same === undefined ? 'added' : 'replaced';
     },
     remove: async (name, door) => {
@@ -151,6 +163,12 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
 
 export function isBroken(entry: StoredProfile | BrokenProfile): entry is BrokenProfile {
   return 'error' in entry;
+}
+
+/** A locked one is known by the name of its used factors. */
+function isSecretOf({ keeping }: StoredProfile, profile: Profile): boolean {
+  if (keeping.kind === 'plain') return keeping.secret.toBase32() === profile.secret.toBase32();
+  return keeping.factors === ledgerName(profile);
 }
 
 /** `NAME@DOOR.profile` or `NAME.profile`: a name holds no `@`. */

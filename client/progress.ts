@@ -33,24 +33,32 @@ export function startProgress(name: string, stderr: Talk, env: Readonly<Record<s
   let line = { text: `knocking at ${name}`, share: undefined as number | undefined };
   let longestMs = 0;
   let isShown = false;
+  let isHidden = false;
 
   function draw(): void {
     isShown = true;
     stderr.write(`${CLEAR}${progressLine(line.text, line.share, stderr.columns ?? USUAL_COLUMNS)}`);
   }
-  const timer = setTimeout(draw, SHOW_AFTER_MS);
+  let timer = setTimeout(draw, SHOW_AFTER_MS);
+
+  function hide(): void {
+    clearTimeout(timer);
+    if (isShown) stderr.write(CLEAR);
+    isShown = false;
+    isHidden = true;
+  }
   return {
     update: (event, host = name) => {
+      // A question is asked at the terminal now: the line is away until there is news.
+      if (event.kind === 'unlocking') return hide();
       if (event.kind === 'waiting') longestMs = Math.max(longestMs, event.waitMs);
       else longestMs = 0;
       line = { text: describe(host, event), share: event.kind === 'waiting' ? event.waitMs / longestMs : undefined };
       if (isShown) draw();
+      else if (isHidden) timer = setTimeout(draw, SHOW_AFTER_MS);
+      isHidden = false;
     },
-    stop: () => {
-      clearTimeout(timer);
-      if (isShown) stderr.write(CLEAR);
-      isShown = false;
-    },
+    stop: hide,
   };
 }
 
@@ -73,6 +81,8 @@ function cut(text: string, room: number): string {
 /** What has to be read first comes first: a narrow terminal shows only that. Without the sequence, which is for `-v`. */
 function describe(name: string, event: KnockEvent): string {
   switch (event.kind) {
+    case 'unlocking':
+      return `unlocking ${name}`;
     case 'sharing':
       return `waiting for another run that knocks at ${name}`;
     case 'waiting':

@@ -1,10 +1,10 @@
 /** The words with which OpenSSH has us carry its connection: in `-o ProxyCommand=`, and in ~/.ssh/config. Pure. */
-import type { Profile } from '../shared/profile-uri.ts';
 import { isCommandName } from './commands.ts';
+import type { Outline } from './outline.ts';
 import type { StoredProfile } from './profiles.ts';
 
 /** A port that the door opens and ssh would not try by itself; undefined where it opens 22, or no TCP port at all. */
-export function oddPortOf({ services }: Pick<Profile, 'services'>): number | undefined {
+export function oddPortOf({ services }: Pick<Outline, 'services'>): number | undefined {
   const ports = services.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => port);
   return ports.includes(22) ? undefined : ports[0];
 }
@@ -15,7 +15,7 @@ export function oddPortOf({ services }: Pick<Profile, 'services'>): number | und
  */
 export function proxyCommand(
   self: readonly string[],
-  { name, profile }: Pick<StoredProfile, 'name'> & { readonly profile: Pick<Profile, 'door'> },
+  { name, profile }: Pick<StoredProfile, 'name'> & { readonly profile: Pick<Outline, 'door'> },
   extra: readonly string[],
   platform: NodeJS.Platform,
 ): string {

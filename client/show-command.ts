@@ -5,9 +5,11 @@
 import { derivationKey, deriveSequence } from '../shared/derive.ts';
 import { KnockError } from '../shared/errors.ts';
 import { formatSequence, type Knock } from '../shared/knock.ts';
-import { type Profile, profileShape } from '../shared/profile-uri.ts';
+import { profileShape } from '../shared/profile-uri.ts';
 import type { Deps } from './deps.ts';
 import { type HandForm, handLine } from './hand-lines.ts';
+import { secretOf } from './keeping.ts';
+import type { Outline } from './outline.ts';
 import { reachableAddresses } from './reachable.ts';
 import { acceptedUntilMs, factorToShow, type ShownFactor } from './show.ts';
 import { print, say } from './talk.ts';
@@ -41,13 +43,14 @@ export async function showHost(host: string, options: ShowOptions, deps: Deps): 
   const { profile, name } = stored;
   const request = { profile, wallMs: deps.clock.wallMs(), at, counter, code: code === true };
   const shown = await factorToShow(request, ledger);
+  const secret = await secretOf(stored, deps);
   if (code === true) {
     const { authenticatorCode } = await import('../shared/authenticator-code.ts');
-    print(deps, authenticatorCode(profile.secret, shown.factor));
+    print(deps, authenticatorCode(secret, shown.factor));
     say(deps, `code of ${kindOf(profile)} ${shown.factor}; no door accepts it, it is there to compare`);
     return;
   }
-  const knocks = deriveSequence(derivationKey(profile.secret), profile, shown.factor, profileShape(profile));
+  const knocks = deriveSequence(derivationKey(secret), profile, shown.factor, profileShape(profile));
   const { order, seqTimeout: timeoutSeconds } = profile;
   await printSequence({ knocks, order, timeoutSeconds, target: profile.host ?? name }, options, deps);
   const from = shown.waitMs === 0 ? '' : `; can be used in ${Math.ceil(shown.waitMs / 1000)} s`;
@@ -78,13 +81,13 @@ async function printSequence(shown: Shown, options: ShowOptions, deps: Deps): Pr
   say(deps, `knocks at ${address.address}${needs === undefined ? '' : `; needs ${needs}`}`);
 }
 
-function usageOf(profile: Profile, { factor }: ShownFactor): string {
+function usageOf(profile: Outline, { factor }: ShownFactor): string {
   if (profile.mode === 'hotp') return 'use the line once, before any later knock of this client';
   const until = new Date(acceptedUntilMs(profile, factor)).toISOString().replace('.000Z', 'Z');
   return `use the line once, before ${until}`;
 }
 
-function kindOf(profile: Profile): string {
+function kindOf(profile: Outline): string {
   return profile.mode === 'totp' ? 'time step' : 'counter';
 }
 

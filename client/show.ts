@@ -1,12 +1,12 @@
 /** Which moving factor `knock-otp show` shows, and when a knock could use it. Spends nothing. */
 import { KnockError } from '../shared/errors.ts';
 import { timeStepAt, timeStepStart } from '../shared/moving-factor.ts';
-import type { Profile } from '../shared/profile-uri.ts';
 import type { FactorLedger } from './factors.ts';
+import type { Outline } from './outline.ts';
 import { planFactor } from './plan.ts';
 
 export interface ShowRequest {
-  readonly profile: Profile;
+  readonly profile: Outline;
   readonly wallMs: number;
   /** Unix seconds to show instead of now; TOTP. */
   readonly at: number | undefined;
@@ -48,7 +48,7 @@ export async function factorToShow(request: ShowRequest, ledger: FactorLedger): 
 }
 
 /** Unix milliseconds from which a server with our clock accepts a time step no more. */
-export function acceptedUntilMs({ step, window }: Pick<Profile, 'step' | 'window'>, timeStep: number): number {
+export function acceptedUntilMs({ step, window }: Pick<Outline, 'step' | 'window'>, timeStep: number): number {
   return timeStepStart(timeStep + window + 1, step);
 }
 

@@ -1,5 +1,6 @@
 /** The real outside world: the process, its clocks, its sockets. Nothing here decides anything. */
 import { closeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { Clock, Deps } from './deps.ts';
 import { resolveHost } from './resolve.ts';
@@ -32,7 +33,19 @@ export function systemDeps(): Deps {
     env: process.env,
     owner: { platform: process.platform, uid: process.getuid?.() },
     clock,
-    network: { resolve: resolveHost, routeError, send: sendKnocks, probe },
+    network: {
+      resolve: resolveHost,
+      routeError,
+      send: sendKnocks,
+      probe,
+      exchange: async (...words) => await (await import('./single-probes.ts')).exchange(...words),
+      tryPort: async (...words) => await (await import('./single-probes.ts')).tryPort(...words),
+    },
+    readText: async (path) => await readFile(path, 'utf8').catch(() => undefined),
+    askPassphrase: async (prompt) => {
+      const { askAtTerminal } = await import('./ask-passphrase.ts');
+      return await askAtTerminal(prompt, process.platform);
+    },
     self: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
     runProgram: async (argv, env) => {
       const { runProgram } = await import('./run-program.ts');

@@ -4,11 +4,12 @@
  */
 import { join } from 'node:path';
 import { KnockError } from '../shared/errors.ts';
-import type { Profile } from '../shared/profile-uri.ts';
 import type { Deps } from './deps.ts';
-import { type FactorLedger, factorLedger, ledgerName } from './factors.ts';
+import { type FactorLedger, factorLedger } from './factors.ts';
+import { factorsOf, secretOf } from './keeping.ts';
 import { type Families, type KnockEvent, knock, type Opening } from './knock.ts';
 import { doorMemory } from './last-success.ts';
+import type { Outline } from './outline.ts';
 import { configFolder, profileStore, type StoredProfile } from './profiles.ts';
 import { say } from './talk.ts';
 import { turns } from './turn.ts';
@@ -48,14 +49,17 @@ const DEFAULT_TIMEOUT_S = 60;
 export async function findProfile(host: string, door: string | undefined, deps: Deps): Promise<Found> {
   const config = configFolder(deps.env, deps.owner.platform);
   const stored = await profileStore(config, deps.owner).find(host, door);
-  return { stored, ledger: factorLedger(join(config, 'spent', ledgerName(stored.profile)), deps.owner) };
+  return { stored, ledger: factorLedger(join(config, 'spent', factorsOf(stored)), deps.owner) };
 }
 
 /**
  * The port that shows whether the door is open; undefined when there is none or none is wanted.
  * @throws KnockError USAGE when the user asks for the one connection that a knock is for to be used up
  */
-export function verifyPortOf(profile: Profile, { proxyPort, verify }: VisitOptions): number | undefined {
+export function verifyPortOf(
+  profile: Outline,
+  { proxyPort, verify }: Pick<VisitOptions, 'proxyPort' | 'verify'>,
+): number | undefined {
   if (proxyPort !== undefined || verify === false) return proxyPort;
   if (profile.opensOnce !== true) return verify ?? tcpPortOf(profile);
   const isService = profile.services.some(({ protocol, port }) => protocol === 'tcp' && port === verify);
@@ -69,14 +73,14 @@ export function verifyPortOf(profile: Profile, { proxyPort, verify }: VisitOptio
   );
 }
 
-function whyUnverified({ door, opensOnce }: Profile): string {
+function whyUnverified({ door, opensOnce }: Outline): string {
   return opensOnce === true
     ? `the door "${door}" lets one connection in, which is left for you: sending without verification`
     : `the door "${door}" opens no TCP port that could be tried: sending without verification`;
 }
 
 /** The first TCP port that the door opens. */
-export function tcpPortOf(profile: Profile): number | undefined {
+export function tcpPortOf(profile: Outline): number | undefined {
   return profile.services.find(({ protocol }) => protocol === 'tcp')?.port;
 }
 
@@ -103,6 +107,11 @@ export async function visit(
   const results = await knock(
     {
       profile,
+      secret: async () => {
+        // The line of progress has to make room for the question.
+        if (stored.keeping.kind !== 'plain') listener({ kind: 'unlocking' });
+        return await secretOf(stored, deps);
+      },
       name,
       target: profile.host ?? name,
       families: options.families,
@@ -125,7 +134,7 @@ export async function visit(
 }
 
 /** Before a factor is spent on a sequence that the server would give up on. */
-function refuseSlowness(profile: Profile, delayMs: number | undefined): void {
+function refuseSlowness(profile: Outline, delayMs: number | undefined): void {
   if (delayMs === undefined || delayMs * (profile.knocks - 1) < profile.seqTimeout * 1000) return;
   const most = Math.floor((profile.seqTimeout * 1000 - 1) / (profile.knocks - 1));
   throw new KnockError('USAGE', `--delay ${delayMs} is too long for ${profile.knocks} knocks`, {

@@ -56,7 +56,7 @@ export interface Profile {
 /** A name that may stand in files, sets and URIs: servers, doors and clients. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-export function profileShape(profile: Profile): Shape {
+export function profileShape(profile: Pick<Profile, 'knocks' | 'range' | 'exclude' | 'protocols'>): Shape {
   return {
     knocks: profile.knocks,
     ports: allowedPorts(profile.range, profile.exclude),

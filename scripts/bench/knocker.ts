@@ -39,7 +39,8 @@ async function otp(order: Order & { kind: 'otp' }): Promise<Knocked> {
     },
   };
   const verifyPort = profile.services[0]?.port;
-  const request = { profile, name: 'bench', target: profile.host ?? '', families: 'any', verifyPort } as const;
+  const secret = async () => profile.secret;
+  const request = { profile, secret, name: 'bench', target: profile.host ?? '', families: 'any', verifyPort } as const;
   const [result] = await knock({ ...request, timeoutMs: order.timeoutMs }, ledger, { clock, network: timed }, () => {});
   const connected = now();
   if (result === undefined || result instanceof KnockError) {

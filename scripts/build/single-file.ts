@@ -17,6 +17,8 @@ export async function bundleClient(root: string, outFile: string): Promise<void>
     platform: 'node',
     target: 'node20.19',
     format: 'cjs',
+    // Native, and loaded only where a profile is kept in a keyring.
+    external: ['@napi-rs/keyring'],
     // Names stay: who wants to read what he runs can.
     minifySyntax: true,
     minifyWhitespace: true,

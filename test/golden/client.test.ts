@@ -54,6 +54,7 @@ async function writeFiles(home: string): Promise<void> {
 function runner(home: string, world = testWorld()): Runner {
   return async (args, input): Promise<Ran> => {
     world.sent.length = 0;
+    world.typed.splice(0, world.typed.length, ...Array.from({ length: 4 }, () => 'correct horse battery'));
     world.stdin = input === undefined ? '' : `${URIS[input] ?? input}\n`;
     const { deps, outputs } = testDeps(world, home);
     const word = (each: string) => URIS[each] ?? (each in FILES ? join(home, 'lists', each) : each);

@@ -7,7 +7,7 @@ import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import type { Address, Deps, SendReport } from '../../client/deps.ts';
+import type { Address, Deps, PortAnswer, SendReport } from '../../client/deps.ts';
 import { parsePortRanges } from '../../shared/allowed-ports.ts';
 import { formatSequence, type Knock } from '../../shared/knock.ts';
 import { formatProfileUri, type Profile } from '../../shared/profile-uri.ts';
@@ -56,6 +56,14 @@ export interface World {
   refuses: boolean;
   wallMs: number;
   stdin: string;
+  /** What a time server answers, given the question; undefined when none does. */
+  timeAnswer: ((question: Uint8Array) => Uint8Array) | undefined;
+  /** What a connection becomes, by `ADDRESS:PORT` or `ADDRESS`; silent when nothing is said. */
+  readonly ports: Map<string, PortAnswer>;
+  /** Files of the system's. */
+  readonly texts: Map<string, string>;
+  /** What is typed at the terminal; none when nothing is left. */
+  readonly typed: string[];
   /** Programs that were run: their words, and the variables that were added. */
   readonly ran: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }[];
   /** What the next one answers. */
@@ -72,6 +80,10 @@ export function testWorld(changes: Partial<World> = {}): World {
     refuses: false,
     wallMs: TEN_SECONDS_IN,
     stdin: '',
+    timeAnswer: undefined,
+    ports: new Map(),
+    texts: new Map(),
+    typed: [],
     ran: [],
     programStatus: 0,
     ...changes,
@@ -122,6 +134,8 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
       },
     },
     self: ['knock-otp'],
+    readText: async (path) => world.texts.get(path),
+    askPassphrase: async () => world.typed.shift(),
     runProgram: async (argv, env) => {
       world.ran.push({ argv, env });
       return world.programStatus;
@@ -135,6 +149,9 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
         if (isOpen()) for (const wake of waiting) wake();
         return { sent: knocks.length, failures: [] };
       },
+      exchange: async (_, _port, question) => world.timeAnswer?.(question),
+      tryPort: async ({ address }, port) =>
+        world.ports.get(`${address}:${port}`) ?? world.ports.get(address) ?? 'silent',
       probe: (_, _port, seen, signal) =>
         new Promise((resolve) => {
           if (world.refuses) seen.refused += 1;

@@ -17,6 +17,7 @@ function runIn(home: string, deps: Deps, { mayShare = true, events = [] as Knock
   const company = { memory: doorMemory(folder, deps.owner), turns: turns(folder, deps.owner, deps.clock), mayShare };
   const request = {
     profile: testProfile(),
+    secret: async () => testProfile().secret,
     name: 'bastion1',
     target: '192.0.2.1',
     families: 'any',

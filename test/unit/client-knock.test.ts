@@ -26,6 +26,7 @@ function run(world: World, options: Options = {}) {
     const events: KnockEvent[] = [];
     const request: KnockRequest = {
       profile: testProfile(options.profile),
+      secret: async () => testProfile().secret,
       name: 'bastion1',
       target: '192.0.2.1',
       families: options.families ?? 'any',

@@ -18,7 +18,7 @@ const PLAIN: readonly Case[] = [
   { argv: ['nobody'], why: 'no profile' },
   { argv: ['2001:db8::1'], why: 'an IPv6 address' },
   { argv: ['--proxy', 'nobody', '22'], why: "ssh's way, without a profile" },
-  { argv: ['--door', 'ssh', '--proxy', 'bastion1', '22'], why: 'the line of ssh-config' },
+  { argv: ['--door', 'ssh', '--proxy', 'nobody', '22'], why: 'the line of ssh-config' },
   { argv: ['--door', 'nope', 'bastion1'], why: 'a door that there is not' },
   { argv: ['--proxy', 'bastion1', '0'], why: 'no port' },
   { argv: ['--proxy', 'bastion1', '99999'], why: 'no port either' },

@@ -8,7 +8,12 @@ import { readSshWords } from '../../client/ssh-words.ts';
 import { KnockError } from '../../shared/errors.ts';
 import { testProfile } from '../support/client-deps.ts';
 
-const stored = { name: 'work', path: '/p', profile: testProfile() };
+const stored = {
+  name: 'work',
+  path: '/p',
+  profile: testProfile(),
+  keeping: { kind: 'plain', secret: testProfile().secret },
+} as const;
 const edges = { self: ['knock-otp'], owner: { platform: 'linux', uid: 1 } } as const;
 
 const rows = [

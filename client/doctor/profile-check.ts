@@ -1,0 +1,70 @@
+/** Can this profile be knocked with: its file, its secret, its used factors. Spends nothing. */
+import { open, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { KnockError } from '../../shared/errors.ts';
+import type { Deps } from '../deps.ts';
+import { planFactor } from '../plan.ts';
+import { codeOf, ensurePrivateFolder } from '../private-files.ts';
+import type { Found } from '../visit.ts';
+import type { Finding } from './finding.ts';
+
+/** More than a working clock can make anybody wait. */
+const ABSURD_WAIT_MS = 15 * 60 * 1000;
+
+export async function profileFindings({ stored, ledger }: Found, deps: Deps): Promise<readonly Finding[]> {
+  const { profile, keeping, path } = stored;
+  const opens = profile.services.map(({ protocol, port }) => `${protocol}/${port}`).join(', ') || 'nothing to verify';
+  return [
+    {
+      check: 'profile',
+      level: 'ok',
+      message: `${path}, for its owner only: ${profile.mode}, door ${profile.door}, ${opens}`,
+    },
+    { check: 'secret', level: 'ok', message: WHERE[keeping.kind] },
+    await factorFinding({ stored, ledger }, deps),
+  ];
+}
+
+const WHERE = {
+  plain: 'in the profile file, readable',
+  passphrase: 'in the profile file under a passphrase, which was not asked for',
+  keyring: 'in the keyring of this system, which was not asked',
+} as const;
+
+async function factorFinding({ stored: { profile }, ledger }: Found, deps: Deps): Promise<Finding> {
+  const check = 'factors';
+  const lastUsed = await ledger.last();
+  const probe = join(ledger.folder, `doctor.${process.pid}`);
+  try {
+    await ensurePrivateFolder(ledger.folder, deps.owner);
+    await (await open(probe, 'wx', 0o600)).close();
+    await unlink(probe);
+  } catch (error) {
+    const why = error instanceof KnockError ? error.message : `${ledger.folder}: ${codeOf(error)}`;
+    return {
+      check,
+      level: 'fail',
+      message: `a used factor could not be written down: ${why}`,
+      hint: 'without that nothing is sent',
+    };
+  }
+  const { factor, waitMs } = planFactor({
+    mode: profile.mode,
+    wallMs: deps.clock.wallMs(),
+    stepSeconds: profile.step,
+    window: profile.window,
+    firstCounter: profile.counter,
+    lastUsed,
+    mayBeEarly: true,
+  });
+  const kind = profile.mode === 'totp' ? 'time step' : 'counter';
+  if (waitMs > ABSURD_WAIT_MS) {
+    const hint = `set the clock; if it is right now and was ahead then, delete ${ledger.folder}/${lastUsed}`;
+    return { check, level: 'fail', message: `the last one used, ${lastUsed}, is far ahead of this clock`, hint };
+  }
+  if (waitMs > 0) {
+    const message = `all that the door takes now are used; the next one can be used in ${Math.ceil(waitMs / 1000)} s`;
+    return { check, level: 'warn', message, hint: 'wait: a door that is open is not knocked at again' };
+  }
+  return { check, level: 'ok', message: `${kind} ${factor} is next and can be used now` };
+}
