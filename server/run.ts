@@ -34,6 +34,7 @@ import {
 import { type OneTimeDoor, OneTimeFiles } from './one-time/one-time-files.ts';
 import { openStoreOrShut } from './open-store.ts';
 import { ReloadRequests } from './reload-requests.ts';
+import { connectServiceManager } from './service/notify.ts';
 import { Trial } from './setup/trial.ts';
 import { sourceNames } from './source-names.ts';
 
@@ -74,6 +75,7 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     nftables: new NftablesFirewall(nft, { guardLoopback }),
     ...otherBackends({ guardLoopback }),
   });
+  const service = await connectServiceManager({ environment: process.env, pid: process.pid }, (line) => log.warn(line));
   const store = await openStoreOrShut(config, firewall, log);
   const own = new OwnAddresses({ onChange: () => log.info('own addresses changed') });
   own.start();
@@ -128,12 +130,15 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     control = await listenForControl(config.stateDir, (request) => handle(daemon, reloads, trial, request));
     log.info('ready', { server: config.serverId, doors: config.doors.length, clients: enrolments.length });
     sayReady();
+    service?.ready(`${config.doors.length} doors, listening on ${config.interfaces.join(', ')}`);
+    service?.startWatchdog();
     isReady = true;
     if (askedEarly) reload();
     const end = await Promise.race([ended, ...(trial === undefined ? [] : [trial.run()])]);
     if (end !== undefined) log.info('stopping', { signal: end });
     return end !== undefined;
   } finally {
+    service?.stopping();
     await control?.close();
     await daemon.stop();
     if (trial !== undefined && !trial.confirmed) {
@@ -145,6 +150,7 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     own.stop();
     if (config.pidFile !== undefined) rmSync(config.pidFile, { force: true });
     for (const sink of sinks) sink.close?.();
+    service?.close();
   }
 }
 
