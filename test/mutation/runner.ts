@@ -1,0 +1,109 @@
+/**
+ * A test runner for Stryker: all tests in one process, and for each mutant only those that reach it. A process for each
+ * mutant and test file, which is how the runners for node:test work, takes hours where this takes minutes.
+ */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { InstrumenterContext } from '@stryker-mutator/api/core';
+import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
+import {
+  type DryRunResult,
+  DryRunStatus,
+  determineHitLimitReached,
+  type MutantRunOptions,
+  type MutantRunResult,
+  type TestResult,
+  type TestRunner,
+  type TestRunnerCapabilities,
+  TestStatus,
+  toMutantRunResult,
+} from '@stryker-mutator/api/test-runner';
+import type { CollectedTest } from './collect.ts';
+
+/** Made by ./bundle in Stryker's copy of the project, which is where its workers run. */
+const BUNDLE = 'test/mutation/bundled.mjs';
+/** Waits for disks, seconds of it. */
+const LEFT_OUT = /when any file on disk is used up|a naive line parser reads the same/;
+
+class CollectedTestRunner implements TestRunner {
+  #tests: readonly CollectedTest[] | undefined;
+
+  /** A module cannot be loaded anew: for mutants of what runs at import, Stryker starts another process. */
+  capabilities(): TestRunnerCapabilities {
+    return { reloadEnvironment: false };
+  }
+
+  async dryRun(): Promise<DryRunResult> {
+    const result = await this.#run(await this.#load(), false);
+    const { mutantCoverage } = instrumented();
+    return result.status === DryRunStatus.Complete && mutantCoverage !== undefined
+      ? { ...result, mutantCoverage }
+      : result;
+  }
+
+  async mutantRun(options: MutantRunOptions): Promise<MutantRunResult> {
+    const { activeMutant, testFilter, hitLimit, mutantActivation } = options;
+    const context = instrumented();
+    // What is counted while files are loaded belongs to no test, and only mutants of that are active then.
+    if (mutantActivation === 'static') context.activeMutant = activeMutant.id;
+    let tests: readonly CollectedTest[];
+    try {
+      tests = await this.#load();
+    } catch (error) {
+      // The mutant is why the tests do not even load: they notice it.
+      return toMutantRunResult({ status: DryRunStatus.Complete, tests: [failed('loading', error)] });
+    }
+    context.activeMutant = activeMutant.id;
+    context.hitCount = 0;
+    if (hitLimit === undefined) delete context.hitLimit;
+    else context.hitLimit = hitLimit;
+    const wanted = testFilter === undefined ? undefined : new Set(testFilter);
+    const result = await this.#run(
+      tests.filter(({ id }) => wanted?.has(id) ?? true),
+      !options.disableBail,
+    );
+    return toMutantRunResult(determineHitLimitReached(context.hitCount, hitLimit) ?? result);
+  }
+
+  async #load(): Promise<readonly CollectedTest[]> {
+    if (this.#tests === undefined) {
+      const bundle = (await import(pathToFileURL(resolve(BUNDLE)).href)) as {
+        collectedTests(): readonly CollectedTest[];
+      };
+      this.#tests = bundle.collectedTests().filter(({ id }) => !LEFT_OUT.test(id));
+    }
+    return this.#tests;
+  }
+
+  async #run(tests: readonly CollectedTest[], bail: boolean): Promise<DryRunResult> {
+    const context = instrumented();
+    const results: TestResult[] = [];
+    for (const { id, run } of tests) {
+      context.currentTestId = id;
+      const startedAt = performance.now();
+      try {
+        await run();
+        results.push({ id, name: id, status: TestStatus.Success, timeSpentMs: performance.now() - startedAt });
+      } catch (error) {
+        results.push(failed(id, error));
+        if (bail) break;
+      }
+    }
+    delete context.currentTestId;
+    return { status: DryRunStatus.Complete, tests: results };
+  }
+}
+
+function failed(id: string, error: unknown): TestResult {
+  const failureMessage = error instanceof Error ? error.message : String(error);
+  return { id, name: id, status: TestStatus.Failed, timeSpentMs: 0, failureMessage };
+}
+
+/** What the instrumented sources and this runner tell each other. */
+function instrumented(): InstrumenterContext {
+  const scope = globalThis as { __stryker__?: InstrumenterContext };
+  scope.__stryker__ ??= {};
+  return scope.__stryker__;
+}
+
+export const strykerPlugins = [declareClassPlugin(PluginKind.TestRunner, 'collected', CollectedTestRunner)];
