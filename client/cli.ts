@@ -61,6 +61,8 @@ export function createProgram(deps: Deps, ended: { status: number } = { status: 
     .option('--as <name>', 'what to type for it (default: the name of the server)')
     .option('--passphrase', 'lock its secret with a passphrase')
     .option('--keyring', "keep its secret in the system's keyring")
+    .option('--source <address>', 'the address that the server sees us under, where the door binds a knock to it')
+    .option('--whoami <name@server>', 'or the name server to ask for it, and for which name')
     .action(async (uri: string, options: AddOptions) => {
       const { addProfile } = await import('./profile-commands.ts');
       await addProfile(uri, options, deps);
@@ -88,6 +90,7 @@ export function createProgram(deps: Deps, ended: { status: number } = { status: 
     .addOption(new Option('--as <form>', 'as a line for a machine that has nothing of ours').choices(HAND_FORMS))
     .option('-4, --ipv4', 'with --as: knock over IPv4')
     .option('-6, --ipv6', 'with --as: knock over IPv6')
+    .option('--source <address>', 'the address that the server sees us under, where the door binds a knock to it')
     .option('--one-time <file>', 'the next line of a file of one-time sequences, without striking it')
     .option('--code', 'the code that an authenticator app shows, to compare clock and secret')
     .action(async (host: string, options: ShowOptions) => {
@@ -243,6 +246,8 @@ function hostCommand(command: Command, host: string, deps: Deps): void {
     .option('--verify <port>', 'the TCP port that shows whether the door opens', integer(1, 65535))
     .option('--no-verify', 'send the knocks and do not look whether the door opens')
     .option('--timeout <seconds>', 'for everything together (default: 60; 10 without a profile)', integer(1, 3600))
+    .option('--source <address>', 'the address that the server sees us under, where the door binds a knock to it')
+    .option('--whoami <name@server>', 'or the name server to ask for it, and for which name')
     .option('--proxy', 'then carry a connection to PORT over standard input and output')
     .option('-v, --verbose', 'show each knock when it is sent')
     .option('--json', 'the result as JSON')

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import type { Knock } from '../shared/knock.ts';
+import type { WhoamiQuestion } from '../shared/source-words.ts';
 import type { Owner } from './private-files.ts';
 
 export interface Address {
@@ -55,6 +56,10 @@ export interface Network {
   resolve(host: string, family: 0 | 4 | 6): Promise<readonly Address[]>;
   /** Asks the routing table without sending anything: a system code when there is no way, undefined when there is. */
   routeError(address: Address): Promise<string | undefined>;
+  /** The address from which packets to there leave, undefined when there is none. Sends nothing. */
+  localAddress(address: Address): Promise<string | undefined>;
+  /** Our address as a name server tells it, undefined when it does not. @throws KnockError NETWORK */
+  whoami(question: WhoamiQuestion, family: 4 | 6): Promise<string | undefined>;
   send(address: Address, knocks: readonly Knock[], options: SendOptions): Promise<SendReport>;
   /** Connects as soon as the port is open; undefined when the signal aborts first. `seen` is filled in meanwhile. */
   probe(address: Address, port: number, seen: ProbeSeen, signal: AbortSignal): Promise<Socket | undefined>;

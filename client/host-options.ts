@@ -5,6 +5,7 @@
 import { KnockError } from '../shared/errors.ts';
 import { type Knock, parsePort } from '../shared/knock.ts';
 import type { Families } from './knock.ts';
+import { refuseOddSource } from './source-options.ts';
 import { isPortWord, parsePortWords, refuseOddFile } from './typed-words.ts';
 
 export interface HostOptions {
@@ -21,6 +22,10 @@ export interface HostOptions {
   /** Milliseconds between two knocks. */
   readonly delay?: number;
   readonly oneTime?: string;
+  /** The address that the server sees us under. */
+  readonly source?: string;
+  /** `NAME@SERVER`: who to ask for it. */
+  readonly whoami?: string;
   readonly all?: boolean;
   readonly again?: boolean;
   readonly proxy?: boolean;
@@ -51,6 +56,7 @@ export type Way =
 export function wayOf(words: readonly string[], options: HostOptions): Way {
   const { oneTime } = options;
   refuseOddFile(oneTime);
+  refuseOddSource(options);
   const [second] = words;
   const isHosts = oneTime === undefined && options.proxy !== true && second !== undefined && !isPortWord(second);
   const isPorts = oneTime === undefined && options.proxy !== true && second !== undefined && !isHosts;
@@ -67,6 +73,9 @@ export function wayOf(words: readonly string[], options: HostOptions): Way {
   if (options.door !== undefined) throw new KnockError('USAGE', `--door goes with a profile, not with ${what}`);
   if (options.both === true) {
     throw new KnockError('USAGE', `--both goes with a profile, not with ${what}`, { hint: 'choose -4 or -6' });
+  }
+  if (options.source !== undefined || options.whoami !== undefined) {
+    throw new KnockError('USAGE', `--source and --whoami go with profiles, not with ${what}`);
   }
   if (options.all === true || options.again === true) {
     throw new KnockError('USAGE', `--all and --again go with profiles, not with ${what}`);

@@ -3,7 +3,7 @@
  * factor or address, within a bounded time. Which factor and when is plan.ts; sockets and clocks come as deps.
  */
 import type { Socket } from 'node:net';
-import { derivationKey, deriveSequence } from '../shared/derive.ts';
+import { derivationKey, deriveAttempt } from '../shared/derive.ts';
 import { KnockError } from '../shared/errors.ts';
 import { formatSequence, type Knock } from '../shared/knock.ts';
 import { profileShape } from '../shared/profile-uri.ts';
@@ -24,6 +24,7 @@ import {
   STRICT_GAP_MS,
 } from './plan.ts';
 import { reachableAddresses } from './reachable.ts';
+import type { PublicAddress, SourceOptions } from './source-options.ts';
 import { type Standing, standing } from './standing.ts';
 import type { Turns } from './turn.ts';
 
@@ -43,6 +44,8 @@ export interface KnockRequest {
   readonly verifyPort: number | undefined;
   /** Milliseconds between two knocks; undefined for what the door's order asks for. */
   readonly gapMs?: number | undefined;
+  /** What the user says of the address that the server sees; for doors that bind to it. */
+  readonly source?: SourceOptions | undefined;
   /** For everything together, waiting included. */
   readonly timeoutMs: number;
   /** What other runs at this door have seen and do; undefined to knock without looking at them. */
@@ -158,13 +161,16 @@ class Run {
     let mayBeEarly = true;
     let factors = 0;
     let packets = 0;
+    let source: PublicAddress | undefined;
     for (; factors < factorBudget(addresses.length) && this.#leftMs() > 0 && !this.#ended(); factors += 1) {
       const address = addresses[factors % addresses.length];
       if (address === undefined) break;
+      source = await this.#sourceFor(address);
       const plan = await this.#reserve(mayBeEarly, factors > 0);
       if (plan === undefined) break;
       this.#listener({ kind: 'knocking', address, factor: plan.factor });
-      const { report, socket } = await this.#try(address, deriveSequence(key, profile, plan.factor, shape), seen);
+      const knocks = deriveAttempt(key, profile, plan.factor, shape, source?.bytes);
+      const { report, socket } = await this.#try(address, knocks, seen);
       packets += report.sent;
       failures.push(...report.failures);
       const open = socket !== undefined || (this.#request.verifyPort === undefined && report.sent > 0);
@@ -177,7 +183,7 @@ class Run {
     }
     if (packets === 0) throw nothingSent(this.#request.name, addresses, failures);
     const elapsedMs = this.#edges.clock.monotonicMs() - startedMs;
-    throw doorClosed(this.#request, addresses, { factors, elapsedMs, seen });
+    throw doorClosed(this.#request, addresses, { factors, elapsedMs, seen, source });
   }
 
   /**
@@ -212,6 +218,14 @@ class Run {
         await clock.sleep(plan.waitMs % COUNTDOWN_MS || COUNTDOWN_MS, this.#request.signal);
       }
     }
+  }
+
+  /** Undefined where the door does not ask for it. Found out before a factor is spent. */
+  async #sourceFor(address: Address): Promise<PublicAddress | undefined> {
+    const { profile, source = {} } = this.#request;
+    if (profile.bindsSource !== true) return undefined;
+    const { publicAddress } = await import('./public-address.ts');
+    return await publicAddress(address, profile, source, this.#edges.network);
   }
 
   async #try(address: Address, knocks: readonly Knock[], seen: ProbeSeen): Promise<AttemptOutcome> {

@@ -6,6 +6,7 @@ import { KnockError } from '../shared/errors.ts';
 import type { Address, ProbeSeen } from './deps.ts';
 import type { Outline } from './outline.ts';
 import type { FactorPlan } from './plan.ts';
+import { type PublicAddress, sourceAdvice } from './source-options.ts';
 
 interface Knocked {
   readonly profile: Outline;
@@ -17,6 +18,8 @@ export interface Campaign {
   readonly factors: number;
   readonly elapsedMs: number;
   readonly seen: ProbeSeen;
+  /** The address that the knock was bound to. */
+  readonly source?: PublicAddress | undefined;
 }
 
 /** More than a working clock and a window of a few steps can make anybody wait. */
@@ -56,7 +59,8 @@ export function partlySent(name: string, address: Address, codes: readonly strin
 export function doorClosed(request: Knocked, addresses: readonly Address[], campaign: Campaign): KnockError {
   const { factors, elapsedMs } = campaign;
   const told = `the door "${request.profile.door}" of ${request.name} did not open`;
-  const advice = request.profile.mode === 'totp' ? totpAdvice(request.name) : hotpAdvice();
+  const general = request.profile.mode === 'totp' ? totpAdvice(request.name) : hotpAdvice();
+  const advice = campaign.source === undefined ? general : `${sourceAdvice(campaign.source)}; or ${general}`;
   const tries = `${factors} ${factors === 1 ? 'sequence' : 'sequences'} in ${seconds(elapsedMs)} s`;
   return closed(told, addresses.slice(0, Math.max(1, factors)), request.verifyPort, tries, campaign.seen, advice);
 }

@@ -13,12 +13,13 @@ import {
   profileStore,
   type StoredProfile,
 } from './profiles.ts';
+import { oddSource, refuseOddSource, type SourceOptions } from './source-options.ts';
 import { print, say } from './talk.ts';
 
 /** No profile URI is longer. */
 const MAX_URI_CHARACTERS = 16 * 1024;
 
-export interface AddOptions {
+export interface AddOptions extends SourceOptions {
   readonly host?: string;
   readonly as?: string;
   readonly passphrase?: boolean;
@@ -29,7 +30,18 @@ export interface AddOptions {
 export async function addProfile(uri: string, options: AddOptions, deps: Deps): Promise<void> {
   if (uri === '-' && deps.stdin.isTTY === true) say(deps, 'paste the otpauth:// line and press Enter');
   const given = parseProfileUri(uri === '-' ? await firstLine(deps.stdin) : uri);
-  const profile = options.host === undefined ? given : withHost(given, options.host);
+  refuseOddSource(options);
+  if (options.source !== undefined) {
+    const { readAddress } = await import('./public-address.ts');
+    if (readAddress(options.source) === undefined) throw oddSource();
+  }
+  const said = options.host === undefined ? given : withHost(given, options.host);
+  const { source, whoami } = options;
+  const profile = {
+    ...said,
+    ...(source === undefined ? {} : { sources: [source] }),
+    ...(whoami === undefined ? {} : { whoami }),
+  };
   const name = options.as ?? profile.server;
   if (!NAME_PATTERN.test(name)) {
     throw new KnockError('USAGE', '--as is not a name', {

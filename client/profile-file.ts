@@ -30,6 +30,9 @@ const PARAMETER_KEYS = [
   'window',
   'counter',
   'open',
+  'bind',
+  'source',
+  'whoami',
   'once',
   'host',
 ];

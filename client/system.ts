@@ -7,6 +7,7 @@ import { resolveHost } from './resolve.ts';
 import { routeError, sendKnocks } from './sender.ts';
 import { say } from './talk.ts';
 import { probe } from './verify.ts';
+import { askWhoami, localAddress } from './whoami.ts';
 
 const clock: Clock = {
   wallMs: () => Date.now(),
@@ -36,6 +37,8 @@ export function systemDeps(): Deps {
     network: {
       resolve: resolveHost,
       routeError,
+      localAddress,
+      whoami: askWhoami,
       send: sendKnocks,
       probe,
       exchange: async (...words) => await (await import('./single-probes.ts')).exchange(...words),

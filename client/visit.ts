@@ -11,6 +11,7 @@ import { type Families, type KnockEvent, knock, type Opening } from './knock.ts'
 import { doorMemory } from './last-success.ts';
 import type { Outline } from './outline.ts';
 import { configFolder, profileStore, type StoredProfile } from './profiles.ts';
+import type { SourceOptions } from './source-options.ts';
 import { say } from './talk.ts';
 import { turns } from './turn.ts';
 
@@ -19,7 +20,7 @@ export interface Found {
   readonly ledger: FactorLedger;
 }
 
-export interface VisitOptions {
+export interface VisitOptions extends SourceOptions {
   readonly families: Families;
   /** The port that the caller will connect to; it is the one to verify. */
   readonly proxyPort?: number | undefined;
@@ -117,6 +118,7 @@ export async function visit(
       families: options.families,
       verifyPort,
       gapMs: options.delay,
+      source: { source: options.source, whoami: options.whoami },
       timeoutMs: (options.timeout ?? DEFAULT_TIMEOUT_S) * 1000,
       company,
       signal: options.signal,
@@ -135,9 +137,10 @@ export async function visit(
 
 /** Before a factor is spent on a sequence that the server would give up on. */
 function refuseSlowness(profile: Outline, delayMs: number | undefined): void {
-  if (delayMs === undefined || delayMs * (profile.knocks - 1) < profile.seqTimeout * 1000) return;
-  const most = Math.floor((profile.seqTimeout * 1000 - 1) / (profile.knocks - 1));
-  throw new KnockError('USAGE', `--delay ${delayMs} is too long for ${profile.knocks} knocks`, {
+  const knocks = profile.knocks * (profile.bindsSource === true ? 2 : 1);
+  if (delayMs === undefined || delayMs * (knocks - 1) < profile.seqTimeout * 1000) return;
+  const most = Math.floor((profile.seqTimeout * 1000 - 1) / (knocks - 1));
+  throw new KnockError('USAGE', `--delay ${delayMs} is too long for ${knocks} knocks`, {
     hint: `the door "${profile.door}" wants them within ${profile.seqTimeout} s: at most --delay ${most}`,
   });
 }

@@ -42,6 +42,7 @@ export async function enrolClient(
     counter: 0,
     seqTimeout: Math.max(1, Math.floor(policy.seqTimeoutMs / 1000)),
     services: servicesOf(door.action),
+    ...(policy.bindsSource === true ? { bindsSource: true } : {}),
     ...(opensOnce(door.action) ? { opensOnce: true } : {}),
   });
   await writeClient(config, { client: name, door: door.name, secret, replace });

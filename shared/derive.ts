@@ -77,6 +77,22 @@ export function deriveSequence(key: DerivationKey, identity: Identity, factor: n
 }
 
 /**
+ * All knocks of an attempt: one sequence, and where the door binds to the client's address, a second one behind it.
+ * @throws KnockError CONFIG_INVALID as {@link deriveSequence}
+ */
+export function deriveAttempt(
+  key: DerivationKey,
+  identity: Identity,
+  factor: number,
+  shape: Shape,
+  boundSource: Uint8Array | undefined,
+): Knock[] {
+  const first = deriveSequence(key, identity, factor, shape);
+  if (boundSource === undefined) return first;
+  return [...first, ...deriveSequence(key, { ...identity, boundSource }, factor, shape)];
+}
+
+/**
  * HKDF info: every field behind its length as two bytes big-endian, so that no two identities encode alike.
  * @throws KnockError CONFIG_INVALID when a field is longer than 65535 bytes
  */

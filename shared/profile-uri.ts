@@ -15,9 +15,12 @@ import { KnockError } from './errors.ts';
 import { type Protocol, parsePort } from './knock.ts';
 import type { OtpMode } from './moving-factor.ts';
 import { Secret } from './secret.ts';
+import { isSourceWord, MAX_SOURCES, parseWhoami } from './source-words.ts';
 
 /** Version of the added parameters and of the derivation behind them. */
 export const PROFILE_VERSION = 1;
+/** The version of profiles that a client of version 1 must not use as if it knew them: those that bind to the source. */
+export const BOUND_PROFILE_VERSION = 2;
 
 /** A port that the door opens. */
 export interface Service {
@@ -49,6 +52,12 @@ export interface Profile {
   readonly seqTimeout: number;
   /** What to verify after the knock; empty when the door runs a command. */
   readonly services: readonly Service[];
+  /** A knock has a second part, derived from the address that the server sees it come from. */
+  readonly bindsSource?: boolean;
+  /** The addresses that the server sees this client under, one of a family. */
+  readonly sources?: readonly string[];
+  /** `NAME@SERVER`: a question to a name server that is answered with the asker's address. */
+  readonly whoami?: string;
   /** The door lets one connection in for each knock: to try a service is to use that up. */
   readonly opensOnce?: boolean;
 }
@@ -90,7 +99,7 @@ export function formatProfileUri(profile: Profile): string {
   const all = new URLSearchParams(standard.slice(standard.indexOf('?') + 1));
   all.set('algorithm', 'SHA1');
   all.set('digits', '6');
-  all.set('v', `${PROFILE_VERSION}`);
+  all.set('v', `${profile.bindsSource === true ? BOUND_PROFILE_VERSION : PROFILE_VERSION}`);
   all.set('door', profile.door);
   all.set('client', profile.client);
   all.set('knocks', `${profile.knocks}`);
@@ -104,6 +113,9 @@ export function formatProfileUri(profile: Profile): string {
     all.set('window', `${profile.window}`);
   } else all.set('counter', `${profile.counter}`);
   if (profile.services.length > 0) all.set('open', profile.services.map(formatService).join(','));
+  if (profile.bindsSource === true) all.set('bind', 'source');
+  if (profile.sources !== undefined) all.set('source', profile.sources.join(','));
+  if (profile.whoami !== undefined) all.set('whoami', profile.whoami);
   if (profile.opensOnce === true) all.set('once', 'yes');
   if (profile.host !== undefined) all.set('host', profile.host);
   return `${standard.slice(0, standard.indexOf('?'))}?${all}`;
@@ -126,7 +138,9 @@ export function parseProfileUri(uri: string): Profile {
   if (twice !== undefined) throw invalid('a parameter stands there twice');
   const version = query.get('v');
   if (version === null) throw invalid('it is an authenticator URI without our parameters');
-  if (version !== `${PROFILE_VERSION}`) throw invalid(`its version is not ${PROFILE_VERSION}`, 'update knock-otp');
+  if (version !== `${PROFILE_VERSION}` && version !== `${BOUND_PROFILE_VERSION}`) {
+    throw invalid(`its version is neither ${PROFILE_VERSION} nor ${BOUND_PROFILE_VERSION}`, 'update knock-otp');
+  }
   const mode = standard.type;
   const range = ranges(query, 'ports');
   const exclude = ranges(query, 'exclude');
@@ -148,10 +162,29 @@ export function parseProfileUri(uri: string): Profile {
     counter: mode === 'hotp' ? integer(query, 'counter', 0, Number.MAX_SAFE_INTEGER) : 0,
     seqTimeout: integer(query, 'timeout', 1, 3600),
     services: services(query.get('open') ?? ''),
+    ...binding(query, version),
     ...(query.get('once') !== null && oneOf(query, 'once', ['yes', 'no']) === 'yes' ? { opensOnce: true } : {}),
   };
   if (countAllowedPorts(range, exclude) < profile.knocks) throw invalid('fewer ports than knocks', 'parameter "ports"');
   return profile;
+}
+
+/** What a client must know of a door that binds. In version 1 it must not stand: who reads that version ignores it. */
+function binding(query: URLSearchParams, version: string): Pick<Profile, 'bindsSource' | 'sources' | 'whoami'> {
+  const [sources, whoami] = [query.get('source') ?? '', query.get('whoami') ?? ''];
+  if (query.get('bind') !== null && version !== `${BOUND_PROFILE_VERSION}`) {
+    throw invalid(`parameter "bind" needs version ${BOUND_PROFILE_VERSION}`);
+  }
+  const binds = query.get('bind') !== null && oneOf(query, 'bind', ['source', 'none']) === 'source';
+  const list = sources.split(',').filter((each) => each !== '');
+  if (list.length > MAX_SOURCES || !list.every(isSourceWord))
+    throw invalid('parameter "source" is not a list of addresses');
+  if (whoami !== '' && parseWhoami(whoami) === undefined) throw invalid('parameter "whoami" is not NAME@SERVER');
+  return {
+    ...(binds ? { bindsSource: true } : {}),
+    ...(list.length === 0 ? {} : { sources: list }),
+    ...(whoami === '' ? {} : { whoami }),
+  };
 }
 
 function invalid(message: string, hint?: string): KnockError {

@@ -43,6 +43,15 @@ export interface DerivedDoorReport {
   readonly contested: 'first' | 'refuse';
   /** log10 of the openings a day that 10^5 random packets a second may expect; null when nobody may knock. */
   readonly log10OpeningsPerDay: number | null;
+  /**
+   * A knock has a second part as long as the first, bound to its source. What is said above is then about one who copies
+   * the first part and has to guess the second, and this about one who sees neither.
+   */
+  readonly bind?: {
+    readonly to: 'source';
+    readonly blindEntropyBits: number;
+    readonly blindLog10OpeningsPerDay: number | null;
+  };
 }
 
 /** The sequence itself is in no report. */
@@ -131,7 +140,16 @@ function derivedReport(door: DerivedDoor, clients: readonly string[]): DerivedDo
     entropyBits: rounded(budget.bits),
     maxStrays: budget.maxStrays,
     contested: policy.contested ?? 'first',
-    log10OpeningsPerDay: Number.isFinite(log10) ? rounded(log10) : null,
+    log10OpeningsPerDay: finite(log10),
+    ...(budget.blind === undefined
+      ? {}
+      : {
+          bind: {
+            to: 'source',
+            blindEntropyBits: rounded(budget.blind.bits),
+            blindLog10OpeningsPerDay: finite(budget.blind.log10OpeningsPerDay),
+          },
+        }),
   };
 }
 
@@ -214,17 +232,26 @@ function derivedLines(report: DerivedDoorReport, { policy }: DerivedDoor): [stri
       ? `totp, steps of ${policy.stepSeconds} s, window ${policy.window}`
       : `hotp, look-ahead ${policy.lookAhead}`;
   const protocols = report.protocols === 'both' ? 'tcp and udp' : report.protocols;
+  const binding = report.bind;
   const excluded = report.excludePorts === '' ? '' : ` without ${report.excludePorts}`;
   return [
     ['opens', `${report.opens}, for ${report.seconds} s`],
     ['otp', accepted],
     ['clients', report.clients.length === 0 ? 'none' : report.clients.join(', ')],
-    ['knocks', `${report.knocks} (${protocols}, ${report.order} order, within ${report.seqTimeout} s)`],
+    [
+      'knocks',
+      `${binding === undefined ? report.knocks : `${report.knocks} and ${report.knocks} bound to the source`} (${protocols}, ${report.order} order, within ${report.seqTimeout} s)`,
+    ],
     ['ports', `${report.allowedPorts} of ${report.portRange}${excluded}`],
     ['entropy', `${report.entropyBits.toFixed(1)} bits, ${count(report.liveSequences, 'live sequence')} at most`],
     ['strays', `${report.maxStrays} forgiven within a knock`],
     ...contestedLine(report.contested),
-    ['odds', formatOdds(report.log10OpeningsPerDay)],
+    ...(binding === undefined
+      ? [['odds', formatOdds(report.log10OpeningsPerDay)] as [string, string]]
+      : ([
+          ['odds', `${formatOdds(binding.blindLog10OpeningsPerDay)}, ${binding.blindEntropyBits.toFixed(1)} bits`],
+          ['racer', `who copies the first part: ${formatOdds(report.log10OpeningsPerDay)}`],
+        ] as [string, string][])),
   ];
 }
 
@@ -245,6 +272,10 @@ function formatOdds(log10: number | null): string {
 /** Three digits that count, and the thousands apart. */
 function grouped(value: number): string {
   return Number(value.toPrecision(3)).toLocaleString('en-US');
+}
+
+function finite(log10: number): number | null {
+  return Number.isFinite(log10) ? rounded(log10) : null;
 }
 
 function rounded(value: number): number {

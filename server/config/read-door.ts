@@ -64,6 +64,7 @@ function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | 
     stepSeconds: reader.integer('step'),
     window: reader.integer('window'),
     lookAhead: reader.integer('look_ahead'),
+    ...(reader.choice('bind') === 'source' ? { bindsSource: true } : {}),
     seqTimeoutMs: reader.integer('seq_timeout') * 1000,
     grantMs: reader.integer('cmd_timeout') * 1000,
     contested: readContested(reader),
@@ -71,6 +72,9 @@ function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | 
   };
   if (mode === undefined || action === undefined) return undefined;
   warnOfIdleKeys(reader, mode);
+  if (policy.bindsSource === true && reader.has('contested')) {
+    reader.warn('contested', 'the key means nothing where bind = source: who copies a knock cannot complete it');
+  }
   return {
     kind: 'derived',
     name,

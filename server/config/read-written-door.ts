@@ -13,6 +13,7 @@ const OTP_KEYS = [
   'exclude_ports',
   'protocols',
   'order',
+  'bind',
   'step',
   'window',
   'allow_low_entropy',

@@ -99,6 +99,12 @@ export const doorKeys = {
     default: 'any',
     doc: 'whether knocks that the network reordered still count',
   },
+  bind: {
+    type: 'choice',
+    choices: ['none', 'source'],
+    default: 'none',
+    doc: 'whether a knock opens only for the address that its sender says is his',
+  },
   step: { type: 'integer', default: `${DEFAULT_STEP_SECONDS}`, from: 1, to: 3600, doc: 'seconds of a time step; totp' },
   window: { type: 'integer', default: '1', from: 0, to: 10, doc: 'time steps accepted before and after now; totp' },
   look_ahead: {

@@ -26,6 +26,8 @@ export interface StrayBudget {
   readonly maxStrays: number;
   /** Openings a day that random packets may expect, with `maxStrays`; -Infinity when nobody may knock. */
   readonly log10OpeningsPerDay: number;
+  /** The same where a knock is bound to its source, for a sender who sees nothing: he has to guess both parts. */
+  readonly blind?: { readonly bits: number; readonly log10OpeningsPerDay: number };
   readonly warnings: readonly Problem[];
 }
 
@@ -62,8 +64,20 @@ export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
     bits: shapeBits(shape, order),
     maxStrays,
     log10OpeningsPerDay: log10OpeningsPerDay(odds, maxStrays),
+    ...(door.policy.bindsSource === true ? { blind: blindOdds(door, liveSequences, maxStrays) } : {}),
     warnings,
   };
+}
+
+/**
+ * A racer has the first part of a bound knock for nothing, so that the budget, and all that is promised, is about the
+ * second part alone. This is what is left to who has neither.
+ */
+function blindOdds({ policy: { shape, order } }: DerivedDoor, liveSequences: number, maxStrays: number) {
+  const knocks = 2 * shape.knocks;
+  const odds = { knocks, pairs: pairsOf(shape), liveSequences, anyOrder: order === 'any' };
+  const bits = entropyBits({ ...odds, pairs: shape.ports.length }) + (shape.protocols === 'both' ? knocks : 0);
+  return { bits, log10OpeningsPerDay: log10OpeningsPerDay(odds, maxStrays) };
 }
 
 /** `sequence`: a static door's, or the weakest line of a file. Such doors are the administrator's: nothing is refused. */

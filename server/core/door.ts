@@ -57,6 +57,8 @@ export interface DoorTerms {
 
 /** A door whose sequences are derived from its clients' secrets. */
 export interface DoorPolicy extends DoorTerms {
+  /** A knock has a second part, derived from the address that it comes from. */
+  readonly bindsSource?: boolean;
   readonly mode: OtpMode;
   readonly shape: Shape;
   /** Seconds of a time step; TOTP. */

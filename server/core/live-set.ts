@@ -3,8 +3,10 @@
  * moment ago. Keeps the index that the matcher looks in up to date, in pieces of bounded work, since deriving for
  * thousands of clients at once would stall the packet path. Knows time only as an argument.
  */
+import { addressBytes } from '../../shared/address.ts';
 import { deriveSequence } from '../../shared/derive.ts';
-import { pairOf } from '../../shared/knock.ts';
+import { type Pair, pairOf } from '../../shared/knock.ts';
+import { firstPartStrays } from './bound-attempt.ts';
 import { contestFrom } from './contest.ts';
 import type { DoorPolicy, Enrolment, FactorState } from './door.ts';
 import { acceptableFactors, type FactorRange } from './policy.ts';
@@ -176,19 +178,26 @@ export class LiveSet {
 
   #derive(policy: DoorPolicy, enrolment: Enrolment, factor: number, monoMs: number): LiveSequence {
     const identity = { server: this.#server, door: policy.name, client: enrolment.client, mode: policy.mode };
-    const knocks = deriveSequence(enrolment.key, identity, factor, policy.shape);
+    const pairsOf = (boundSource?: Uint8Array): readonly Pair[] => {
+      const bound = boundSource === undefined ? identity : { ...identity, boundSource };
+      const knocks = deriveSequence(enrolment.key, bound, factor, policy.shape);
+      return knocks.map(({ protocol, port }) => pairOf(protocol, port));
+    };
+    const { knocks } = policy.shape;
+    const binds = policy.bindsSource === true;
     return {
       id: this.#nextId(),
       door: policy.name,
       client: enrolment.client,
       keyId: enrolment.keyId,
       factor,
-      pairs: knocks.map(({ protocol, port }) => pairOf(protocol, port)),
+      pairs: pairsOf(),
       order: policy.order,
       seqTimeoutMs: policy.seqTimeoutMs,
-      maxStrays: policy.maxStrays,
+      maxStrays: binds ? firstPartStrays(knocks, policy.maxStrays) : policy.maxStrays,
       enteredAtMs: monoMs,
-      contestFrom: contestFrom(knocks.length),
+      // Whoever copies a first part alone contests nothing.
+      ...(binds ? { secondPart: (source) => pairsOf(addressBytes(source)) } : { contestFrom: contestFrom(knocks) }),
     };
   }
 }

@@ -15,7 +15,7 @@ import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 import type { Observer } from './observer.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
-import { SourceTrack } from './source-track.ts';
+import { type Run, SourceTrack } from './source-track.ts';
 
 export interface Completion {
   readonly sequence: LiveSequence;
@@ -39,10 +39,15 @@ export interface MatcherLimits {
   readonly sources: number;
   /** Sources that have touched two pairs of one live sequence, at most. */
   readonly promisingSources: number;
+  /** Sources that have knocked two pairs of a second part, at most. */
+  readonly boundSources: number;
 }
 
-/** Memory stays below some 60 MB when both tables are full of sources with full tracks' typical sizes. */
-export const DEFAULT_LIMITS: MatcherLimits = { sources: 65_536, promisingSources: 8_192 };
+/** Memory stays below some 80 MB when all tables are full of sources with full tracks' typical sizes. */
+export const DEFAULT_LIMITS: MatcherLimits = { sources: 65_536, promisingSources: 8_192, boundSources: 4_096 };
+
+/** How far a source has come: it touched a live pair, two of one sequence, two of a second part that is its own. */
+type Tier = 0 | 1 | 2;
 
 const NONE: readonly Completion[] = [];
 const NO_ADVANCES: readonly Advance[] = [];
@@ -50,14 +55,17 @@ const NO_SEQUENCES: readonly LiveSequence[] = [];
 
 export class Matcher {
   readonly #index: SequenceIndex;
-  readonly #limits: MatcherLimits;
   /**
    * Insertion order is order of last arrival. Sources move to `promising` when two of their pairs belong to one live
    * sequence: random floods almost never get there, so they cannot push out a knock in progress however many sources
-   * they invent; they only push out each other.
+   * they invent; they only push out each other. Who copies first parts can fill `promising` with invented sources, but not
+   * `bound`: two knocks of a second part are known to the holder of the secret, and to who sees him, for his address alone.
    */
   readonly #touched = new Map<AddressKey, SourceTrack>();
   readonly #promising = new Map<AddressKey, SourceTrack>();
+  readonly #bound = new Map<AddressKey, SourceTrack>();
+  readonly #tiers = [this.#touched, this.#promising, this.#bound] as const;
+  readonly #room: readonly number[];
   #evicted = 0;
   #strays = 0;
   /** Told of what each packet touches. */
@@ -67,16 +75,16 @@ export class Matcher {
 
   constructor(index: SequenceIndex, limits: MatcherLimits = DEFAULT_LIMITS) {
     this.#index = index;
-    this.#limits = limits;
+    this.#room = [limits.sources, limits.promisingSources, limits.boundSources];
   }
 
   get trackedSources(): number {
-    return this.#touched.size + this.#promising.size;
+    return this.#touched.size + this.#promising.size + this.#bound.size;
   }
 
   /** Sources that have touched two pairs of one live sequence lately. */
   get promisingSources(): number {
-    return this.#promising.size;
+    return this.#promising.size + this.#bound.size;
   }
 
   /** Packets to pairs of no live sequence, ever. */
@@ -106,45 +114,49 @@ export class Matcher {
     this.#shown = NO_SEQUENCES;
     const candidates = this.#index.containing(pair);
     if (candidates.length === 0) this.#strays += 1;
-    const known = this.#promising.get(source) ?? this.#touched.get(source);
+    const known = this.#bound.get(source) ?? this.#promising.get(source) ?? this.#touched.get(source);
     // A run starts with a knock of the sequence, so strays of a source that has touched nothing live need no memory.
     if (known === undefined && candidates.length === 0) return NONE;
     const track = known ?? new SourceTrack();
     track.arrive(atMs, pair, this.#index.longestRun);
-    let matched = 0;
+    let tier: Tier = 0;
+    let ended: readonly LiveSequence[] | undefined;
     let completions: Completion[] | undefined;
     for (const sequence of candidates) {
-      const run = sequence.order === 'any' ? track.anyOrderRun(sequence) : track.strictRun(sequence);
-      this.observer?.touched(sequence, track.standing(sequence));
+      const run = this.#runOf(track, sequence);
       if (sequence.tellsStages === true) this.#noteStage(track, sequence, source);
       if (track.isWithin(sequence, sequence.contestFrom)) this.#shown = [...this.#shown, sequence];
-      if ('matched' in run) {
-        matched = Math.max(matched, run.matched);
+      if (!('matched' in run) || run.matched >= 2) tier = 1;
+      if ('matched' in run || !isWithin(run, sequence, atMs)) continue;
+      if (sequence.secondPart !== undefined) {
+        const isNew = track.stage(sequence, source);
+        if (isNew && sequence.order === 'strict') ended = [...(ended ?? []), sequence];
         continue;
       }
-      matched = sequence.pairs.length;
-      const strays = run.distinct - sequence.pairs.length;
-      if (run.startedAtMs < sequence.enteredAtMs) continue;
-      if (strays > sequence.maxStrays || atMs - run.startedAtMs > sequence.seqTimeoutMs) continue;
       track.consume(sequence);
       completions ??= [];
-      completions.push({
-        sequence,
-        source,
-        startedAtMs: run.startedAtMs,
-        completedAtMs: atMs,
-        strays: Math.max(strays, 0),
-      });
+      completions.push(completionOf(sequence, source, run, atMs));
+    }
+    for (const { first, second, whole } of track.staged?.containing(pair, this.#index) ?? []) {
+      // In strict order the packet that ended the first part is not a knock of the second one too.
+      if (ended?.includes(first) === true) continue;
+      const run = this.#runOf(track, whole);
+      if (track.count(second) >= 2) tier = 2;
+      if ('matched' in run || !first.pairs.includes(run.first) || !isWithin(run, whole, atMs)) continue;
+      track.consume(first);
+      track.consume(whole);
+      track.staged?.delete(first);
+      completions ??= [];
+      completions.push(completionOf(whole, source, run, atMs));
     }
     track.prune(this.#index);
-    this.#remember(source, track, matched >= 2);
+    this.#remember(source, track, tier);
     return completions ?? NONE;
   }
 
   /** Forgets everything about a source. */
   forget(source: AddressKey): void {
-    this.#touched.delete(source);
-    this.#promising.delete(source);
+    for (const table of this.#tiers) table.delete(source);
   }
 
   #noteStage(track: SourceTrack, sequence: LiveSequence, source: AddressKey): void {
@@ -152,17 +164,19 @@ export class Matcher {
     if (stage > 0) this.#advances = [...this.#advances, { sequence, source, stage }];
   }
 
-  #remember(source: AddressKey, track: SourceTrack, promising: boolean): void {
-    const wasPromising = this.#promising.delete(source);
-    if (promising || wasPromising) {
-      this.#touched.delete(source);
-      this.#promising.set(source, track);
-      if (this.#promising.size > this.#limits.promisingSources) this.#evict(this.#promising);
-    } else {
-      this.#touched.delete(source);
-      this.#touched.set(source, track);
-      if (this.#touched.size > this.#limits.sources) this.#evict(this.#touched);
-    }
+  #runOf(track: SourceTrack, sequence: LiveSequence): Run | { readonly matched: number } {
+    const run = sequence.order === 'any' ? track.anyOrderRun(sequence) : track.strictRun(sequence);
+    this.observer?.touched(sequence, track.standing(sequence));
+    return run;
+  }
+
+  /** A source never goes down again while it is remembered. */
+  #remember(source: AddressKey, track: SourceTrack, reached: Tier): void {
+    const was = this.#tiers.findIndex((table) => table.delete(source));
+    const tier = Math.max(was, reached);
+    const table = this.#tiers[tier] ?? this.#touched;
+    table.set(source, track);
+    if (table.size > (this.#room[tier] ?? 0)) this.#evict(table);
   }
 
   #evict(table: Map<AddressKey, SourceTrack>): void {
@@ -175,7 +189,7 @@ export class Matcher {
 
   /** Two of the longest silent sources of each table: constant work a packet, and the tables drain faster than they fill. */
   #expire(atMs: number): void {
-    for (const table of [this.#touched, this.#promising]) {
+    for (const table of this.#tiers) {
       let looked = 0;
       for (const [source, track] of table) {
         if (looked === 2 || atMs - track.lastAtMs <= this.#index.longestTimeoutMs) break;
@@ -184,4 +198,14 @@ export class Matcher {
       }
     }
   }
+}
+
+function completionOf(sequence: LiveSequence, source: AddressKey, run: Run, completedAtMs: number): Completion {
+  const strays = Math.max(run.distinct - sequence.pairs.length, 0);
+  return { sequence, source, startedAtMs: run.startedAtMs, completedAtMs, strays };
+}
+
+function isWithin(run: Run, sequence: LiveSequence, nowMs: number): boolean {
+  if (run.startedAtMs < sequence.enteredAtMs || nowMs - run.startedAtMs > sequence.seqTimeoutMs) return false;
+  return run.distinct - sequence.pairs.length <= sequence.maxStrays;
 }

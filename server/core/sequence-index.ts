@@ -3,6 +3,7 @@
  * follows from the configuration (doors, clients, windows), never from what arrives. Who puts sequences in and takes
  * them out, and when, is live-set's knowledge.
  */
+import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 
 /** One sequence that the matcher watches for. */
@@ -22,6 +23,8 @@ export interface LiveSequence {
   readonly maxStrays: number;
   /** Monotonic milliseconds: packets before this do not count, see matcher. */
   readonly enteredAtMs: number;
+  /** Of a first part, which opens nothing by itself: the second part for one source. See bound-attempt. */
+  readonly secondPart?: (source: AddressKey) => readonly Pair[];
   /** A strict sequence whose progress is to be told as it is made. */
   readonly tellsStages?: boolean;
   /** Knocks by which a source shows that it knows the sequence; absent where everybody may. */

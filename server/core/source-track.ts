@@ -3,7 +3,9 @@
  * progress on strict sequences. Bounded by the longest run that could still complete something; knows nothing of other
  * sources, of time-outs or of what a completion means.
  */
+import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
+import { StagedAttempts } from './bound-attempt.ts';
 import type { Standing } from './observer.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 
@@ -11,6 +13,8 @@ import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 export interface Run {
   /** Monotonic milliseconds of its first packet. */
   readonly startedAtMs: number;
+  /** Where that went. */
+  readonly first: Pair;
   /** Distinct pairs in it. */
   readonly distinct: number;
 }
@@ -33,6 +37,8 @@ export class SourceTrack {
   readonly #progress = new Map<number, Progress>();
   /** For each sequence that this source has completed: the arrival that did. What was before is used up for it. */
   readonly #consumed = new Map<number, number>();
+  /** Undefined for most: only who knocks at a door that binds has any. */
+  staged: StagedAttempts | undefined;
   #arrivals = 0;
   /** The arrival number of the newest pair that was forgotten for want of room. */
   #forgotten = -1;
@@ -83,7 +89,7 @@ export class SourceTrack {
     const startedAtMs = this.#times[oldest];
     if (matched < sequence.pairs.length || startedAtMs === undefined) return { matched };
     if ((this.#numbers[oldest] ?? 0) <= (this.#consumed.get(sequence.id) ?? -1)) return { matched };
-    return { startedAtMs, distinct: this.#pairs.length - oldest };
+    return { startedAtMs, first: this.#pairs[oldest] ?? 0, distinct: this.#pairs.length - oldest };
   }
 
   /**
@@ -109,10 +115,11 @@ export class SourceTrack {
       return { matched: numbers.reduce((sum, number) => sum + (number >= 0 ? 1 : 0), 0) };
     }
     // A run that reaches behind what was forgotten holds more distinct pairs than any sequence allows.
-    if (started <= this.#forgotten) return { startedAtMs: times[last] ?? 0, distinct: this.#pairs.length + 1 };
+    const begun = { startedAtMs: times[last] ?? 0, first: sequence.pairs[0] ?? 0 };
+    if (started <= this.#forgotten) return { ...begun, distinct: this.#pairs.length + 1 };
     let first = newest;
     while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
-    return { startedAtMs: times[last] ?? 0, distinct: this.#pairs.length - first };
+    return { ...begun, distinct: this.#pairs.length - first };
   }
 
   /**
@@ -205,6 +212,29 @@ export class SourceTrack {
     return fewest;
   }
 
+  /** How many of these pairs this source has knocked lately. */
+  count(pairs: readonly Pair[]): number {
+    return pairs.reduce((sum, pair) => sum + (this.#pairs.includes(pair) ? 1 : 0), 0);
+  }
+
+  /**
+   * Has a whole attempt looked for from now on; its progress is that of its first part, which the newest packet ended. False
+   * where that has been so.
+   */
+  stage(first: LiveSequence, source: AddressKey): boolean {
+    this.staged ??= new StagedAttempts();
+    if (this.staged.has(first)) return false;
+    const known = this.#progress.get(first.id);
+    const attempt = this.staged.stage(first, source);
+    if (attempt === undefined || known === undefined) return true;
+    const progress = this.#begin(attempt.whole);
+    for (let knock = 0; knock < known.numbers.length; knock += 1) {
+      progress.numbers[knock] = known.numbers[knock] ?? -1;
+      progress.times[knock] = known.times[knock] ?? 0;
+    }
+    return true;
+  }
+
   /** The newest packet completed `sequence`: neither it nor any before it counts for that sequence again. */
   consume(sequence: LiveSequence): void {
     this.#progress.delete(sequence.id);
@@ -215,9 +245,11 @@ export class SourceTrack {
   prune(index: SequenceIndex): void {
     if (this.#progress.size + this.#consumed.size < this.#pruneAt) return;
     const oldest = this.#numbers[0] ?? 0;
-    for (const [id, number] of this.#consumed) if (!index.has(id) || number < oldest) this.#consumed.delete(id);
+    // What is live for this source alone goes with its first part.
+    const isLive = (id: number): boolean => index.has(Math.abs(id));
+    for (const [id, number] of this.#consumed) if (!isLive(id) || number < oldest) this.#consumed.delete(id);
     for (const [id, { numbers }] of this.#progress) {
-      if (!index.has(id) || (numbers[0] ?? -1) < oldest) this.#progress.delete(id);
+      if (!isLive(id) || (numbers[0] ?? -1) < oldest) this.#progress.delete(id);
     }
     this.#pruneAt = Math.max(16, (this.#progress.size + this.#consumed.size) * 2);
   }

@@ -30,6 +30,7 @@ const URIS: Readonly<Record<string, string>> = {
   HOTP_URI: testUri({ mode: 'hotp', step: 0, window: 0, counter: 0 }),
   HOSTLESS_URI: testUri().replace(`&host=${testProfile().host}`, ''),
   STRICT_URI: testUri({ door: 'list', order: 'strict', protocols: 'both', seqTimeout: 1 }),
+  BOUND_URI: testUri({ bindsSource: true }),
   ONCE_URI: testUri({ opensOnce: true }),
   TRUNCATED_URI: testUri().replace(/&timeout=.*$/, ''),
 };

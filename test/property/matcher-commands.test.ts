@@ -227,14 +227,14 @@ function run(numRuns: number, limits: MatcherLimits): void {
 }
 
 test('the matcher agrees with the naive definition on every packet, while sequences come and go', () => {
-  run(1200, { sources: 100, promisingSources: 100 });
+  run(1200, { sources: 100, promisingSources: 100, boundSources: 4 });
 });
 
 test('when the tables are too small then sources begin anew, memory stays bounded, and nothing else completes', () => {
   for (const limits of [
-    { sources: 1, promisingSources: 1 },
-    { sources: 2, promisingSources: 1 },
-    { sources: 1, promisingSources: 3 },
+    { sources: 1, promisingSources: 1, boundSources: 4 },
+    { sources: 2, promisingSources: 1, boundSources: 4 },
+    { sources: 1, promisingSources: 3, boundSources: 4 },
   ]) {
     run(200, limits);
   }

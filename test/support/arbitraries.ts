@@ -58,6 +58,9 @@ export const profileArbitrary: fc.Arbitrary<Profile> = fc
     counter: factorArbitrary,
     seqTimeout: fc.integer({ min: 1, max: 3600 }),
     opensOnce: fc.boolean(),
+    bindsSource: fc.boolean(),
+    sources: fc.option(fc.constantFrom(['192.0.2.7'], ['2001:db8::7', '192.0.2.7']), { nil: undefined }),
+    whoami: fc.option(fc.constant('whoami.example@[2001:db8::53]'), { nil: undefined }),
     services: fc.array(
       fc.record(
         { protocol: fc.constantFrom('tcp' as const, 'udp' as const), port: portArbitrary },
@@ -68,10 +71,13 @@ export const profileArbitrary: fc.Arbitrary<Profile> = fc
       },
     ),
   })
-  .map(({ shape, host, opensOnce, step, window, counter, ...rest }) => ({
+  .map(({ shape, host, opensOnce, bindsSource, sources, whoami, step, window, counter, ...rest }) => ({
     ...rest,
     ...(host === undefined ? {} : { host }),
     ...(opensOnce ? { opensOnce } : {}),
+    ...(bindsSource ? { bindsSource } : {}),
+    ...(sources === undefined ? {} : { sources }),
+    ...(whoami === undefined ? {} : { whoami }),
     knocks: shape.knocks,
     protocols: shape.protocols,
     range: parsePortRanges(shape.ports),

@@ -64,6 +64,8 @@ export interface World {
   readonly texts: Map<string, string>;
   /** What is typed at the terminal; none when nothing is left. */
   readonly typed: string[];
+  /** What a name server says is our IPv4 address. */
+  whoami: string | undefined;
   /** Programs that were run: their words, and the variables that were added. */
   readonly ran: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }[];
   /** What the next one answers. */
@@ -84,6 +86,7 @@ export function testWorld(changes: Partial<World> = {}): World {
     ports: new Map(),
     texts: new Map(),
     typed: [],
+    whoami: '203.0.113.9',
     ran: [],
     programStatus: 0,
     ...changes,
@@ -142,6 +145,8 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
     },
     network: {
       resolve: async (_, family) => world.addresses.filter((each) => family === 0 || each.family === family),
+      localAddress: async ({ family }) => (family === 4 ? '198.51.100.7' : '2001:db8::7'),
+      whoami: async (_, family) => (family === 4 ? world.whoami : undefined),
       routeError: async ({ address }) => world.routeErrors.get(address),
       send: async ({ address }: Address, knocks: readonly Knock[]): Promise<SendReport> => {
         if (world.sendFailure !== undefined) return { sent: 0, failures: knocks.map(() => world.sendFailure ?? '') };

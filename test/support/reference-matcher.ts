@@ -32,6 +32,27 @@ export function referenceCompletes(packets: readonly Packet[], sequence: LiveSeq
   return false;
 }
 
+/**
+ * Whether the newest of `packets` completes an attempt of two parts: the shortest run that holds both (one after the other,
+ * where order matters) begins with a knock of the first part and keeps to the attempt's strays and time. `attempt` has the
+ * first part's pairs and the whole attempt's stray budget.
+ */
+export function referenceCompletesBound(
+  packets: readonly Packet[],
+  attempt: LiveSequence,
+  second: readonly Pair[],
+): boolean {
+  const both = [...attempt.pairs, ...second];
+  const whole = { ...attempt, pairs: attempt.order === 'any' ? [...new Set(both)] : both };
+  const counted = packets.filter((packet) => packet.atMs >= attempt.enteredAtMs);
+  for (let start = counted.length - 1; start >= 0; start -= 1) {
+    const run = counted.slice(start);
+    const pairs = run.map(({ pair }) => pair);
+    if (holds(pairs, whole)) return attempt.pairs.includes(pairs[0] ?? -1) && referenceCompletes(packets, whole);
+  }
+  return false;
+}
+
 function holds(run: readonly Pair[], { pairs, order }: LiveSequence): boolean {
   if (order === 'any') return pairs.every((pair) => run.includes(pair));
   let next = 0;

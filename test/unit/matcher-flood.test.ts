@@ -7,7 +7,7 @@ import { type AddressKey, addressKeyOfBytes } from '../../shared/address.ts';
 import { address } from '../support/doors.ts';
 
 const CLIENT = address('192.0.2.7');
-const LIMITS = { sources: 1_000, promisingSources: 50 };
+const LIMITS = { sources: 1_000, promisingSources: 50, boundSources: 20 };
 
 function liveSequence(changes: Partial<LiveSequence> = {}): LiveSequence {
   return {
