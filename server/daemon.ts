@@ -127,7 +127,7 @@ export class Daemon {
     const { store, firewall, clock, config, enrolments, log } = this.#deps;
     const stored = await store.load();
     this.#engine.noteClock(stored.clockHighWater);
-    for (const enrolment of enrolments) this.#clients.enrol(enrolment, stored);
+    this.#clients.enrol(enrolments, stored);
     for (const door of config.doors) if (door.kind === 'static') this.setLines(door.name, staticLine(door));
     const openings = await restoreGrants(stored.grants, this.#engine, { clock, config, firewall, store, log });
     await firewall.prepare(config.doors, openings);
