@@ -6,7 +6,6 @@
  * A turn is a file made with O_EXCL that holds a process id and the time at which its holder gives up anyway. A holder
  * that was killed leaves it behind; whoever finds no such process, or that time over, takes it away.
  */
-import { randomUUID } from 'node:crypto';
 import { readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from './deps.ts';
@@ -43,7 +42,8 @@ export function turns(folder: string, owner: Owner, clock: Clock): Turns {
 
   return {
     take: async (untilMs) => {
-      const words = `${process.pid} ${Math.ceil(untilMs)} ${randomUUID()}`;
+      // Told apart from a holder of the same process id by the nanosecond: node:crypto would be loaded for this alone.
+      const words = `${process.pid} ${Math.ceil(untilMs)} ${process.hrtime.bigint()}`;
       try {
         await ensurePrivateFolder(folder, owner);
         const isFree = await create(words);
