@@ -13,6 +13,8 @@ export interface Bar {
 
 export interface Series {
   readonly label: string;
+  /** Of the palette. */
+  readonly colour: number;
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
@@ -54,6 +56,7 @@ export function renderCharts(charts: readonly Chart[]): string {
   const parts: string[] = [];
   let at = 10;
   for (const chart of charts) {
+    if (isEmpty(chart)) continue;
     const { svg, height } = chart.kind === 'bars' ? bars(chart) : lines(chart);
     parts.push(`<g transform="translate(0 ${at})">${svg}</g>`);
     at += height + 18;
@@ -63,6 +66,10 @@ export function renderCharts(charts: readonly Chart[]): string {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${at}" viewBox="0 0 ${WIDTH} ${at}" ${style}>` +
     `<rect width="100%" height="100%" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`
   );
+}
+
+function isEmpty(chart: Chart): boolean {
+  return chart.kind === 'bars' ? chart.bars.length === 0 : chart.series.every(({ points }) => points.length === 0);
 }
 
 /** How far a value reaches on a scale from 0 to 1. Logarithmic scales begin a decade below the smallest value. */
@@ -109,20 +116,25 @@ function lines(chart: LineChart): { svg: string; height: number } {
     return `<line x1="${left}" x2="${WIDTH - 30}" y1="${y}" y2="${y}" stroke="#ddd"/>${text(left - 6, Number(y) + 4, yText(value), 'end')}`;
   });
   const marks = xs.filter((_, at) => xs.length <= 12 || at % Math.ceil(xs.length / 12) === 0);
-  const ticks = marks.map((x) => text(xOf(x), top + PLOT_HEIGHT + 16, xText(x), 'middle'));
-  const drawn = series.map(({ points }, at) => {
+  // The last one ends with the plot: long words would leave the page.
+  const ticks = marks.map((x) =>
+    text(xOf(x), top + PLOT_HEIGHT + 16, xText(x), x === last && xs.length > 1 ? 'end' : 'middle'),
+  );
+  const drawn = series.map(({ points, colour: shade }) => {
     const path = points.map(([x, y]) => `${xOf(x).toFixed(1)},${yOf(y).toFixed(1)}`).join(' ');
     const dots =
       points.length > 40
         ? ''
         : points
-            .map(([x, y]) => `<circle cx="${xOf(x).toFixed(1)}" cy="${yOf(y).toFixed(1)}" r="3" fill="${colour(at)}"/>`)
+            .map(
+              ([x, y]) => `<circle cx="${xOf(x).toFixed(1)}" cy="${yOf(y).toFixed(1)}" r="3" fill="${colour(shade)}"/>`,
+            )
             .join('');
-    return `<polyline points="${path}" fill="none" stroke="${colour(at)}" stroke-width="2"/>${dots}`;
+    return `<polyline points="${path}" fill="none" stroke="${colour(shade)}" stroke-width="2"/>${dots}`;
   });
   const legend = series.map(
-    ({ label }, at) =>
-      `<rect x="${left + at * 170}" y="${HEAD - 8}" width="12" height="12" fill="${colour(at)}"/>${text(left + 18 + at * 170, HEAD + 2, label)}`,
+    ({ label, colour: shade }, at) =>
+      `<rect x="${left + at * 170}" y="${HEAD - 8}" width="12" height="12" fill="${colour(shade)}"/>${text(left + 18 + at * 170, HEAD + 2, label)}`,
   );
   const axis = text(left + room / 2, top + PLOT_HEIGHT + 34, xLabel, 'middle');
   const svg = heading(title) + legend.join('') + grid.join('') + ticks.join('') + drawn.join('') + axis;

@@ -18,7 +18,7 @@ export interface Sizes {
 }
 
 /** As many lanes as keep two cores busy: most of a run is waiting for the path. */
-const LANES = 6;
+const LANES = 4;
 
 /** [lost, reordered, repeated], percent. */
 const PATHS: readonly (readonly [number, number, number])[] = [

@@ -234,7 +234,11 @@ export function renderSvg({ sections }: Results): string {
     charts.push({
       ...AXES.flood,
       title: 'Knocks that open the door under a flood at ports that the server listens for',
-      series: CONTESTANTS.map((name) => ({ label: TITLES[name], points: floodPoints(flood, name) })).filter(hasPoints),
+      series: CONTESTANTS.map((name) => ({
+        label: TITLES[name],
+        colour: seriesOf(name),
+        points: floodPoints(flood, name),
+      })).filter(hasPoints),
     });
     const cells = flood.filter(({ kind, rate }) => kind === 'random' && rate === 100_000);
     charts.push({
@@ -299,6 +303,7 @@ export function renderSvg({ sections }: Results): string {
       xText: (minutes) => minutes.toFixed(1),
       series: flat.map(({ contestant, rssKb, everySeconds }) => ({
         label: TITLES[contestant],
+        colour: seriesOf(contestant),
         points: rssKb.map((kb, at) => [((at + 1) * everySeconds) / 60, kb] as const),
       })),
     });
@@ -340,6 +345,7 @@ function lossyChart(title: string, cells: readonly LossyResult[], xOf: (cell: Lo
     xText: (percent) => `${percent} %`,
     series: (['knock-otp', 'knock', 'fwknop'] as const).map((program) => ({
       label: program,
+      colour: { 'knock-otp': 0, knock: 2, fwknop: 3 }[program],
       points: cells
         .filter((each) => each.program === program)
         .map((each) => [xOf(each), each.opened / each.runs] as const)
