@@ -7,6 +7,7 @@ import type { Problem } from '../shared/errors.ts';
 import { captureScopeOf } from './config/capture-scope.ts';
 import type { ConfiguredDoor, ServerConfig } from './config/config.ts';
 import { OPTIONS_SECTION } from './config/schema.ts';
+import { formatMetricsAddress } from './metrics/metrics-server.ts';
 
 export interface ConfigChange {
   readonly added: readonly ConfiguredDoor[];
@@ -26,16 +27,23 @@ const FIXED: readonly (readonly [string, (config: ServerConfig) => string])[] = 
   ['usesyslog', ({ useSyslog }) => (useSyslog ? 'yes' : 'no')],
   ['throttle_failures', ({ throttle }) => `${throttle.failures}`],
   ['throttle_time', ({ throttle }) => `${throttle.timeMs / 1000}`],
+  ['log_format', ({ logFormat }) => logFormat],
+  ['metrics', ({ metrics }) => (metrics === undefined ? 'none' : formatMetricsAddress(metrics))],
 ];
 
 /** Why `after` cannot follow `before` without a restart; empty when it can. */
 export function restartProblems(before: ServerConfig, after: ServerConfig): readonly Problem[] {
-  const problems = FIXED.filter(([, textOf]) => textOf(before) !== textOf(after)).map(([key, textOf]) => ({
+  const problems: Problem[] = FIXED.filter(([, textOf]) => textOf(before) !== textOf(after)).map(([key, textOf]) => ({
     section: OPTIONS_SECTION,
     key,
     message: `takes effect with a restart only: it is "${textOf(before)}", the file says "${textOf(after)}"`,
     hint: 'restart knock-otpd, or put the old value back',
   }));
+  if (!isDeepStrictEqual(before.notify, after.notify)) {
+    // Not quoted: the command may hold what is not for every eye.
+    const message = 'takes effect with a restart only';
+    problems.push({ section: OPTIONS_SECTION, key: 'notify_command', message, hint: 'restart knock-otpd' });
+  }
   // The guard of doors over loopback is a matter of how the firewall was made.
   if (before.interfaces.includes('lo') === after.interfaces.includes('lo')) return problems;
   const message = 'lo comes and goes with a restart only';

@@ -229,6 +229,7 @@ export class Daemon {
           failed: this.#admissions.failed,
           unwrittenSpends: this.#admissions.unwrittenSpends,
         },
+        refusals: this.#outcomes.refusals,
       },
       clock.now(),
     );

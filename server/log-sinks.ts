@@ -5,7 +5,15 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
-import { formatJson, formatLine, type Log, type LogEvent, type LogFields, type LogLevel } from './log.ts';
+import {
+  formatJson,
+  formatLine,
+  type Log,
+  type LogEntry,
+  type LogEvent,
+  type LogFields,
+  type LogLevel,
+} from './log.ts';
 
 export interface LogSink {
   write(level: LogLevel, line: string): void;
@@ -21,19 +29,25 @@ export interface LogOptions {
   readonly verbose: boolean;
   /** Default text. */
   readonly format?: LogFormat;
+  /** Told of everything that is written. */
+  readonly onEntry?: (entry: LogEntry) => void;
 }
 
 export type LogFormat = 'text' | 'json';
 
-export function createLog({ sinks, verbose, format = 'text' }: LogOptions): Log {
+export function createLog({ sinks, verbose, format = 'text', onEntry }: LogOptions): Log {
   const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
     if (level === 'debug' && !verbose) return;
     const line = format === 'json' ? formatJson(level, message, fields ?? {}, new Date()) : formatLine(message, fields);
     for (const sink of sinks) sink.write(level, line);
+    onEntry?.({ level, message, fields: fields ?? {} });
   };
   const knockd = (line: string, { message, fields }: LogEvent) => {
     if (format === 'json') at('info')(message, fields);
-    else for (const sink of sinks) sink.writeKnockd(line);
+    else {
+      for (const sink of sinks) sink.writeKnockd(line);
+      onEntry?.({ level: 'info', message, fields });
+    }
   };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), knockd };
 }

@@ -18,6 +18,17 @@ export interface Log {
   knockd(line: string, event: LogEvent): void;
 }
 
+/** One entry, before it becomes a line. */
+export interface LogEntry extends LogEvent {
+  readonly level: LogLevel;
+}
+
+/** `refused: replay`: what comes before the colon names the event, the rest says more. */
+export function splitMessage(message: string): { readonly event: string; readonly rest: string | undefined } {
+  const [, event = message, rest] = /^([a-z][a-z -]{0,60}): (.+)$/s.exec(message) ?? [];
+  return { event, rest };
+}
+
 /** What happened, for a log that programs read. */
 export interface LogEvent {
   readonly message: string;
@@ -37,7 +48,7 @@ export function formatLine(message: string, fields: LogFields = {}): string {
  * `reason`, or the `detail` where there is a reason besides. Whatever a value holds, the object is one line.
  */
 export function formatJson(level: LogLevel, message: string, fields: LogFields, at: Date): string {
-  const [, event = message, rest] = /^([a-z][a-z -]{0,60}): (.+)$/s.exec(message) ?? [];
+  const { event, rest } = splitMessage(message);
   const said = rest === undefined ? {} : { [fields['reason'] === undefined ? 'reason' : 'detail']: rest };
   const entry = { time: at.toISOString(), level, event, ...said, ...fields };
   return JSON.stringify(entry, (_key, value: unknown) => (typeof value === 'string' ? clean(value) : value));

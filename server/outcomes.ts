@@ -27,7 +27,7 @@ export class Outcomes {
   readonly #deps: OutcomesDeps;
   readonly #limit = createLogLimit(REFUSALS_PER_MINUTE);
   readonly #stages = createLogLimit(STAGES_PER_MINUTE);
-  #refused = 0;
+  readonly #refusals: Partial<Record<Refusal['reason'], number>> = {};
   #contested = 0;
 
   constructor(deps: OutcomesDeps) {
@@ -35,7 +35,12 @@ export class Outcomes {
   }
 
   get refused(): number {
-    return this.#refused;
+    return Object.values(this.#refusals).reduce((sum, number) => sum + number, 0);
+  }
+
+  /** Complete knocks that opened nothing, by reason. */
+  get refusals(): Readonly<Record<string, number>> {
+    return { ...this.#refusals };
   }
 
   /** One-time sequences that a second source has shown to know. */
@@ -81,7 +86,7 @@ export class Outcomes {
   }
 
   #refuse({ door, client, source, reason, other, spend }: Refusal): void {
-    this.#refused += 1;
+    this.#refusals[reason] = (this.#refusals[reason] ?? 0) + 1;
     if (spend !== undefined) this.#waste({ door, client, source, spend });
     if (!this.#mayWarn(`${reason} ${door}`)) return;
     const rival = other === undefined ? {} : { other: formatAddress(other) };

@@ -18,10 +18,12 @@ import { type ControlListener, listenForControl } from './control/listener.ts';
 import type { Request } from './control/requests.ts';
 import { Daemon, type DaemonDeps } from './daemon.ts';
 import { isInBackground, sayReady } from './daemonize.ts';
+import { formatProblemOf } from './error-text.ts';
 import { DoorsFirewall } from './firewall/doors-firewall.ts';
 import { NftablesFirewall } from './firewall/nftables.ts';
 import { openNftRunner } from './firewall/open-nft-runner.ts';
 import { otherBackends } from './firewall/other-backends.ts';
+import type { Log } from './log.ts';
 import {
   createLog,
   fileSink,
@@ -31,6 +33,11 @@ import {
   streamSink,
   syslogSink,
 } from './log-sinks.ts';
+import { daemonMetrics, SPEND_BOUNDS } from './metrics/daemon-metrics.ts';
+import { formatMetrics, Histogram } from './metrics/exposition.ts';
+import { type MetricsServer, serveMetrics } from './metrics/metrics-server.ts';
+import { timedStore } from './metrics/timed-store.ts';
+import { Notifier, type NotifierOptions } from './notify.ts';
 import { type OneTimeDoor, OneTimeFiles } from './one-time/one-time-files.ts';
 import { openStoreOrShut } from './open-store.ts';
 import { ReloadRequests } from './reload-requests.ts';
@@ -62,7 +69,11 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
   const { stderr } = options;
   const { config, enrolments, startWarnings } = options.loaded;
   const sinks = logSinks(config, stderr);
-  const log = createLog({ sinks, verbose: options.verbose, format: config.logFormat });
+  const notifier = config.notify && new Notifier({ ...config.notify, ...notifyTroubles(() => log) });
+  const log = createLog({
+    ...{ sinks, verbose: options.verbose, format: config.logFormat },
+    ...(notifier === undefined ? {} : { onEntry: notifier.tell }),
+  });
   for (const warning of startWarnings) log.warn(formatProblem(warning));
   const files = new OneTimeFiles({
     doors: fileDoorsOf(config),
@@ -80,11 +91,13 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
   const own = new OwnAddresses({ onChange: () => log.info('own addresses changed') });
   own.start();
   let control: ControlListener | undefined;
+  let metrics: MetricsServer | undefined;
+  const spends = new Histogram(SPEND_BOUNDS);
   const daemon = new Daemon({
     version: options.version,
     config,
     enrolments,
-    store,
+    store: timedStore(store, (seconds) => spends.observe(seconds)),
     firewall,
     clock: systemClock,
     log,
@@ -128,6 +141,9 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     await files.start();
     await daemon.start();
     control = await listenForControl(config.stateDir, (request) => handle(daemon, reloads, trial, request));
+    if (config.metrics !== undefined) {
+      metrics = await serveMetrics(config.metrics, () => formatMetrics(daemonMetrics(daemon.status(), spends)));
+    }
     log.info('ready', { server: config.serverId, doors: config.doors.length, clients: enrolments.length });
     sayReady();
     service?.ready(`${config.doors.length} doors, listening on ${config.interfaces.join(', ')}`);
@@ -139,6 +155,7 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     return end !== undefined;
   } finally {
     service?.stopping();
+    await metrics?.close();
     await control?.close();
     await daemon.stop();
     if (trial !== undefined && !trial.confirmed) {
@@ -148,6 +165,7 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     await files.stop();
     nft.close();
     own.stop();
+    notifier?.stop();
     if (config.pidFile !== undefined) rmSync(config.pidFile, { force: true });
     for (const sink of sinks) sink.close?.();
     service?.close();
@@ -156,6 +174,13 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
 
 const captureFromInterfaces: DaemonDeps['createCapture'] = ({ interfaces, doors }, onArrival, onState) =>
   new CaptureSupervisor({ interfaces, ...captureScopeOf(doors), onArrival, onState });
+
+function notifyTroubles(log: () => Log): Pick<NotifierOptions, 'onFailure' | 'onSuppressed'> {
+  return {
+    onFailure: (error) => log().warn('the notify_command failed', { reason: formatProblemOf(error) }),
+    onSuppressed: (lines) => log().warn('more notifications were due', { lines }),
+  };
+}
 
 function logSinks(config: ServerConfig, stderr: NodeJS.WritableStream): readonly LogSink[] {
   const background = isInBackground();

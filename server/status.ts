@@ -42,6 +42,8 @@ export interface Status {
     readonly remainingSeconds: number;
   }[];
   readonly counters: Readonly<Record<string, number>>;
+  /** By reason. */
+  readonly refusals: Readonly<Record<string, number>>;
 }
 
 export interface StatusParts {
@@ -51,6 +53,7 @@ export interface StatusParts {
   readonly guardStands: boolean;
   readonly interfaces: readonly CaptureStatus[];
   readonly counters: Readonly<Record<string, number>>;
+  readonly refusals: Readonly<Record<string, number>>;
   readonly doors: readonly string[];
 }
 
@@ -90,6 +93,7 @@ export function describeStatus(engine: Engine, parts: StatusParts, now: Now): St
       remainingSeconds: Math.max(0, Math.ceil((endsAtMs - now.monoMs) / 1000)),
     })),
     counters: { ...engine.counters, ...parts.counters },
+    refusals: parts.refusals,
   };
 }
 

@@ -8,6 +8,8 @@ import type { DoorPolicy, ListedDoor } from '../core/door.ts';
 import type { ThrottleLimits } from '../core/throttle.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
 import type { LogFormat } from '../log-sinks.ts';
+import type { MetricsAddress } from '../metrics/metrics-server.ts';
+import type { NotifyConfig } from '../notify.ts';
 
 interface AnyDoor {
   readonly name: string;
@@ -60,5 +62,7 @@ export interface ServerConfig {
   readonly useSyslog: boolean;
   readonly throttle: ThrottleLimits;
   readonly logFormat: LogFormat;
+  readonly metrics?: MetricsAddress;
+  readonly notify?: NotifyConfig;
   readonly doors: readonly ConfiguredDoor[];
 }

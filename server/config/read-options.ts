@@ -3,6 +3,7 @@ import type { IniSection } from '../../shared/ini-document.ts';
 import { NAME_PATTERN } from '../../shared/profile-uri.ts';
 import type { ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
+import { readViews } from './read-views.ts';
 import { OPTIONS_SECTION, optionKeys } from './schema.ts';
 import { SectionReader } from './section-reader.ts';
 
@@ -58,6 +59,7 @@ export function readOptions(
     useSyslog: reader.switch('usesyslog'),
     throttle: { failures: reader.integer('throttle_failures'), timeMs: reader.integer('throttle_time') * 1000 },
     logFormat: reader.choice('log_format'),
+    ...readViews(reader),
   };
 }
 

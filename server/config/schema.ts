@@ -22,7 +22,8 @@ export type ValueType =
   | 'sequence' // knockd's: ports with commas, each with :tcp or :udp or neither
   | 'flags' // TCP flags with commas, each may have a !
   | 'user' // of this system
-  | 'address';
+  | 'address'
+  | 'metrics'; // an address of loopback with a port, or the path of a socket
 
 export interface KeySpec {
   readonly type: ValueType;
@@ -73,6 +74,14 @@ export const optionKeys = {
     doc: 'failures that a source may have at a door before it is locked out; 0 locks out nobody',
   },
   throttle_time: { type: 'integer', default: '60', from: 1, to: 3600, doc: 'seconds of the first lock-out' },
+  metrics: { type: 'metrics', otherwise: 'none', doc: 'where Prometheus fetches metrics: loopback, or a Unix socket' },
+  notify_command: { type: 'command', otherwise: 'none', doc: 'what to run when something has happened' },
+  notify_events: {
+    type: 'names',
+    default: 'open, refuse, contested, exhausted, capture-down',
+    doc: 'when to run it, with commas',
+  },
+  notify_shell: { type: 'switch', default: 'no', doc: 'give the notify_command to /bin/sh' },
 } as const satisfies Table;
 
 export const doorKeys = {

@@ -13,8 +13,10 @@ import { parseSequencesFile } from '../../shared/sequences-file.ts';
 import { type TcpFlagRule, tcpFlagBits } from '../core/door.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
 import { isOpenProblem, parseOpen } from '../firewall/parse-open.ts';
+import type { MetricsAddress } from '../metrics/metrics-server.ts';
 import type { Findings } from './findings.ts';
 import { nearMiss } from './near-miss.ts';
+import { METRICS_HINT, parseMetricsAddress } from './read-metrics.ts';
 import { findKey, type KeySpec, type Table, type ValueType } from './schema.ts';
 
 export const NAME_HINT =
@@ -223,6 +225,13 @@ export class SectionReader<T extends Table> {
       key,
       (text, fail) => addressKey(text) ?? fail(`${quote(text)} is not an IP address`, 'write 192.0.2.7 or 2001:db8::7'),
     );
+  }
+
+  metrics<K extends KeyOf<T, 'metrics'>>(key: K): MetricsAddress | undefined {
+    return this.#read<K, MetricsAddress>(key, (text, fail) => {
+      const address = parseMetricsAddress(text);
+      return typeof address === 'string' ? fail(`${quote(text)} ${address}`, METRICS_HINT) : address;
+    });
   }
 
   #list(key: string, flawOf: (part: string) => string | undefined, hint: string): readonly string[] | undefined {

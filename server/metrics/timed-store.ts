@@ -1,0 +1,23 @@
+/** A store that is timed: how long each durable spend took, whether it succeeded or not. */
+import type { Store } from '../store/store.ts';
+
+/** `observe` gets seconds. */
+export function timedStore(store: Store, observe: (seconds: number) => void): Store {
+  return {
+    load: () => store.load(),
+    spend: async (...args) => {
+      const began = performance.now();
+      try {
+        await store.spend(...args);
+      } finally {
+        observe((performance.now() - began) / 1000);
+      }
+    },
+    journal: (grant) => store.journal(grant),
+    confirmOpen: (door, source) => store.confirmOpen(door, source),
+    closeGrant: (door, source) => store.closeGrant(door, source),
+    noteClock: (wallMs) => store.noteClock(wallMs),
+    acceptClock: (wallMs) => store.acceptClock(wallMs),
+    close: () => store.close(),
+  };
+}
