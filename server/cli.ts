@@ -15,13 +15,14 @@ import { type ConfigOptions, readConfig } from './config/read-config.ts';
 import { askDaemon, askIfRunning } from './control/ask.ts';
 import { isInBackground, runInBackground } from './daemonize.ts';
 import { enrolClient } from './enrol-client.ts';
-import { type ExplainFlags, explainFile } from './explain/explain-file.ts';
+import { type ExplainFlags, explain } from './explain/explain-command.ts';
 import { addSequencesCommand } from './one-time/sequences-command.ts';
 import { describeReload, type ReloadReport } from './reload.ts';
 import { runDaemon } from './run.ts';
 import type { FileFlags, RunFlags } from './run-flags.ts';
 import { addSetupCommands } from './setup/setup-commands.ts';
 import { formatStatus, type Status } from './status.ts';
+import { watch } from './watch/watch-command.ts';
 
 export interface CliDeps {
   readonly version: string;
@@ -155,15 +156,23 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     },
   );
 
-  command('explain <file>', 'say for each packet of a capture file (pcap, pcapng) why a door opened, or did not')
+  command('explain [file]', 'say for each packet of a capture file (pcap, pcapng) why a door opened, or did not')
+    .option('--live', 'for each packet that the running daemon hears instead')
     .option('--at <time>', 'take the first packet as come at this time, instead of when the file says')
     .option('--own <addresses>', "this host's addresses at that time, with commas (default: those it has now)")
     .option('--json', 'print JSON, one object a line')
-    .action(async (path: string, _flags: unknown, self: Command) => {
+    .action(async (path: string | undefined, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & ExplainFlags>();
-      const server = await loadServer(fileOf(flags), overrides(flags));
-      await explainFile(path, server, flags, { print, say });
+      await explain(path, flags, async () => await loadServer(fileOf(flags), overrides(flags)), { print, say });
     });
+
+  command('watch', 'show doors, openings and knocks of the running daemon as they change').action(
+    async (_flags: unknown, self: Command) => {
+      const flags = self.optsWithGlobals<FileFlags>();
+      const config = await readConfig(fileOf(flags), overrides(flags));
+      await watch(config.stateDir, stdout, process.stdin);
+    },
+  );
 
   addSetupCommands(program, {
     stdin: deps.stdin,
@@ -177,6 +186,7 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
     },
     run,
   });
+
   addSequencesCommand(program.command('sequences'), say);
 
   command('accept-clock', 'tell the daemon that the clock, which was set back, is right').action(

@@ -16,6 +16,7 @@ import { Engine } from './core/engine.ts';
 import { DEFAULT_LIMITS } from './core/matcher.ts';
 import { policiesOf } from './door-policies.ts';
 import { type ClientChange, EnrolledClients } from './enrolled-clients.ts';
+import { LiveTrace } from './explain/live-trace.ts';
 import type { Firewall } from './firewall/firewall.ts';
 import { GuardWatch } from './guard-watch.ts';
 import { KnockdWords } from './knockd-words.ts';
@@ -81,6 +82,8 @@ export class Daemon {
   #guard: GuardWatch | undefined;
   #nextSpendRetryMs = 0;
   #arrivals = 0;
+  /** The story of each packet, for whoever follows. */
+  readonly trace: LiveTrace;
   #stopping = false;
 
   constructor(deps: DaemonDeps) {
@@ -92,6 +95,7 @@ export class Daemon {
     const policies = policiesOf(config.doors, deps.enrolments, deps.maxStraysOf);
     const engine = new Engine(config.serverId, policies, DEFAULT_LIMITS, config.throttle);
     this.#engine = engine;
+    this.trace = new LiveTrace(engine);
     const words = new KnockdWords({ ...deps, doors });
     const admissions = new Admissions({
       ...deps,
@@ -163,7 +167,10 @@ export class Daemon {
     const { clock, isOwnAddress, ipv4Only } = this.#deps;
     if (this.#stopping || (ipv4Only === true && !isIpv4(source))) return;
     this.#arrivals += 1;
-    const effects = this.#engine.arrive(atMs, source, destination, pair, flags, isOwnAddress(destination), clock.now());
+    const now = clock.now();
+    this.trace.begin(atMs, source, pair);
+    const effects = this.#engine.arrive(atMs, source, destination, pair, flags, isOwnAddress(destination), now);
+    this.trace.end(atMs, destination, effects, now);
     for (const effect of effects) this.#outcomes.apply(effect);
   };
 

@@ -140,7 +140,11 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     writePidFile(config.pidFile);
     await files.start();
     await daemon.start();
-    control = await listenForControl(config.stateDir, (request) => handle(daemon, reloads, trial, request));
+    control = await listenForControl(
+      config.stateDir,
+      (request) => handle(daemon, reloads, trial, request),
+      daemon.trace.follow,
+    );
     if (config.metrics !== undefined) {
       metrics = await serveMetrics(config.metrics, () => formatMetrics(daemonMetrics(daemon.status(), spends)));
     }

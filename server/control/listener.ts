@@ -6,7 +6,15 @@ import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { formatProblem, KnockError } from '../../shared/errors.ts';
 import { formatProblemOf } from '../error-text.ts';
-import { controlSocketPath, MAX_REQUEST_BYTES, parseRequest, type Request, type WrittenAnswer } from './requests.ts';
+import {
+  controlSocketPath,
+  MAX_REQUEST_BYTES,
+  parseRequest,
+  parseStreamRequest,
+  type Request,
+  type WrittenAnswer,
+} from './requests.ts';
+import { type Follow, stream } from './stream.ts';
 
 const MAX_CONNECTIONS = 16;
 const PATIENCE_MS = 5_000;
@@ -22,13 +30,14 @@ export interface ControlListener {
 export async function listenForControl(
   stateDir: string,
   handle: (request: Request) => Promise<unknown>,
+  follow: Follow = () => undefined,
 ): Promise<ControlListener> {
   const path = controlSocketPath(stateDir);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    serve(socket, handle);
+    serve(socket, handle, follow);
   });
   server.maxConnections = MAX_CONNECTIONS;
   try {
@@ -46,7 +55,7 @@ export async function listenForControl(
   };
 }
 
-function serve(socket: Socket, handle: (request: Request) => Promise<unknown>): void {
+function serve(socket: Socket, handle: (request: Request) => Promise<unknown>, follow: Follow): void {
   let text = '';
   let answering = false;
   socket.setEncoding('utf8');
@@ -61,6 +70,11 @@ function serve(socket: Socket, handle: (request: Request) => Promise<unknown>): 
     if (end < 0 || answering || socket.destroyed) return;
     answering = true;
     socket.setTimeout(0);
+    if (parseStreamRequest(text.slice(0, end)) !== undefined) {
+      socket.removeAllListeners('data');
+      stream(socket, follow);
+      return;
+    }
     void answer(text.slice(0, end), handle).then((reply) => {
       socket.end(`${JSON.stringify(reply)}\n`);
       socket.setTimeout(PATIENCE_MS);

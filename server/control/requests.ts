@@ -8,6 +8,10 @@ import { type ErrorCode, errorCodes, KnockError, type Problem } from '../../shar
 export const requests = ['status', 'reload', 'reload-clients', 'accept-clock', 'confirm'] as const;
 export type Request = (typeof requests)[number];
 
+/** What is answered by lines until the asker leaves: the story of each packet. */
+export const streamRequests = ['trace'] as const;
+export type StreamRequest = (typeof streamRequests)[number];
+
 /** Longest line in either direction, bytes: a status of ten thousand clients fits. */
 export const MAX_REQUEST_BYTES = 4_096;
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -41,6 +45,11 @@ export function controlSocketPath(stateDir: string): string {
 export function parseRequest(line: string): Request | undefined {
   const value = parseObject(line)?.['request'];
   return requests.find((request) => request === value);
+}
+
+export function parseStreamRequest(line: string): StreamRequest | undefined {
+  const value = parseObject(line)?.['request'];
+  return streamRequests.find((request) => request === value);
 }
 
 /** @throws KnockError CONTROL when the line is no answer of ours */

@@ -268,6 +268,7 @@ export class Engine {
     if (present !== undefined) return present;
     const index = new SequenceIndex();
     const scope = { rule: tcpFlags, doors: new Set([name]), index, matcher: new Matcher(index, this.#limits) };
+    scope.matcher.observer = this.#observer;
     scopes.push(scope);
     return scope;
   }

@@ -133,6 +133,11 @@ export class PacketTrace implements Observer {
     });
   }
 
+  /** Whether the packet was a knock that is told, after the engine took it. */
+  get hasStory(): boolean {
+    return this.#knocks.length > 0;
+  }
+
   /** After the engine took it: its story. */
   end(destination: AddressKey, effects: readonly Effect[]): ToldPacket {
     const { protocol, port } = knockOf(this.#pair);

@@ -21,7 +21,7 @@ test(
     const recorder = await bastion.record(file, `dst host ${bastion.server.ipv4} and tcp`);
     await bastion.send(laptop.sequence(0));
     await bastion.daemon.waitForLine(/otpd: opened .*door=ssh/);
-    await bastion.send(laptop.sequence(0), { from: bastion.other });
+    await bastion.send(laptop.sequence(0));
     await bastion.daemon.waitForLine(/refused: replay/);
     await bastion.send(SWEEP, { from: bastion.other, rate: 40_000 });
     await bastion.send(laptop.sequence(1), { rate: 3 });
@@ -35,12 +35,11 @@ test(
     const [client, other] = [of(bastion.client.ipv4), of(bastion.other.ipv4)];
     assert.match(client[1] ?? '', /knock 2 of 6 at door ssh, client laptop/);
     assert.match(client[5] ?? '', /knock 6 of 6 at door ssh, client laptop \(.*\): would open for 30 s$/);
-    assert.match(other[0] ?? '', /knock 1 of 6 of a sequence that was used at door ssh, client laptop$/);
-    assert.match(other[5] ?? '', /knock 6 of 6 .*: refused, replay: this sequence, or a later one, is spent$/);
+    assert.match(client[6] ?? '', /knock 1 of 6 of a sequence that was used at door ssh, client laptop$/);
+    assert.match(client[11] ?? '', /knock 6 of 6 .*: refused, replay: this sequence, or a later one, is spent$/);
     assert.match(stdout, /\d+ packets, each: stray, or a first knock/);
     assert.match(client.at(-1) ?? '', /knock [2-4] of 6 at door ssh, client laptop .*; too slow: .* seq_timeout, 1 s$/);
-    assert.match(stdout, / {4}door ssh, client laptop: would open once/);
-    assert.match(stdout, / {4}door ssh, client laptop: refused once \(replay\)/);
+    assert.match(stdout, / {4}door ssh, client laptop: would open once, refused once \(replay\)/);
     assert.match(stderr, /laptop has opened ssh since the capture began/);
     // Of the sequence that opened nothing, the sweep went over some ports: none of them is marked.
     const marked = other.filter((line) => line.includes('door ssh') && !line.includes('that was used'));

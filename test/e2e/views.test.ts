@@ -27,7 +27,7 @@ notify_events = open, refuse
   const knocks = laptop.sequence(await bastion.timeStep(laptop));
   await bastion.send(knocks);
   await daemon.waitForLine(/"event":"opened"/);
-  await bastion.send(knocks, { from: bastion.other });
+  await bastion.send(knocks);
   await daemon.waitForLine(/"event":"refused"/);
 
   const fetchMetrics = `fetch('http://127.0.0.1:9469/metrics').then((r) => r.text()).then((t) => process.stdout.write(t))`;
@@ -54,10 +54,10 @@ notify_events = open, refuse
   const of = (event: string) => objects.find((entry) => entry['event'] === event);
   assert.deepEqual(
     [of('opened')?.['source'], of('opened')?.['client'], of('refused')?.['source'], of('refused')?.['reason']],
-    [bastion.client.ipv4, 'laptop', bastion.other.ipv4, 'replay'],
+    [bastion.client.ipv4, 'laptop', bastion.client.ipv4, 'replay'],
   );
 
-  const want = [`open ssh ${bastion.client.ipv4} laptop -`, `refuse ssh ${bastion.other.ipv4} laptop replay`];
+  const want = [`open ssh ${bastion.client.ipv4} laptop -`, `refuse ssh ${bastion.client.ipv4} laptop replay`];
   let told: string[] = [];
   while (told.length < want.length) {
     await new Promise((resolve) => setTimeout(resolve, 20));
