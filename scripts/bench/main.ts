@@ -17,12 +17,20 @@ import { measureOpening } from './opening.ts';
 import { FULL, QUICK, type Sizes } from './plan.ts';
 import { renderMarkdown, renderSvg } from './report.ts';
 import { measureRest } from './rest.ts';
-import { type Machine, readResults, type SectionName, type Sections, withSection, writeResults } from './results.ts';
+import {
+  type Machine,
+  type Results,
+  readResults,
+  type SectionName,
+  type Sections,
+  withSection,
+  writeResults,
+} from './results.ts';
 import { Rig } from './rig.ts';
 import { measureRotation } from './rotation.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const SECTIONS: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client', 'flat', 'lossy'];
+const SECTIONS: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client', 'lossy', 'flat'];
 /** Those that take their time are asked for. */
 const USUAL: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client'];
 /** As the tasks of this bench are numbered where they are discussed. */
@@ -43,6 +51,7 @@ interface Options {
   readonly lossy?: boolean;
   readonly all?: boolean;
   readonly runs?: number;
+  readonly minutes?: number;
   readonly report?: boolean;
   readonly out?: string;
 }
@@ -123,19 +132,25 @@ async function bench(options: Options): Promise<void> {
   if (options.report !== true) {
     const available = namespacesAvailable();
     if (!available.ok) throw new Error(available.reason);
-    const sizes = options.quick === true ? QUICK : FULL(options.runs);
+    const sizes = options.quick === true ? QUICK : FULL(options.runs, options.minutes);
     const run = measures(sizes, await presentContestants());
     for (const name of wanted(options)) {
       say(`${name}:`);
       const at = machine();
       const section = await run[name]();
-      writeResults(file, withSection(readResults(file), name, at, section as Sections[typeof name]));
+      const results = withSection(readResults(file), name, at, section as Sections[typeof name]);
+      // After each section: a run that is cut short has its report too.
+      writeResults(file, results);
+      report(folder, results);
     }
   }
-  const results = readResults(file);
+  report(folder, readResults(file));
+  say(`written: ${join(folder, 'BENCHMARKS.md')}`);
+}
+
+function report(folder: string, results: Results): void {
   writeFileSync(join(folder, 'BENCHMARKS.md'), renderMarkdown(results));
   writeFileSync(join(folder, 'benchmarks.svg'), renderSvg(results));
-  say(`written: ${join(folder, 'BENCHMARKS.md')}`);
 }
 
 function sectionsOf(text: string): readonly SectionName[] {
@@ -150,13 +165,14 @@ await new Command('bench')
   .option('--quick', 'all sections, small: whether everything still works, in about two minutes')
   .option(
     '--only <sections>',
-    'some sections: flood, opening, rest, rotation, client, flat, lossy, or a to g',
+    'some sections: flood, opening, rest, rotation, client, lossy, flat, or a to g',
     sectionsOf,
   )
   .option('--flat', 'only memory under a flood of ten minutes')
   .option('--lossy', 'only the path that loses, reorders and repeats packets')
   .option('--all', 'everything')
   .option('--runs <n>', 'runs of the client where 10 % of packets are lost (default: 3000)', Number)
+  .option('--minutes <n>', 'of the flood of --flat (default: 10)', Number)
   .option('--report', 'measure nothing, make the report again')
   .option('--out <folder>', 'for the report and the numbers (default: docs, or dist/bench with --quick)')
   .action(bench)

@@ -38,7 +38,7 @@ const PATHS: readonly (readonly [number, number, number])[] = [
 const GOAL_PATH = [10, 0, 0] as const;
 const RUNS_AT_GOAL = 3000;
 
-export function FULL(runsAtGoal = RUNS_AT_GOAL): Sizes {
+export function FULL(runsAtGoal = RUNS_AT_GOAL, flatMinutes = 10): Sizes {
   return {
     flood: {
       kinds: ['random', 'live', 'one-host'],
@@ -62,7 +62,7 @@ export function FULL(runsAtGoal = RUNS_AT_GOAL): Sizes {
     restSteps: 2,
     rotation: [1, 100, 10_000],
     clientRuns: 60,
-    flatMinutes: 10,
+    flatMinutes,
     flatEveryS: 5,
     lossy: [
       ...points('knock-otp', [GOAL_PATH], runsAtGoal),
