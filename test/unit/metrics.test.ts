@@ -23,7 +23,7 @@ async function knocked(): Promise<string> {
   await bench.daemon.start();
   const spends = new Histogram(SPEND_BOUNDS);
   bench.knock(laptop, 1000, address('192.0.2.7'));
-  bench.knock(laptop, 1000, address('198.51.100.9'));
+  bench.knock(laptop, 1000, address('192.0.2.7'));
   await bench.settled();
   for (const seconds of [0.0004, 0.003, 7]) spends.observe(seconds);
   const text = formatMetrics(daemonMetrics(bench.daemon.status(), spends));
@@ -47,7 +47,7 @@ test('an opening and a replay are counted, by door, client and reason, and no so
   ]) {
     assert.ok(text.split('\n').includes(line), `${line} is not in\n${text}`);
   }
-  assert.doesNotMatch(text, /192\.0\.2\.7|198\.51\.100\.9/);
+  assert.doesNotMatch(text, /192\.0\.2\.7/);
 });
 
 test('whatever a label holds, it stays within its quotes', () => {
