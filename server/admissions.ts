@@ -40,6 +40,8 @@ export interface AdmissionsDeps {
   readonly turnstile: Turnstile;
   /** Called when the set of grants changed: the next close may be due at another time. */
   readonly onGrantsChanged: () => void;
+  /** Resolves when packets to what became live by the spend are heard; soon in any case, and never rejects. */
+  readonly whenNextIsHeard: () => Promise<void>;
 }
 
 export class Admissions {
@@ -176,6 +178,7 @@ export class Admissions {
       this.#sayNotStored(fields, error);
       return;
     }
+    await this.#deps.whenNextIsHeard();
     if (!closes) {
       await this.#openForGood(door, admission, fields);
       return;

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../shared/errors.ts';
-import { captureScopeOf } from './config/capture-scope.ts';
+import { captureScopeOf, watchedBy } from './config/capture-scope.ts';
 import type { ConfiguredDoor, ServerConfig } from './config/config.ts';
 import { OPTIONS_SECTION } from './config/schema.ts';
 import { formatMetricsAddress } from './metrics/metrics-server.ts';
@@ -59,10 +59,12 @@ export function compareConfigs(before: ServerConfig, after: ServerConfig): Confi
       const next = named(after.doors, door.name);
       return next === undefined || isDeepStrictEqual(door, next) ? [] : [{ before: door, after: next }];
     }),
-    listensElsewhere:
-      !isDeepStrictEqual(before.interfaces, after.interfaces) ||
-      !isDeepStrictEqual(captureScopeOf(before.doors), captureScopeOf(after.doors)),
+    listensElsewhere: !isDeepStrictEqual(listening(before), listening(after)),
   };
+}
+
+function listening({ interfaces, capture, nflogGroup, doors }: ServerConfig): unknown {
+  return [interfaces, capture, nflogGroup, captureScopeOf(doors), watchedBy(doors)];
 }
 
 /** Whether the sequences of a door come from somewhere else: what was live or listed before means nothing any more. */

@@ -6,20 +6,23 @@
 import { type AddressKey, isIpv4 } from '../shared/address.ts';
 import type { Pair } from '../shared/knock.ts';
 import { Admissions } from './admissions.ts';
-import type { Capture, CaptureStatus } from './capture/capture.ts';
+import type { Capture, CaptureOptions, CaptureStatus } from './capture/capture.ts';
 import type { Clock } from './clock.ts';
 import { ClockWatch } from './clock-watch.ts';
 import type { DerivedDoor, ServerConfig } from './config/config.ts';
 import type { LoadedServer } from './config/load-server.ts';
 import type { Enrolment, ListedLine } from './core/door.ts';
 import { Engine } from './core/engine.ts';
+import type { LivePairs } from './core/live-pairs.ts';
 import { DEFAULT_LIMITS } from './core/matcher.ts';
 import { policiesOf } from './door-policies.ts';
 import { type ClientChange, EnrolledClients } from './enrolled-clients.ts';
+import { formatProblemOf } from './error-text.ts';
 import { LiveTrace } from './explain/live-trace.ts';
 import type { Firewall } from './firewall/firewall.ts';
 import { GuardWatch } from './guard-watch.ts';
 import { KnockdWords } from './knockd-words.ts';
+import { createLogLimit } from './log-limit.ts';
 import type { Log } from './log.ts';
 import { OnceWatch } from './once-watch.ts';
 import { Outcomes } from './outcomes.ts';
@@ -53,12 +56,10 @@ export interface DaemonDeps {
   /** The stray budget of a door for a number of enrolled clients. */
   readonly maxStraysOf: (door: DerivedDoor, clients: number) => number;
   readonly readEnrolments: (config: ServerConfig) => Promise<readonly Enrolment[]>;
-  readonly createCapture: (
-    config: ServerConfig,
-    onArrival: Daemon['arrive'],
-    onState: (status: CaptureStatus) => void,
-  ) => Capture;
+  readonly createCapture: (config: ServerConfig, listeners: CaptureListeners, live: LivePairs) => Capture;
 }
+
+export type CaptureListeners = Pick<CaptureOptions, 'onArrival' | 'onLost' | 'onState'>;
 
 export class Daemon {
   readonly #deps: DaemonDeps;
@@ -82,6 +83,8 @@ export class Daemon {
   #guard: GuardWatch | undefined;
   #nextSpendRetryMs = 0;
   #arrivals = 0;
+  #lost = 0;
+  readonly #losses = createLogLimit(LOSSES_PER_MINUTE);
   /** The story of each packet, for whoever follows. */
   readonly trace: LiveTrace;
   #stopping = false;
@@ -104,11 +107,16 @@ export class Daemon {
       words,
       doorOf: (name) => doors().find((door) => door.name === name),
       onGrantsChanged: () => this.#scheduleClose(),
+      whenNextIsHeard: () => this.#whenHeard(),
     });
     this.#admissions = admissions;
-    this.#rotation = new Rotation(engine, deps.clock);
-    // Counters further ahead must be live before the next knock.
-    this.#outcomes = new Outcomes({ ...deps, admissions, words, onSpent: () => void this.#rotation.advance() });
+    this.#rotation = new Rotation(engine, deps.clock, () => void this.#capture.watch());
+    const onSpent = () => {
+      // Counters further ahead must be live before the next knock.
+      void this.#rotation.advance();
+      void this.#capture.watch();
+    };
+    this.#outcomes = new Outcomes({ ...deps, admissions, words, onSpent });
     this.#clockWatch = new ClockWatch({ ...deps, engine, doors: () => doors().map(({ name }) => name) });
     this.#capture = this.#newCapture();
     this.#clients = new EnrolledClients({ ...deps, engine, admissions, doors });
@@ -177,6 +185,7 @@ export class Daemon {
   /** The unspent lines of a door with written-down sequences, in the order of use. */
   setLines(door: string, lines: readonly ListedLine[]): void {
     this.#engine.setLines(door, lines, this.#deps.clock.now());
+    void this.#capture.watch();
   }
 
   /** Takes in enrolled, changed and revoked clients without a restart. @throws KnockError as reading the files does */
@@ -226,10 +235,12 @@ export class Daemon {
         server: config.serverId,
         startedAt: this.#startedAt,
         guardStands: this.#guard?.stands ?? false,
+        capture: this.#capture.method(),
         interfaces: this.#capture.status(),
         doors: config.doors.map(({ name }) => name),
         counters: {
           packets: this.#arrivals,
+          lost: this.#lost,
           opened: this.#admissions.opened,
           refused: this.#outcomes.refused,
           contested: this.#outcomes.contested,
@@ -247,6 +258,8 @@ export class Daemon {
     const { monoMs } = now;
     this.#clockWatch.onTick(now);
     void this.#rotation.advance();
+    for (const { suppressed } of this.#losses.drain(monoMs))
+      this.#deps.log.warn('more losses', { lines: suppressed });
     this.#admissions.closeDue();
     this.#outcomes.onTick();
     this.#guard?.onTick();
@@ -268,11 +281,29 @@ export class Daemon {
     await this.#capture.stop();
     if (this.#stopping) return;
     this.#capture = this.#newCapture();
-    await this.#capture.start();
+    try {
+      await this.#capture.start();
+    } catch (error) {
+      // At the start that ends the daemon. One that has doors open must go on hearing.
+      this.#deps.log.error('capture by pcap until the next start', { reason: formatProblemOf(error) });
+      this.#capture = this.#newCapture({ ...this.#current.config, capture: 'pcap' });
+      await this.#capture.start();
+    }
   }
 
-  #newCapture(): Capture {
-    return this.#deps.createCapture(this.#current.config, this.arrive, (status) => this.#logCapture(status));
+  #newCapture(config = this.#current.config): Capture {
+    const listeners = { onArrival: this.arrive, onLost: this.#lose, onState: this.#logCapture };
+    return this.#deps.createCapture(config, listeners, this.#engine.livePairs);
+  }
+
+  /** Whoever sees the door open may knock at once with what has become live by this: until then it should be heard. */
+  async #whenHeard(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, HEARD_MS);
+    });
+    await Promise.race([this.#capture.watch(), enough]);
+    clearTimeout(timer);
   }
 
   #scheduleClose(): void {
@@ -286,9 +317,22 @@ export class Daemon {
     }, pauseMs);
   }
 
-  #logCapture(status: CaptureStatus): void {
+  /** Anybody who can flood us can cause these. */
+  readonly #lose = (packets: number): void => {
+    this.#engine.noteLoss();
+    if (packets === 0) return;
+    this.#lost += packets;
+    if (!this.#losses.allow('packets', this.#deps.clock.now().monoMs)) return;
+    this.#deps.log.warn('packets were lost, knocks in progress are void', { packets });
+  };
+
+  readonly #logCapture = (status: CaptureStatus): void => {
     const fields = { interface: status.interface, reason: status.reason, privileges: status.privileges };
     if (status.state === 'listening') this.#deps.log.info('listening', fields);
     else if (status.state === 'deaf') this.#deps.log.error('deaf', fields);
-  }
+  };
 }
+
+const LOSSES_PER_MINUTE = 5;
+/** What a door waits for before it opens: a kernel that is busy with another program's rules must not keep it shut. */
+const HEARD_MS = 250;

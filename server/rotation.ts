@@ -11,13 +11,16 @@ const DERIVATIONS_PER_TURN = 150;
 export class Rotation {
   readonly #engine: Engine;
   readonly #clock: Clock;
+  readonly #onTurn: () => void;
   #running: Promise<void> | undefined;
   /** Something has become due since the running turns last looked. */
   #again = false;
 
-  constructor(engine: Engine, clock: Clock) {
+  /** `onTurn` is called whenever sequences may have come or gone. */
+  constructor(engine: Engine, clock: Clock, onTurn: () => void) {
     this.#engine = engine;
     this.#clock = clock;
+    this.#onTurn = onTurn;
   }
 
   /** Resolves when everything that was due at this call is done. */
@@ -33,8 +36,10 @@ export class Rotation {
     while (this.#again) {
       this.#again = false;
       while (!this.#engine.advance(this.#clock.now(), DERIVATIONS_PER_TURN)) {
+        this.#onTurn();
         await new Promise((resolve) => setImmediate(resolve));
       }
+      this.#onTurn();
     }
   }
 }

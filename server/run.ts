@@ -6,10 +6,10 @@
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { formatProblem, KnockError } from '../shared/errors.ts';
+import { ChosenCapture } from './capture/chosen-capture.ts';
 import { OwnAddresses } from './capture/own-addresses.ts';
-import { CaptureSupervisor } from './capture/supervisor.ts';
 import { systemClock } from './clock.ts';
-import { captureScopeOf } from './config/capture-scope.ts';
+import { captureScopeOf, watchedBy } from './config/capture-scope.ts';
 import { readClients } from './config/client-files.ts';
 import type { ServerConfig } from './config/config.ts';
 import type { LoadedServer } from './config/load-server.ts';
@@ -108,7 +108,7 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     maxStraysOf: (door, clients) => doorBudget(door, clients).maxStrays,
     readEnrolments: readClients,
     onDoors: (now) => files.setDoors(fileDoorsOf(now)),
-    createCapture: options.createCapture ?? captureFromInterfaces,
+    createCapture: options.createCapture ?? captureOf(log),
   });
   const reloads = new ReloadRequests(async () => {
     const report = await daemon.reload(async () => {
@@ -176,8 +176,19 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
   }
 }
 
-const captureFromInterfaces: DaemonDeps['createCapture'] = ({ interfaces, doors }, onArrival, onState) =>
-  new CaptureSupervisor({ interfaces, ...captureScopeOf(doors), onArrival, onState });
+function captureOf(log: Log): DaemonDeps['createCapture'] {
+  return ({ capture, nflogGroup, interfaces, doors }, listeners, live) =>
+    new ChosenCapture({
+      wanted: capture,
+      group: nflogGroup,
+      interfaces,
+      ...captureScopeOf(doors),
+      ...watchedBy(doors),
+      ...listeners,
+      live,
+      onFallback: (reason) => log.warn('capture by pcap: the kernel cannot choose packets here', { reason }),
+    });
+}
 
 function notifyTroubles(log: () => Log): Pick<NotifierOptions, 'onFailure' | 'onSuppressed'> {
   return {

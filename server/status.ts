@@ -3,7 +3,7 @@
  * secret, no sequence and no unspent factor.
  */
 import { formatAddress } from '../shared/address.ts';
-import type { CaptureStatus } from './capture/capture.ts';
+import type { CaptureMethod, CaptureStatus } from './capture/capture.ts';
 import type { Engine } from './core/engine.ts';
 import type { Now } from './core/grants.ts';
 
@@ -17,6 +17,8 @@ export interface Status {
   readonly healthy: boolean;
   readonly guardStands: boolean;
   readonly clockTrusted: boolean;
+  /** Of all interfaces: where the kernel chooses, they share one count of packets too. */
+  readonly capture: CaptureMethod;
   readonly interfaces: readonly CaptureStatus[];
   readonly doors: readonly {
     readonly name: string;
@@ -51,6 +53,7 @@ export interface StatusParts {
   readonly server: string;
   readonly startedAt: number;
   readonly guardStands: boolean;
+  readonly capture: CaptureMethod;
   readonly interfaces: readonly CaptureStatus[];
   readonly counters: Readonly<Record<string, number>>;
   readonly refusals: Readonly<Record<string, number>>;
@@ -70,6 +73,7 @@ export function describeStatus(engine: Engine, parts: StatusParts, now: Now): St
       parts.guardStands && parts.interfaces.length > 0 && parts.interfaces.every(({ state }) => state === 'listening'),
     guardStands: parts.guardStands,
     clockTrusted: policies.every((policy) => engine.isClockTrusted(policy, now.wallMs)),
+    capture: parts.capture,
     interfaces: parts.interfaces,
     doors: policies.map(({ name, mode, maxStrays }) => ({
       name,
@@ -105,6 +109,7 @@ export function formatStatus(status: Status, nowMs: number): string {
   if (!status.guardStands) lines.push('guard      MISSING: doors may stand open to everyone');
   if (!status.clockTrusted)
     lines.push('clock      stands before a time already seen: totp doors refuse (knock-otpd accept-clock)');
+  lines.push(`capture    ${formatMethod(status.capture)}`);
   for (const { interface: name, state, since, reason, received, dropped, restarts } of status.interfaces) {
     const why = reason === undefined ? '' : `: ${reason}`;
     lines.push(
@@ -135,6 +140,13 @@ export function formatStatus(status: Status, nowMs: number): string {
       .join(' ')}`,
   );
   return lines.join('\n');
+}
+
+function formatMethod({ kind, sees, reason }: CaptureMethod): string {
+  if (kind === 'pcap') return 'pcap, every packet that could be a knock';
+  return sees === 'live'
+    ? 'kernel, packets of sources that touched a live port'
+    : `kernel, every packet that could be a knock${reason === undefined ? '' : `: ${reason}`}`;
 }
 
 function ago(ms: number): string {

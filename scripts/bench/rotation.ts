@@ -39,7 +39,7 @@ export async function measureRotation(clients: number, say: (line: string) => vo
     engine.enrol({ door: 'ssh', client: `client${at}`, keyId: `${at}`, key }, UNUSED);
   }
   const now = (): Now => ({ ...time });
-  const rotation = new Rotation(engine, { now });
+  const rotation = new Rotation(engine, { now }, () => undefined);
   await rotation.advance();
   const steps: RotationResult[] = [];
   for (let step = 0; step < 9; step += 1) {

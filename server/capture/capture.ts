@@ -18,6 +18,12 @@ export type ArrivalListener = (
   flags: number,
 ) => void;
 
+/**
+ * Called where packets are missing between those told before and those told after: what is in progress has not been seen
+ * whole, and must not complete anything. `packets` is how many, 0 where nobody knows.
+ */
+export type LossListener = (packets: number) => void;
+
 /** Which packets are worth a look, for all doors together. */
 export interface CaptureScope {
   /** Datagrams too. */
@@ -38,7 +44,7 @@ export interface CaptureStatus {
   readonly since: number;
   /** Why it is deaf, in words for the log. */
   readonly reason?: string;
-  /** Frames that the child decoded into knocks, and records that it had to drop because the daemon did not keep up. */
+  /** Frames that the child decoded into knocks, and packets that are known to have been lost on the way to the daemon. */
   readonly received: number;
   readonly dropped: number;
   readonly restarts: number;
@@ -50,13 +56,26 @@ export interface CaptureOptions extends CaptureScope {
   /** Interface names; `any` is Linux's pseudo-device. */
   readonly interfaces: readonly string[];
   readonly onArrival: ArrivalListener;
+  readonly onLost: LossListener;
   /** Called once for every change of state of an interface, never twice in a row for the same state. */
   readonly onState: (status: CaptureStatus) => void;
+}
+
+/** How packets are had, for people and programs. */
+export interface CaptureMethod {
+  readonly kind: 'kernel' | 'pcap';
+  /** `live`: the kernel hands over only the packets of sources that touched a live port lately. */
+  readonly sees: 'live' | 'all';
+  /** Why everything is looked at, where the kernel could choose. */
+  readonly reason?: string;
 }
 
 export interface Capture {
   /** Resolves when every interface has become `listening` or `deaf` for the first time. */
   start(): Promise<void>;
+  /** The live pairs may have changed. Resolves when packets to them will be told; never rejects. */
+  watch(): Promise<void>;
+  method(): CaptureMethod;
   status(): readonly CaptureStatus[];
   stop(): Promise<void>;
 }

@@ -109,6 +109,7 @@ class RunningChild implements Child {
       packet: (...record) => this.#over || this.#events.packet(...record),
       heartbeat: (heartbeat) => this.#over || this.#events.heartbeat(heartbeat),
       opened: (opened) => this.#over || this.#events.opened(opened),
+      lost: (lost) => this.#over || this.#events.lost(lost),
     });
     const pipe = this.#recordsPipe();
     pipe?.on('error', () => {});

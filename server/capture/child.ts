@@ -10,15 +10,17 @@
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { pairOf } from '../../shared/knock.ts';
+import { LINK_NFLOG } from '../core/link-layer.ts';
 import { decodePacket, packetView } from '../core/packet.ts';
 import type { CaptureScope } from './capture.ts';
-import { captureFilter, isDeviceName } from './filter.ts';
+import { captureFilter, isDeviceName, nflogGroup } from './filter.ts';
 import { loadLibc } from './libc.ts';
+import { prepareNflogSocket, rememberLoggers } from './nflog-socket.ts';
 import { openPcap, type PcapDevice } from './pcap-device.ts';
 import { dropPrivileges } from './privileges.ts';
 import { RecordWriter } from './record-writer.ts';
-import { writeHeartbeat, writeOpened, writePacket } from './records.ts';
-import { CHILD_PREFIX, HEARTBEAT_MS, RECORDS_FD } from './wire.ts';
+import { writeHeartbeat, writeLost, writeOpened, writePacket } from './records.ts';
+import { CHILD_PREFIX, HEARTBEAT_MS, RECORDS_FD, STALL_MS } from './wire.ts';
 
 /** The longest that a record may lie here while frames that are no knocks keep the loop busy. */
 const LINGER_MS = 5;
@@ -38,6 +40,11 @@ let frames = 0;
 let received = 0;
 let dropped = 0;
 let nextBeatAt = 0;
+let aliveAt = 0;
+/** Missing since the last record that the pipe took. */
+let lost = 0;
+/** Of the next NFLOG message; -1 before the first. */
+let nextNumber = -1;
 let scheduled = false;
 
 function now(): number {
@@ -47,15 +54,17 @@ function now(): number {
 function onFrame(length: number): void {
   if (device === undefined) return;
   const at = now();
+  noteAlive(at);
   frames += 1;
   // The filter does not look behind VLAN tags and extension headers: UDP may come through there unasked.
-  if (decodePacket(device.linkType, device.frame, length, view) && (udp || view.pair < UDP_PAIRS)) {
+  const isKnock = decodePacket(device.linkType, device.frame, length, view);
+  if (device.linkType === LINK_NFLOG) noteNumber();
+  if (lost > 0 && sayLost(at)) lost = 0;
+  if (isKnock && (udp || view.pair < UDP_PAIRS)) {
     received += 1;
-    const slot = writer.slot(at);
-    if (slot < 0) dropped += 1;
-    else {
-      writePacket(writer.bytes, slot, at, device.frame, view);
-    }
+    const slot = lost > 0 ? -1 : writer.slot(at);
+    if (slot < 0) noteLost(1);
+    else writePacket(writer.bytes, slot, at, device.frame, view);
   }
   if (at >= nextBeatAt) beat(at);
   if (writer.full || (writer.waiting && at - writer.waitingSinceMs >= LINGER_MS)) writer.flush(at);
@@ -63,6 +72,34 @@ function onFrame(length: number): void {
     scheduled = true;
     setImmediate(flushWhenIdle);
   }
+}
+
+/** Messages of a group are numbered by the kernel; a gap is what its queue had no room for. */
+function noteNumber(): void {
+  if (view.number < 0) fail('a message of the group has no number');
+  if (nextNumber >= 0 && view.number !== nextNumber) noteLost((view.number - nextNumber) >>> 0);
+  nextNumber = (view.number + 1) >>> 0;
+}
+
+function noteLost(packets: number): void {
+  lost += packets;
+  dropped += packets;
+}
+
+/** Before any packet that came later: false while the pipe has no room, and those packets are lost as well then. */
+function sayLost(at: number): boolean {
+  const slot = writer.slot(at);
+  if (slot >= 0) writeLost(writer.bytes, slot, { atMs: at, packets: lost });
+  return slot >= 0;
+}
+
+/**
+ * Packets are stamped when they are read. Who stood still for long would stamp old ones as if they had just come, and a
+ * run that lasted too long, or that the kernel had stopped watching, would look short: better to start anew.
+ */
+function noteAlive(at: number): void {
+  if (aliveAt > 0 && at - aliveAt > STALL_MS) fail('the capture process stood still');
+  aliveAt = at;
 }
 
 function flushWhenIdle(): void {
@@ -73,6 +110,7 @@ function flushWhenIdle(): void {
 
 /** A heartbeat that finds no room is tried again soon; until it goes, the records that fill the pipe prove that we live. */
 function beat(at: number): void {
+  noteAlive(at);
   const slot = writer.slot(at);
   nextBeatAt = at + (slot < 0 ? RETRY_MS : HEARTBEAT_MS);
   if (slot >= 0) writeHeartbeat(writer.bytes, slot, { atMs: at, received, dropped, frames });
@@ -108,7 +146,12 @@ async function main(): Promise<void> {
   const scope: CaptureScope = { udp, tcp: packets };
   followTheDaemon();
   const libc = await loadLibc();
-  device = await openPcap(interfaceName, captureFilter(interfaceName, scope), onFrame);
+  const group = nflogGroup(interfaceName);
+  const restoreLoggers = group === undefined ? undefined : rememberLoggers();
+  const opened = await openPcap(interfaceName, captureFilter(interfaceName, scope), onFrame);
+  if (group !== undefined) prepareNflogSocket(libc, group);
+  restoreLoggers?.();
+  device = opened;
   const privileges = dropPrivileges(libc);
   const at = now();
   const slot = writer.slot(at);

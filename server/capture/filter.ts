@@ -43,6 +43,11 @@ export function isNflog(device: string): boolean {
   return /^nflog:[0-9]{1,5}$/.test(device);
 }
 
+/** The number in `nflog:5`. */
+export function nflogGroup(device: string): number | undefined {
+  return isNflog(device) ? Number(device.slice('nflog:'.length)) : undefined;
+}
+
 /** A device that is no network interface and so cannot go down: Linux's `any`, or an NFLOG group. */
 export function isPseudoDevice(device: string): boolean {
   return device === 'any' || isNflog(device);

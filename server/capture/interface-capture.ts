@@ -26,10 +26,15 @@ export interface InterfaceEdges {
   readonly wallMs: () => number;
 }
 
+/** With what the NFLOG rule said that chose the packet, 0 where there is none. */
+export type TaggedArrivalListener = (...arrival: [...Parameters<ArrivalListener>, tag: number]) => void;
+
 export interface InterfaceOptions {
   readonly name: string;
   readonly scope: CaptureScope;
-  readonly onArrival: ArrivalListener;
+  readonly onArrival: TaggedArrivalListener;
+  /** Packets are missing between those told before and those told after; 0 where nobody knows how many. */
+  readonly onLost: (packets: number) => void;
   readonly onState: (status: CaptureStatus) => void;
 }
 
@@ -122,12 +127,16 @@ export class InterfaceCapture {
     this.#silent = false;
     this.#launches += 1;
     const events: ChildEvents = {
-      packet: (atMs, source, destination, pair, flags) => {
+      packet: (atMs, source, destination, pair, flags, tag) => {
         const arrival = this.#arrival(atMs);
-        this.#options.onArrival(arrival, source, destination, pair, flags);
+        this.#options.onArrival(arrival, source, destination, pair, flags, tag);
       },
       heartbeat: (heartbeat) => this.#hear(heartbeat),
       opened: (opened) => this.#opened(opened),
+      lost: ({ packets }) => {
+        this.#lastWordAt = this.#edges.monotonicMs();
+        this.#options.onLost(packets);
+      },
       ended: (reason) => this.#ended(reason),
     };
     this.#child = this.#edges.launch(this.#options.name, this.#options.scope, events);
@@ -154,6 +163,8 @@ export class InterfaceCapture {
     this.#lastWordAt = this.#edges.monotonicMs();
     this.#listeningSince = this.#lastWordAt;
     this.#privileges = describePrivileges(opened);
+    // What came before nobody heard.
+    this.#options.onLost(0);
     this.#enter('listening', undefined);
   }
 

@@ -12,6 +12,14 @@ export interface Libc {
   interfaceIndex(name: string): number;
   /** IFF_ flags of the interface; -1 when it is gone. */
   interfaceFlags(name: string): number;
+  /** The value of a socket option, at most `bytes` long; undefined where the descriptor is no socket or has no such option. */
+  socketOption(descriptor: number, level: number, option: number, bytes: number): Buffer | undefined;
+  /** False when the kernel refused. */
+  setSocketOption(descriptor: number, level: number, option: number, value: number): boolean;
+  /** One message, whole or not at all. */
+  send(descriptor: number, message: Buffer): boolean;
+  /** Waits for nothing. The message's length, cut to the buffer's; -1 when there is none. */
+  receive(descriptor: number, into: Buffer): number;
   /** Installs a seccomp filter, an array of struct sock_filter, on every thread of the process. */
   filterSystemCalls(seccompNumber: number, program: Buffer): boolean;
 }
@@ -23,6 +31,7 @@ const SECCOMP_FILTER_FLAG_TSYNC = 1;
 const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const SIOCGIFFLAGS = 0x8913;
+const MSG_DONTWAIT = 0x40;
 const IFNAMSIZ = 16;
 const SOCK_FILTER_BYTES = 8;
 
@@ -48,6 +57,17 @@ async function load(): Promise<Libc | undefined> {
     const socket = library.func('socket', 'int', ['int', 'int', 'int']);
     const ioctl = library.func('ioctl', 'int', ['int', 'ulong', koffi.inout(koffi.pointer('uint8_t'))]);
     const syscall = library.func('syscall', 'long', ['long', 'uint', 'uint', koffi.pointer(fprog)]);
+    const bytes = koffi.pointer('uint8_t');
+    const getsockopt = library.func('getsockopt', 'int', [
+      'int',
+      'int',
+      'int',
+      koffi.inout(bytes),
+      koffi.inout(koffi.pointer('uint32_t')),
+    ]);
+    const setsockopt = library.func('setsockopt', 'int', ['int', 'int', 'int', bytes, 'uint32_t']);
+    const send = library.func('send', 'long', ['int', bytes, 'ulong', 'int']);
+    const recv = library.func('recv', 'long', ['int', koffi.inout(bytes), 'ulong', 'int']);
     // One datagram socket for good: asking by ioctl needs some socket, and one made at each question can fail for want.
     let asking = -1;
     return {
@@ -64,6 +84,18 @@ async function load(): Promise<Libc | undefined> {
         request.write(name, 0, IFNAMSIZ - 1, 'latin1');
         return ioctl(asking, SIOCGIFFLAGS, request) === 0 ? request.readUInt16LE(IFNAMSIZ) : -1;
       },
+      socketOption(descriptor, level, option, length) {
+        const value = Buffer.alloc(length);
+        const size = new Uint32Array([length]);
+        return getsockopt(descriptor, level, option, value, size) === 0 ? value.subarray(0, size[0]) : undefined;
+      },
+      setSocketOption(descriptor, level, option, value) {
+        const bytes = Buffer.alloc(4);
+        bytes.writeInt32LE(value);
+        return setsockopt(descriptor, level, option, bytes, bytes.length) === 0;
+      },
+      send: (descriptor, message) => Number(send(descriptor, message, message.length, 0)) === message.length,
+      receive: (descriptor, into) => Number(recv(descriptor, into, into.length, MSG_DONTWAIT)),
       filterSystemCalls(seccompNumber, program) {
         const prog = { len: program.length / SOCK_FILTER_BYTES, filter: program };
         return Number(syscall(seccompNumber, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, prog)) === 0;

@@ -1,8 +1,8 @@
 /**
  * Whether an interface can be listened to right now: is it there, is it up, and is it still the same one. Asked a few
- * times a second, so it costs two system calls. Knows libc's names for it, and sysfs where there is no koffi.
+ * times a second, so it costs three system calls. Knows libc's names for it, and sysfs where there is no koffi.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { isDeviceName, isPseudoDevice } from './filter.ts';
 import { loadLibc } from './libc.ts';
 
@@ -11,6 +11,8 @@ export type LinkState =
       readonly usable: true;
       /** Another number under the same name is another interface. 0 for pseudo-devices: they are always there. */
       readonly index: number;
+      /** The bridge or bond that this interface is a port of, where sysfs shows it. */
+      readonly master?: string;
     }
   | { readonly usable: false; readonly reason: string };
 
@@ -32,8 +34,20 @@ export async function linkReader(): Promise<LinkReader> {
     if (index <= 0) return MISSING;
     const flags = libc === undefined ? sysfsNumber(name, 'flags') : libc.interfaceFlags(name);
     if (flags < 0) return MISSING;
-    return (flags & IFF_UP) === 0 ? DOWN : { usable: true, index };
+    if ((flags & IFF_UP) === 0) return DOWN;
+    const master = masterOf(name, index);
+    return master === undefined ? { usable: true, index } : { usable: true, index, master };
   };
+}
+
+/** Only where sysfs shows this very interface, and not one of that name in another network namespace. */
+function masterOf(name: string, index: number): string | undefined {
+  try {
+    const master = readlinkSync(`/sys/class/net/${name}/master`).split('/').at(-1);
+    return sysfsNumber(name, 'ifindex') === index ? master : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function sysfsNumber(name: string, attribute: 'ifindex' | 'flags'): number {

@@ -8,11 +8,13 @@
  *
  * ```
  *            0       1      2      3   4..7        8..15       16..23    24..31    32..39    40..47
- * packet     'K'     1      flags  0   pair        atMs        source (16 bytes)   destination (16 bytes)
+ * packet     'K'     1      flags  tag pair        atMs        source (16 bytes)   destination (16 bytes)
  * heartbeat  'K'     2      0      0   0           atMs        received  dropped   frames    0
  * opened     'K'     3      0      0   link type   atMs        uid       kept      0         0
+ * lost       'K'     4      0      0   0           atMs        packets   0         0         0
  * ```
- * Integers of 4 bytes and float64 are little-endian. Flags are the byte of TCP flags, 0 for UDP.
+ * Integers of 4 bytes and float64 are little-endian. Flags are the byte of TCP flags, 0 for UDP. The tag is what an NFLOG
+ * rule's prefix says, 0 elsewhere. `lost` stands where packets are missing between those before it and those behind it.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { isUdp, PAIR_COUNT, type Pair } from '../../shared/knock.ts';
@@ -25,8 +27,10 @@ const MARK = 0x4b;
 const PACKET = 1;
 const HEARTBEAT = 2;
 const OPENED = 3;
+const LOST = 4;
 /** Of a packet record's first four bytes. */
 const FLAGS = 0xff0000;
+const TAG = 0xff000000;
 
 /** What the child could not give up, as bits of `kept`. */
 export const KEPT_USER = 1;
@@ -41,7 +45,7 @@ export interface Heartbeat {
   readonly atMs: number;
   /** Packets decoded into knock candidates since the device was opened. */
   readonly received: number;
-  /** Of those, records that the pipe did not take. */
+  /** Packets that the kernel or the pipe did not take, as far as that is known. */
   readonly dropped: number;
   /** Frames that the kernel's filter let through. */
   readonly frames: number;
@@ -55,19 +59,27 @@ export interface Opened {
   readonly kept: number;
 }
 
+/** Packets are missing here; what was on its way before them has not been seen whole. */
+export interface Lost {
+  readonly atMs: number;
+  /** How many, as far as that is known. */
+  readonly packets: number;
+}
+
 /** Who is told. Called synchronously; a throw would be the daemon's end, so none may. */
 export interface RecordSink {
-  packet(atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags: number): void;
+  packet(atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags: number, tag: number): void;
   heartbeat(heartbeat: Heartbeat): void;
   opened(opened: Opened): void;
+  lost(lost: Lost): void;
 }
 
 /** What a record takes from a decoded packet. */
-export type PacketPlaces = Pick<PacketView, 'family' | 'sourceAt' | 'destinationAt' | 'pair' | 'flags'>;
+export type PacketPlaces = Pick<PacketView, 'family' | 'sourceAt' | 'destinationAt' | 'pair' | 'flags' | 'tag'>;
 
 /** Writes a packet record at `into[at]`; addresses are copied from `frame`, IPv4 in its mapped form (shared/address). */
 export function writePacket(into: Buffer, at: number, atMs: number, frame: Buffer, packet: PacketPlaces): void {
-  writeHead(into, at, PACKET | (packet.flags << 8), packet.pair, atMs);
+  writeHead(into, at, PACKET | (packet.flags << 8) | (packet.tag << 16), packet.pair, atMs);
   writeAddress(into, at + 16, frame, packet.family, packet.sourceAt);
   writeAddress(into, at + 32, frame, packet.family, packet.destinationAt);
 }
@@ -87,9 +99,15 @@ export function writeOpened(into: Buffer, at: number, opened: Opened): void {
   into.fill(0, at + 32, at + RECORD_BYTES);
 }
 
-/** `type` is the byte of that name, with that of the flags above it. */
+export function writeLost(into: Buffer, at: number, lost: Lost): void {
+  writeHead(into, at, LOST, 0, lost.atMs);
+  into.writeDoubleLE(lost.packets, at + 16);
+  into.fill(0, at + 24, at + RECORD_BYTES);
+}
+
+/** `type` is the byte of that name, with those of the flags and the tag above it. */
 function writeHead(into: Buffer, at: number, type: number, value: number, atMs: number): void {
-  into.writeUInt32LE(MARK | (type << 8), at);
+  into.writeUInt32LE((MARK | (type << 8)) >>> 0, at);
   into.writeUInt32LE(value, at + 4);
   into.writeDoubleLE(atMs, at + 8);
 }
@@ -143,12 +161,13 @@ export class RecordReader {
     const value = bytes.readUInt32LE(at + 4);
     const atMs = bytes.readDoubleLE(at + 8);
     if (!(atMs >= 0 && atMs <= Number.MAX_SAFE_INTEGER)) return false;
-    if ((head & ~FLAGS) === (MARK | (PACKET << 8))) {
+    if ((head & ~(FLAGS | TAG)) === (MARK | (PACKET << 8))) {
       const flags = (head & FLAGS) >>> 16;
+      const tag = (head & TAG) >>> 24;
       if (value >= PAIR_COUNT || (value & 0xffff) === 0 || (isUdp(value) && flags !== 0)) return false;
       const source = bytes.toString('latin1', at + 16, at + 32) as AddressKey;
       const destination = this.#destinationAt(bytes, at + 32);
-      this.#sink.packet(atMs, source, destination, value, flags);
+      this.#sink.packet(atMs, source, destination, value, flags, tag);
       return true;
     }
     const first = bytes.readDoubleLE(at + 16);
@@ -162,6 +181,10 @@ export class RecordReader {
     }
     if (head === (MARK | (OPENED << 8)) && value <= 0xffff && second <= KEPT_ALL && third === 0) {
       this.#sink.opened({ atMs, linkType: value, uid: first, kept: second });
+      return true;
+    }
+    if (head === (MARK | (LOST << 8)) && value === 0 && second === 0 && third === 0) {
+      this.#sink.lost({ atMs, packets: first });
       return true;
     }
     return false;

@@ -2,7 +2,7 @@
  * The Capture that runs one child an interface. Knows time: one timer looks at all interfaces a few times a second, which
  * is how one that comes back is heard again at once. What a look decides stands in interface-capture.
  */
-import type { Capture, CaptureOptions, CaptureStatus } from './capture.ts';
+import type { Capture, CaptureMethod, CaptureOptions, CaptureStatus } from './capture.ts';
 import { type ChildLauncher, launchChild } from './child-process.ts';
 import { InterfaceCapture } from './interface-capture.ts';
 import { type LinkReader, linkReader } from './link-state.ts';
@@ -29,7 +29,7 @@ export class CaptureSupervisor implements Capture {
   }
 
   async start(): Promise<void> {
-    const { interfaces, udp, tcp, onArrival, onState } = this.#options;
+    const { interfaces, udp, tcp, onArrival, onLost, onState } = this.#options;
     const readLink = this.#edges.readLink ?? (await linkReader());
     const launch = this.#edges.launch ?? launchChild;
     await new Promise<void>((resolve) => {
@@ -43,6 +43,7 @@ export class CaptureSupervisor implements Capture {
               name,
               scope: { udp, tcp },
               onArrival,
+              onLost,
               onState(status) {
                 onState(status);
                 undecided.delete(status.interface);
@@ -56,6 +57,15 @@ export class CaptureSupervisor implements Capture {
       this.#look();
       this.#timer = setInterval(() => this.#look(), LOOK_MS);
     });
+  }
+
+  /** Everything is heard, whatever is live. */
+  watch(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  method(): CaptureMethod {
+    return { kind: 'pcap', sees: 'all' };
   }
 
   status(): readonly CaptureStatus[] {

@@ -9,3 +9,5 @@ export const RECORDS_FD = 3;
 export const HEARTBEAT_MS = 1000;
 /** Other lines on a child's stderr are libraries talking. */
 export const CHILD_PREFIX = 'knock-otp-capture: ';
+/** A child that did nothing for so long does not trust its own stamps any more. Its daemon has given it up by then. */
+export const STALL_MS = 5000;

@@ -1,4 +1,5 @@
 /** Which packets the doors of a configuration need to see. What they do not need, the kernel does not wake us for. */
+import type { AddressKey } from '../../shared/address.ts';
 import type { CaptureScope } from '../capture/capture.ts';
 import { isOpening, OPENING_PACKETS } from '../core/door.ts';
 import type { ConfiguredDoor } from './config.ts';
@@ -9,6 +10,20 @@ export function captureScopeOf(doors: readonly ConfiguredDoor[]): CaptureScope {
     tcp: doors.every(({ policy }) => isOpening(('tcpFlags' in policy && policy.tcpFlags) || OPENING_PACKETS))
       ? 'opening'
       : 'any',
+  };
+}
+
+/** Where the packets go that doors look at, and for how long a source may take over a knock. */
+export function watchedBy(doors: readonly ConfiguredDoor[]): {
+  readonly ownAddresses: boolean;
+  readonly targets: readonly AddressKey[];
+  readonly longestTimeoutMs: number;
+} {
+  const targets = doors.map(({ policy }) => policy.target);
+  return {
+    ownAddresses: targets.includes(undefined),
+    targets: [...new Set(targets.filter((target) => target !== undefined))],
+    longestTimeoutMs: Math.max(0, ...doors.map(({ policy }) => policy.seqTimeoutMs)),
   };
 }
 

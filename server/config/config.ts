@@ -55,6 +55,10 @@ export interface ServerConfig {
   readonly file: string;
   readonly serverId: string;
   readonly interfaces: readonly string[];
+  /** Undefined: the kernel chooses packets where it can. */
+  readonly capture?: 'kernel' | 'pcap';
+  /** The group that it hands them over by. */
+  readonly nflogGroup: number;
   readonly stateDir: string;
   readonly clientsDir: string;
   readonly logFile?: string;

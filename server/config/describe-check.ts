@@ -15,6 +15,8 @@ export interface CheckReport {
   readonly file: string;
   readonly serverId: string;
   readonly interfaces: readonly string[];
+  /** `auto`: the kernel where it can. */
+  readonly capture: 'kernel' | 'pcap' | 'auto';
   readonly stateDir: string;
   readonly clientsDir: string;
   readonly doors: readonly DoorReport[];
@@ -84,6 +86,7 @@ export function checkReport({ config, enrolments, files, warnings }: LoadedServe
     file: config.file,
     serverId: config.serverId,
     interfaces: config.interfaces,
+    capture: config.capture ?? 'auto',
     stateDir: config.stateDir,
     clientsDir: config.clientsDir,
     doors: config.doors.map((door) =>
@@ -107,6 +110,7 @@ export function describeCheck(loaded: LoadedServer): string {
     ...columns([
       ['server id', report.serverId],
       ['interface', report.interfaces.join(', ')],
+      ['capture', report.capture === 'auto' ? 'kernel where it can, else pcap' : report.capture],
       ['state', report.stateDir],
       ['clients', report.clientsDir],
     ]),

@@ -1,6 +1,7 @@
 /** The [options] section: where the daemon listens, who it is, where it keeps things. */
 import type { IniSection } from '../../shared/ini-document.ts';
 import { NAME_PATTERN } from '../../shared/profile-uri.ts';
+import { isNflog } from '../capture/filter.ts';
 import type { ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
 import { readViews } from './read-views.ts';
@@ -46,12 +47,22 @@ export function readOptions(
       );
     }
   }
+  const capture = reader.choice('capture');
+  if (capture === 'kernel' && interfaces.some(isNflog)) {
+    reader.problem(
+      'capture',
+      'where an interface is an NFLOG group, rules of yours choose the packets',
+      'capture = pcap',
+    );
+  }
   const [configuredLog, configuredPid] = [reader.path('logfile'), reader.path('pidfile')];
   const logFile = around.logFileOverride ?? configuredLog;
   const pidFile = around.pidFileOverride ?? configuredPid;
   return {
     serverId,
     interfaces,
+    ...(capture === undefined ? {} : { capture }),
+    nflogGroup: reader.integer('nflog_group'),
     stateDir: reader.path('state_dir'),
     clientsDir: reader.path('clients_dir'),
     ...(logFile === undefined ? {} : { logFile }),

@@ -50,6 +50,19 @@ export const optionKeys = {
     otherwise: 'the interface of the default route, `any` where there is none',
     doc: 'where to listen: one interface, several with commas, or `any`',
   },
+  capture: {
+    type: 'choice',
+    choices: ['kernel', 'pcap'],
+    otherwise: '`kernel` where nftables and NFLOG are there, `pcap` elsewhere',
+    doc: 'who chooses the packets to look at: nftables in the kernel, or libpcap all that could be knocks',
+  },
+  nflog_group: {
+    type: 'integer',
+    default: '7077',
+    from: 1,
+    to: 65_535,
+    doc: 'the NFLOG group of `capture = kernel`; no other program may listen to it',
+  },
   server_id: {
     type: 'name',
     otherwise: 'the host name',

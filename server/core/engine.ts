@@ -21,6 +21,7 @@ import type { Admission, Effect } from './effects.ts';
 import { type Grant, Grants, type Now } from './grants.ts';
 import { Judge } from './judge.ts';
 import { ListedSet } from './listed-set.ts';
+import { LivePairs } from './live-pairs.ts';
 import { LiveSet } from './live-set.ts';
 import { DEFAULT_LIMITS, Matcher, type MatcherLimits } from './matcher.ts';
 import type { Observer } from './observer.ts';
@@ -64,6 +65,8 @@ export class Engine {
   readonly #limits: MatcherLimits;
   #lastId = 0;
   readonly grants = new Grants();
+  /** What packets go to that could bring a knock forward. */
+  readonly livePairs = new LivePairs();
   #clockHighWater = 0;
   #eligible = 0;
   #observer: Observer | undefined;
@@ -216,6 +219,11 @@ export class Engine {
     return first.length === 0 ? second : [...first, ...second];
   }
 
+  /** Packets are missing: whatever is on its way is void, since the strays in it can no longer be counted. */
+  noteLoss(): void {
+    for (const { matcher } of [...this.#scopes.values()].flat()) matcher.forgetAll();
+  }
+
   /** The grant that an admission leads to. It counts from here on: the daemon calls this when the spend is durable. */
   granted(admission: Admission, now: Now): Grant {
     const grant = this.planGrant(admission, now);
@@ -266,7 +274,7 @@ export class Engine {
     const present = scopes.find(({ rule }) => rule.set === tcpFlags.set && rule.clear === tcpFlags.clear);
     present?.doors.add(name);
     if (present !== undefined) return present;
-    const index = new SequenceIndex();
+    const index = new SequenceIndex(this.livePairs);
     const scope = { rule: tcpFlags, doors: new Set([name]), index, matcher: new Matcher(index, this.#limits) };
     scope.matcher.observer = this.#observer;
     scopes.push(scope);

@@ -43,16 +43,21 @@ const PACKET_OUTGOING = 4;
 /** Devices whose SLL protocol field is not an ethertype (netlink monitor, 802.11 monitor, FRAD). */
 const ARPHRD_WITHOUT_ETHERTYPE: readonly number[] = [770, 803, 824];
 const NFULA_PAYLOAD = 9;
+const NFULA_PREFIX = 10;
+const NFULA_SEQ = 12;
 const AF_INET = 2;
 /** The number of AF_INET6 differs by system: Linux, BSDs, FreeBSD, macOS; DLT_NULL carries the capturing host's. */
 const AF_INET6: readonly number[] = [10, 24, 28, 30];
 
 /**
- * Sets `view.at`, `view.end` and `view.family` to the IP packet in `frame[0, length)`; false when there is none.
+ * Sets `view.at`, `view.end` and `view.family` to the IP packet in `frame[0, length)`; false when there is none. What
+ * NFLOG says besides is in `view.number` and `view.tag`.
  * @param length at most `frame.length`; bytes behind it are an earlier packet's and are never read
  */
 export function unwrapLink(linkType: number, frame: Uint8Array, length: number, view: PacketView): boolean {
   view.end = length;
+  view.number = -1;
+  view.tag = 0;
   switch (linkType) {
     case LINK_ETHERNET:
       return length >= 14 && throughTags(frame, 12, view);
@@ -138,7 +143,8 @@ function loopback(frame: Uint8Array, family: number, view: PacketView): boolean 
 /**
  * NFLOG: family, version 0, resource id, then attributes of (length, type, value) padded to 4; the length counts its own
  * four bytes. libpcap hands on the host's byte order; every platform that Node and nftables share is little-endian, and
- * on one that is not no attribute would have a length that fits, so nothing is heard instead of something else.
+ * on one that is not no attribute would have a length that fits, so nothing is heard instead of something else. The
+ * kernel puts the payload last; what stands behind one is not read.
  */
 function logged(frame: Uint8Array, length: number, view: PacketView): boolean {
   if (length < 4 || byte(frame, 1) !== 0) return false;
@@ -153,7 +159,21 @@ function logged(frame: Uint8Array, length: number, view: PacketView): boolean {
       if (family === AF_INET) return ipAt(frame, at + 4, ETHERTYPE_IPV4, view);
       return family === 10 && ipAt(frame, at + 4, ETHERTYPE_IPV6, view);
     }
+    if (type === NFULA_SEQ && size === 8) view.number = short(frame, at + 4) * 0x10000 + short(frame, at + 6);
+    if (type === NFULA_PREFIX) view.tag = tagIn(frame, at + 4, at + size);
     at += (size + 3) & ~3;
   }
   return false;
+}
+
+/** A prefix of one to three digits and the NUL behind them; 0 for any other, and for what no byte holds. */
+function tagIn(frame: Uint8Array, from: number, to: number): number {
+  let tag = 0;
+  for (let at = from; at < to && at < from + 4; at += 1) {
+    const digit = byte(frame, at) - 0x30;
+    if (digit === -0x30) return tag <= 0xff ? tag : 0;
+    if (digit < 0 || digit > 9) return 0;
+    tag = tag * 10 + digit;
+  }
+  return 0;
 }

@@ -159,6 +159,11 @@ export class Matcher {
     for (const table of this.#tiers) table.delete(source);
   }
 
+  /** Forgets everything about everybody: packets are missing, and no run across them has been seen whole. */
+  forgetAll(): void {
+    for (const table of this.#tiers) table.clear();
+  }
+
   #noteStage(track: SourceTrack, sequence: LiveSequence, source: AddressKey): void {
     const stage = track.stageReached(sequence);
     if (stage > 0) this.#advances = [...this.#advances, { sequence, source, stage }];

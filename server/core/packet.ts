@@ -24,10 +24,25 @@ export interface PacketView {
   flags: number;
   /** What is asked for, not told: every TCP packet, not only a SYN without ACK. */
   anyTcp: boolean;
+  /** NFLOG only, and set whatever {@link decodePacket} returns: the number of the message in its group, -1 for none. */
+  number: number;
+  /** NFLOG only: 1 to 255, when the rule's prefix is such a number; 0 otherwise. */
+  tag: number;
 }
 
 export function packetView(): PacketView {
-  return { at: 0, end: 0, family: 4, sourceAt: 0, destinationAt: 0, pair: 0, flags: 0, anyTcp: false };
+  return {
+    at: 0,
+    end: 0,
+    family: 4,
+    sourceAt: 0,
+    destinationAt: 0,
+    pair: 0,
+    flags: 0,
+    anyTcp: false,
+    number: -1,
+    tag: 0,
+  };
 }
 
 /**

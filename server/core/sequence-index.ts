@@ -5,6 +5,7 @@
  */
 import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
+import type { LivePairs } from './live-pairs.ts';
 
 /** One sequence that the matcher watches for. */
 export interface LiveSequence {
@@ -36,8 +37,14 @@ const NONE: readonly LiveSequence[] = [];
 export class SequenceIndex {
   readonly #byPair = new Map<Pair, LiveSequence[]>();
   readonly #ids = new Set<number>();
+  readonly #live: LivePairs | undefined;
   #longestRun = 0;
   #longestTimeoutMs = 0;
+
+  /** `live` is told which pairs come and go. */
+  constructor(live?: LivePairs) {
+    this.#live = live;
+  }
 
   get size(): number {
     return this.#ids.size;
@@ -68,8 +75,10 @@ export class SequenceIndex {
     this.#longestTimeoutMs = Math.max(this.#longestTimeoutMs, sequence.seqTimeoutMs);
     for (const pair of new Set(sequence.pairs)) {
       const others = this.#byPair.get(pair);
-      if (others === undefined) this.#byPair.set(pair, [sequence]);
-      else others.push(sequence);
+      if (others === undefined) {
+        this.#byPair.set(pair, [sequence]);
+        this.#live?.add(pair);
+      } else others.push(sequence);
     }
   }
 
@@ -77,8 +86,9 @@ export class SequenceIndex {
     if (!this.#ids.delete(sequence.id)) return;
     for (const pair of new Set(sequence.pairs)) {
       const others = this.#byPair.get(pair)?.filter((other) => other.id !== sequence.id) ?? [];
-      if (others.length === 0) this.#byPair.delete(pair);
-      else this.#byPair.set(pair, others);
+      if (others.length === 0) {
+        if (this.#byPair.delete(pair)) this.#live?.remove(pair);
+      } else this.#byPair.set(pair, others);
     }
   }
 }

@@ -13,6 +13,7 @@ const LIBRARY = 'libnftables.so.1';
 /** From nftables/libnftables.h. */
 const NFT_CTX_DEFAULT = 0;
 const NFT_CTX_OUTPUT_STATELESS = 1 << 2;
+const NFT_CTX_OUTPUT_HANDLE = 1 << 3;
 const NFT_CTX_OUTPUT_JSON = 1 << 4;
 const NFT_CTX_OUTPUT_TERSE = 1 << 11;
 
@@ -23,6 +24,7 @@ const FD_CLOEXEC = 1;
 const LISTING_FLAGS: Readonly<Record<NftListing, number>> = {
   json: NFT_CTX_OUTPUT_JSON,
   layout: NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE,
+  handles: NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE | NFT_CTX_OUTPUT_HANDLE,
 };
 
 type Context = { readonly __nftContext: never };

@@ -19,6 +19,7 @@ const MAX_ARGUMENT_BYTES = 96 * 1024;
 const LISTING_ARGUMENTS: Readonly<Record<NftListing, readonly string[]>> = {
   json: ['-j'],
   layout: ['-s', '-t'],
+  handles: ['-s', '-t', '-a'],
 };
 
 export interface NftProcessOptions {

@@ -6,8 +6,11 @@
 import { KnockError } from '../../shared/errors.ts';
 import { cleanWords } from './programs.ts';
 
-/** What a listing looks like: `json`, or `layout`, the text form of tables, sets and rules without any elements. */
-export type NftListing = 'json' | 'layout';
+/**
+ * What a listing looks like: `json`, or `layout`, the text form of tables, sets and rules without any elements, or
+ * `handles`, the same with the kernel's numbers, by which a thing that was made again differs.
+ */
+export type NftListing = 'json' | 'layout' | 'handles';
 
 export interface NftRunner {
   /** How scripts reach the kernel, for the log. */

@@ -34,6 +34,7 @@ test('when a sound configuration is checked then the report says how, for whom a
     `/etc/knock-otp/knock-otpd.conf: 3 doors, 2 clients
   server id  bastion
   interface  lo
+  capture    kernel where it can, else pcap
   state      /var/lib/knock-otp
   clients    /etc/knock-otp/clients
 
@@ -78,6 +79,7 @@ test('when a program asks then the report is data with stable names', async () =
     file: '/etc/knock-otp/knock-otpd.conf',
     serverId: 'bastion',
     interfaces: ['any'],
+    capture: 'auto',
     stateDir: '/var/lib/knock-otp',
     clientsDir: '/etc/knock-otp/clients',
     doors: [

@@ -48,6 +48,7 @@ test('when doors have written-down sequences then the report says how safe they 
     `/etc/knock-otp/knock-otpd.conf: 6 doors, 0 clients
   server id  bastion
   interface  lo
+  capture    kernel where it can, else pcap
   state      /var/lib/knock-otp
   clients    /etc/knock-otp/clients
 

@@ -6,6 +6,7 @@ import {
   RecordReader,
   type RecordSink,
   writeHeartbeat,
+  writeLost,
   writeOpened,
   writePacket,
 } from '../../server/capture/records.ts';
@@ -21,6 +22,7 @@ function listener(): { sink: RecordSink; told: Told[] } {
       packet: (...packet) => told.push(['packet', ...packet]),
       heartbeat: (heartbeat) => told.push(['heartbeat', heartbeat]),
       opened: (opened) => told.push(['opened', opened]),
+      lost: (lost) => told.push(['lost', lost]),
     },
   };
 }
@@ -41,8 +43,9 @@ const packet: fc.Arbitrary<Made> = fc
     port: fc.integer({ min: 1, max: 0xffff }),
     udp: fc.boolean(),
     tcpFlags: fc.nat(0xff),
+    tag: fc.nat(0xff),
   })
-  .map(({ at, six, frame, port, udp, tcpFlags }) => {
+  .map(({ at, six, frame, port, udp, tcpFlags, tag }) => {
     const [pair, flags] = udp ? [port + 0x10000, 0] : [port, tcpFlags];
     const bytes = Buffer.alloc(RECORD_BYTES, 0xff);
     const size = six ? 16 : 4;
@@ -52,9 +55,10 @@ const packet: fc.Arbitrary<Made> = fc
       destinationAt: 30,
       pair,
       flags,
+      tag,
     });
     const [source, destination] = [3, 30].map((from) => addressKeyOfBytes(frame.subarray(from, from + size)));
-    return { bytes, told: ['packet', at, source, destination, pair, flags] };
+    return { bytes, told: ['packet', at, source, destination, pair, flags, tag] };
   });
 
 const heartbeat: fc.Arbitrary<Made> = fc
@@ -73,7 +77,13 @@ const opened: fc.Arbitrary<Made> = fc
     return { bytes, told: ['opened', open] };
   });
 
-const records = fc.array(fc.oneof(packet, heartbeat, opened), { maxLength: 20 });
+const lost: fc.Arbitrary<Made> = fc.record({ atMs, packets: count }, { noNullPrototype: true }).map((missing) => {
+  const bytes = Buffer.alloc(RECORD_BYTES, 0xff);
+  writeLost(bytes, 0, missing);
+  return { bytes, told: ['lost', missing] };
+});
+
+const records = fc.array(fc.oneof(packet, heartbeat, opened, lost), { maxLength: 20 });
 
 /** Cuts `bytes` into pieces of the given sizes, over and over. */
 function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {

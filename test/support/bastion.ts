@@ -30,6 +30,9 @@ export interface BastionOptions {
   readonly doors?: string;
   readonly serverId?: string;
   readonly interfaces?: string;
+  readonly capture?: 'kernel' | 'pcap';
+  /** The name of another state directory. */
+  readonly stateDir?: string;
   /** False leaves the hidden port to the test; otherwise a greeting service stands there. */
   readonly service?: boolean;
 }
@@ -113,13 +116,14 @@ export class Bastion implements AsyncDisposable {
     }
   }
 
-  async configure({ doors = DEFAULT_DOOR, serverId = 'bastion', interfaces = 'eth0' }: BastionOptions): Promise<void> {
+  async configure(options: BastionOptions): Promise<void> {
+    const { doors = DEFAULT_DOOR, serverId = 'bastion', interfaces = 'eth0', capture, stateDir = 'state' } = options;
     const text = `[options]
 interface = ${interfaces}
 server_id = ${serverId}
-state_dir = ${this.stateDir}
+state_dir = ${join(this.dir, stateDir)}
 clients_dir = ${join(this.dir, 'clients')}
-
+${capture === undefined ? '' : `capture = ${capture}\n`}
 [${BARRIER_DOOR}]
 otp = hotp
 look_ahead = 50

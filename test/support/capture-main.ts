@@ -28,6 +28,7 @@ const supervisor = new CaptureSupervisor({
       `packet ${formatAddress(source)} > ${formatAddress(destination)} ${formatKnock(knockOf(pair))}${mode === 'any' ? ` ${flags}` : ''}`,
     );
   },
+  onLost: (lost) => lost > 0 && say(`lost ${lost}`),
   onState: ({ interface: name, state, reason, privileges }) =>
     say(`state ${name} ${state} ${reason ?? privileges ?? ''}`.trim()),
 });

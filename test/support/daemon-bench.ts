@@ -139,6 +139,7 @@ export class DaemonBench {
     const config: ServerConfig = {
       file: 'knock-otp.conf',
       serverId: SERVER,
+      nflogGroup: 7077,
       interfaces: ['eth0'],
       stateDir: '/nowhere',
       clientsDir: '/nowhere',
@@ -189,7 +190,13 @@ export class DaemonBench {
       isOwnAddress: (key) => key === HERE,
       maxStraysOf: () => maxStrays,
       readEnrolments: async () => this.enrolments,
-      createCapture: () => ({ start: async () => {}, status: () => [listening], stop: async () => {} }),
+      createCapture: () => ({
+        start: async () => {},
+        watch: async () => {},
+        method: () => ({ kind: 'pcap', sees: 'all' }),
+        status: () => [listening],
+        stop: async () => {},
+      }),
     });
   }
 

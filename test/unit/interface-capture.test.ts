@@ -30,6 +30,7 @@ describe('one interface', () => {
   let states: CaptureStatus[];
   let arrivals: number[];
   let flagsSeen: number[];
+  let losses: number[];
   let capture: InterfaceCapture;
 
   beforeEach(() => {
@@ -39,6 +40,7 @@ describe('one interface', () => {
     states = [];
     arrivals = [];
     flagsSeen = [];
+    losses = [];
     capture = new InterfaceCapture(
       {
         name: 'eth0',
@@ -47,6 +49,7 @@ describe('one interface', () => {
           arrivals.push(atMs);
           flagsSeen.push(flags);
         },
+        onLost: (packets) => void losses.push(packets),
         onState: (status) => void states.push(status),
       },
       {
@@ -193,7 +196,7 @@ describe('one interface', () => {
   test('when heartbeats find no room among packets then the packets prove that the child lives', () => {
     listen();
     for (let turn = 0; turn < 100; turn += 1) {
-      last().events.packet(now, source, destination, 8000, 0x02);
+      last().events.packet(now, source, destination, 8000, 0x02, 0);
       pass(250, false);
     }
     assert.deepEqual(told(), ['listening']);
@@ -209,7 +212,7 @@ describe('one interface', () => {
     listen();
     const { events } = last();
     for (const [at, atMs] of [now - 5, now + 1e9, now - 900, 0].entries())
-      events.packet(atMs, source, destination, 8000, at);
+      events.packet(atMs, source, destination, 8000, at, 0);
     assert.deepEqual(arrivals, [now - 5, now, now, now]);
     assert.deepEqual(flagsSeen, [0, 1, 2, 3], 'flags go along untouched');
   });
@@ -230,5 +233,16 @@ describe('one interface', () => {
     assert.equal(last().killed, true);
     pass(60_000, false);
     assert.equal(children.length, 1);
+  });
+
+  test('when packets are lost, or the device was opened anew, then that is told in its place', () => {
+    listen();
+    last().events.packet(now, source, destination, 8000, 0x02, 0);
+    last().events.lost({ atMs: now, packets: 3 });
+    last().events.packet(now, source, destination, 8000, 0x02, 0);
+    last().events.ended('it went');
+    pass(FIRST_BACKOFF_MS);
+    listen();
+    assert.deepEqual(losses, [0, 3, 0]);
   });
 });

@@ -230,3 +230,38 @@ test('when a frame is cut anywhere before its last header ends, then it is refus
 test('when the tests name link types, then they name all that are known', () => {
   assert.deepEqual(new Set([...linkTypes.map(([, linkType]) => linkType), 228, 229]), new Set(LINK_TYPES));
 });
+
+const prefixes: readonly (readonly [why: string, text: string, tag: number])[] = [
+  ['ours', '7\0', 7],
+  ['the largest', '255\0', 255],
+  ['more than a byte', '256\0', 0],
+  ['four digits', '1000\0', 0],
+  ['words of another rule', '7 dropped: \0', 0],
+  ['no end', '12', 0],
+  ['empty', '\0', 0],
+];
+
+for (const [why, text, tag] of prefixes) {
+  test(`when an NFLOG rule has a prefix (${why}), then its tag is ${tag}`, () => {
+    const view = packetView();
+    const named = attribute(10, [...Buffer.from(text, 'latin1')]);
+    const frame = Uint8Array.from([2, 0, 0, 5, ...named, ...attribute(12, [1, 2, 3, 4]), ...attribute(9, SYN4)]);
+    assert.equal(decodePacket(239, frame, frame.length, view), true);
+    assert.deepEqual([view.tag, view.number], [tag, 0x01020304]);
+  });
+}
+
+test('when an NFLOG message is no knock or has no number, then its number is told, or that there is none', () => {
+  const view = packetView();
+  const decode239 = (...attributes: number[][]): boolean => {
+    const frame = Uint8Array.from([2, 0, 0, 5, ...attributes.flat()]);
+    return decodePacket(239, frame, frame.length, view);
+  };
+  assert.equal(
+    decode239(attribute(12, [0xff, 0xff, 0xff, 0xff]), attribute(9, ipv4(tcp(8000, { flags: 0x10 })))),
+    false,
+  );
+  assert.equal(view.number, 0xffffffff);
+  assert.equal(decode239(attribute(9, SYN4)), true);
+  assert.deepEqual([view.number, view.tag], [-1, 0], 'nothing of the message before');
+});

@@ -15,6 +15,7 @@ test('when a file has one door with otp and open then everything else has its do
     file: '/etc/knock-otpd.conf',
     serverId: 'bastion',
     interfaces: ['eth7'],
+    nflogGroup: 7077,
     stateDir: '/var/lib/knock-otp',
     clientsDir: '/etc/knock-otp/clients',
     useSyslog: false,
@@ -51,6 +52,8 @@ test('when a door opens once then its action says so, and so does the check', as
 test('when every key is given then each one counts', () => {
   const { config, problems } = readText(`[Options]
 Interface = eth0, wg0
+Capture = PCAP
+nflog_group = 5
 Server_ID = gate-1
 state_dir = /s
 clients_dir = /c
@@ -78,6 +81,8 @@ cmd_timeout = 3600
     file: '/etc/knock-otpd.conf',
     serverId: 'gate-1',
     interfaces: ['eth0', 'wg0'],
+    capture: 'pcap',
+    nflogGroup: 5,
     stateDir: '/s',
     clientsDir: '/c',
     logFile: '/var/log/k.log',
@@ -214,6 +219,8 @@ for (const { lines, key, says, hint, why } of bad) {
 }
 
 const badOptions: readonly { line: string; key: string; says: RegExp; why: string }[] = [
+  { line: 'capture = kernal', key: 'capture', says: /not kernel or pcap/, why: 'a slip' },
+  { line: 'nflog_group = 0', key: 'nflog_group', says: /not from 1/, why: 'the group of nobody' },
   { line: 'interface = any, eth0', key: 'interface', says: /any stands beside/, why: 'any hears them all' },
   { line: 'interface = -i', key: 'interface', says: /"-i" is not/, why: 'an option to tools' },
   { line: 'interface = averylonginterface', key: 'interface', says: /not the name/, why: '16 characters at most' },

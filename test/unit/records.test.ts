@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BATCH_RECORDS, RecordWriter } from '../../server/capture/record-writer.ts';
-import { RECORD_BYTES, RecordReader, writeHeartbeat, writeOpened, writePacket } from '../../server/capture/records.ts';
+import {
+  RECORD_BYTES,
+  RecordReader,
+  writeHeartbeat,
+  writeLost,
+  writeOpened,
+  writePacket,
+} from '../../server/capture/records.ts';
 
-const silent = { packet: () => {}, heartbeat: () => {}, opened: () => {} };
+const silent = { packet: () => {}, heartbeat: () => {}, opened: () => {}, lost: () => {} };
 
 function record(write: (bytes: Buffer) => void): Buffer {
   const bytes = Buffer.alloc(RECORD_BYTES);
@@ -12,10 +19,12 @@ function record(write: (bytes: Buffer) => void): Buffer {
 }
 
 const frame = Buffer.alloc(64, 1);
-const PLACES = { family: 4, sourceAt: 0, destinationAt: 4, pair: 8000, flags: 0x02 } as const;
+const PLACES = { family: 4, sourceAt: 0, destinationAt: 4, pair: 8000, flags: 0x02, tag: 0 } as const;
 const packet = record((bytes) => writePacket(bytes, 0, 5, frame, PLACES));
 const heartbeat = record((bytes) => writeHeartbeat(bytes, 0, { atMs: 5, received: 1, dropped: 0, frames: 1 }));
 const opened = record((bytes) => writeOpened(bytes, 0, { atMs: 5, linkType: 1, uid: 65_534, kept: 0 }));
+
+const lost = record((bytes) => writeLost(bytes, 0, { atMs: 5, packets: 3 }));
 
 function bent(original: Buffer, bend: (bytes: Buffer) => void): Buffer {
   const bytes = Buffer.from(original);
@@ -25,9 +34,12 @@ function bent(original: Buffer, bend: (bytes: Buffer) => void): Buffer {
 
 const wrong: [reason: string, bytes: Buffer][] = [
   ['no mark', bent(packet, (bytes) => bytes.writeUInt8(0, 0))],
-  ['an unknown type', bent(packet, (bytes) => bytes.writeUInt8(4, 1))],
-  ['a reserved byte set', bent(packet, (bytes) => bytes.writeUInt8(1, 3))],
-  ['all of the reserved byte set', bent(packet, (bytes) => bytes.writeUInt8(0xff, 3))],
+  ['an unknown type', bent(packet, (bytes) => bytes.writeUInt8(5, 1))],
+  ['a heartbeat with a tag', bent(heartbeat, (bytes) => bytes.writeUInt8(1, 3))],
+  ['a loss with a tag', bent(lost, (bytes) => bytes.writeUInt8(0xff, 3))],
+  ['a loss with a value', bent(lost, (bytes) => bytes.writeUInt32LE(1, 4))],
+  ['a loss with a tail', bent(lost, (bytes) => bytes.writeDoubleLE(1, 24))],
+  ['a negative loss', bent(lost, (bytes) => bytes.writeDoubleLE(-1, 16))],
   ['a datagram with TCP flags', bent(packet, (bytes) => bytes.writeUInt32LE(0x10000 + 8000, 4))],
   ['a heartbeat with flags', bent(heartbeat, (bytes) => bytes.writeUInt8(1, 2))],
   ['an opening with flags', bent(opened, (bytes) => bytes.writeUInt8(1, 2))],

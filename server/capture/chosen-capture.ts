@@ -1,0 +1,81 @@
+/**
+ * The Capture of a configuration: the kernel's choice where that can be had, libpcap elsewhere or by wish. Knows when the
+ * one takes the other's place; how either hears is theirs.
+ */
+import { KnockError } from '../../shared/errors.ts';
+import { formatProblemOf } from '../error-text.ts';
+import { openNftRunner } from '../firewall/open-nft-runner.ts';
+import type { Capture, CaptureMethod, CaptureStatus } from './capture.ts';
+import { isNflog } from './filter.ts';
+import { KernelCapture, type KernelCaptureOptions } from './kernel/kernel-capture.ts';
+import { REMOVE_WATCH } from './kernel/watch-script.ts';
+import { CaptureSupervisor } from './supervisor.ts';
+
+export interface ChosenCaptureOptions extends KernelCaptureOptions {
+  /** Undefined: the kernel, and libpcap where the kernel cannot. */
+  readonly wanted: CaptureMethod['kind'] | undefined;
+  /** Once, when libpcap is used because the kernel cannot, with the reason. */
+  readonly onFallback: (reason: string) => void;
+}
+
+export class ChosenCapture implements Capture {
+  readonly #options: ChosenCaptureOptions;
+  #capture: Capture;
+
+  constructor(options: ChosenCaptureOptions) {
+    this.#options = options;
+    this.#capture = usesPcap(options) ? new CaptureSupervisor(options) : new KernelCapture(options);
+  }
+
+  /** @throws KnockError CAPTURE when the kernel's choice is wanted and cannot be had */
+  async start(): Promise<void> {
+    const { wanted, onFallback } = this.#options;
+    if (usesPcap(this.#options)) {
+      await removeLeftover();
+      await this.#capture.start();
+      return;
+    }
+    try {
+      await this.#capture.start();
+    } catch (cause) {
+      const reason = formatProblemOf(cause);
+      if (wanted === 'kernel') {
+        throw new KnockError('CAPTURE', `the kernel cannot choose packets here: ${reason}`, {
+          cause,
+          hint: 'capture = pcap in [options] hears without it',
+        });
+      }
+      onFallback(reason);
+      this.#capture = new CaptureSupervisor(this.#options);
+      await this.#capture.start();
+    }
+  }
+
+  watch(): Promise<void> {
+    return this.#capture.watch();
+  }
+
+  method(): CaptureMethod {
+    return this.#capture.method();
+  }
+
+  status(): readonly CaptureStatus[] {
+    return this.#capture.status();
+  }
+
+  stop(): Promise<void> {
+    return this.#capture.stop();
+  }
+}
+
+/** Where an interface is an NFLOG group, rules of the administrator's choose. */
+function usesPcap({ wanted, interfaces }: ChosenCaptureOptions): boolean {
+  return wanted === 'pcap' || interfaces.some(isNflog);
+}
+
+/** What a daemon that was killed left, when this one would not replace it. Harmless, but no longer anybody's. */
+async function removeLeftover(): Promise<void> {
+  const nft = await openNftRunner();
+  await nft.run(REMOVE_WATCH).catch(() => undefined);
+  nft.close();
+}
