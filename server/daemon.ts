@@ -22,8 +22,8 @@ import { LiveTrace } from './explain/live-trace.ts';
 import type { Firewall } from './firewall/firewall.ts';
 import { GuardWatch } from './guard-watch.ts';
 import { KnockdWords } from './knockd-words.ts';
-import { createLogLimit } from './log-limit.ts';
 import type { Log } from './log.ts';
+import { createLogLimit } from './log-limit.ts';
 import { OnceWatch } from './once-watch.ts';
 import { Outcomes } from './outcomes.ts';
 import { ConfigReload, type ReloadReport, staticLine } from './reload.ts';
@@ -258,8 +258,7 @@ export class Daemon {
     const { monoMs } = now;
     this.#clockWatch.onTick(now);
     void this.#rotation.advance();
-    for (const { suppressed } of this.#losses.drain(monoMs))
-      this.#deps.log.warn('more losses', { lines: suppressed });
+    for (const { suppressed } of this.#losses.drain(monoMs)) this.#deps.log.warn('more losses', { lines: suppressed });
     this.#admissions.closeDue();
     this.#outcomes.onTick();
     this.#guard?.onTick();

@@ -31,6 +31,7 @@ const config: ServerConfig = {
   file: 'knock-otp.conf',
   serverId: SERVER,
   interfaces: ['eth0'],
+  nflogGroup: 7077,
   stateDir: '/nowhere',
   clientsDir: '/nowhere',
   useSyslog: false,

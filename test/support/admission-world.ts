@@ -148,6 +148,7 @@ export class AdmissionWorld {
       words: new KnockdWords({ doors: () => this.#config.doors, log: SILENT }),
       doorOf: (name) => this.#config.doors.find((door) => door.name === name),
       onGrantsChanged: () => {},
+      whenNextIsHeard: () => Promise.resolve(),
     });
     return [engine, admissions, new ClockWatch({ ...deps, doors: () => this.#doors.map(({ name }) => name) })];
   }

@@ -68,6 +68,7 @@ class Story {
         ...paths,
         serverId: SERVER,
         interfaces: ['eth0'],
+        nflogGroup: 7077,
         useSyslog: false,
         throttle: { failures: 5, timeMs: 60_000 },
         logFormat: 'text',

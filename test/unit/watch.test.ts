@@ -9,6 +9,7 @@ const NOW = Date.UTC(2026, 10, 21, 7, 40);
 const status: Status = {
   ...{ version: '1.2.3', pid: 7, server: 'bastion', startedAt: NOW - 60_000 },
   ...{ healthy: true, guardStands: true, clockTrusted: true },
+  capture: { kind: 'pcap', sees: 'all' },
   interfaces: [{ interface: 'eth0', state: 'listening', since: NOW, received: 90, dropped: 0, restarts: 0 }],
   doors: [
     { name: 'ssh', mode: 'totp', clients: 2, maxStrays: 64, openFor: 1 },

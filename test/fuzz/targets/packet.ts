@@ -97,9 +97,10 @@ function checkThoroughly(linkType: number, frame: Uint8Array, isKnock: boolean, 
     packet: (...packet) => told.push(packet),
     heartbeat: () => assert.fail('a packet became a heartbeat'),
     opened: () => assert.fail('a packet became an opening'),
+    lost: () => assert.fail('a packet became a loss'),
   });
   assert.equal(reader.push(record), true);
-  assert.deepEqual(told, [[1, source, destination, view.pair, view.flags]]);
+  assert.deepEqual(told, [[1, source, destination, view.pair, view.flags, view.tag]]);
 }
 
 const packets = [

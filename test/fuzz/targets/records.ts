@@ -5,6 +5,7 @@ import {
   RecordReader,
   type RecordSink,
   writeHeartbeat,
+  writeLost,
   writeOpened,
   writePacket,
 } from '../../../server/capture/records.ts';
@@ -13,12 +14,13 @@ import type { Target } from '../target.ts';
 class Listener implements RecordSink {
   readonly told: unknown[][] = [];
   packet(...packet: unknown[]): void {
-    const [atMs, source, destination, pair, flags] = packet;
+    const [atMs, source, destination, pair, flags, tag] = packet;
     assert.ok(typeof atMs === 'number' && atMs >= 0 && Number.isFinite(atMs));
     assert.ok(typeof source === 'string' && source.length === 16);
     assert.ok(typeof destination === 'string' && destination.length === 16);
     assert.ok(typeof pair === 'number' && pair > 0 && pair < 0x20000 && (pair & 0xffff) !== 0);
     assert.ok(typeof flags === 'number' && flags >= 0 && flags <= 0xff);
+    assert.ok(typeof tag === 'number' && tag >= 0 && tag <= 0xff);
     this.told.push(['packet', ...packet]);
   }
   heartbeat(heartbeat: object): void {
@@ -28,6 +30,10 @@ class Listener implements RecordSink {
   opened(opened: object): void {
     for (const value of Object.values(opened)) assert.ok(Number.isFinite(value) && value >= 0);
     this.told.push(['opened', opened]);
+  }
+  lost(lost: object): void {
+    for (const value of Object.values(lost)) assert.ok(Number.isFinite(value) && value >= 0);
+    this.told.push(['lost', lost]);
   }
 }
 
@@ -52,12 +58,13 @@ function run(input: Uint8Array, thorough: boolean): void {
   if (thorough) for (const other of [1, 47, 48, 49, bytes.length + 1]) assert.deepEqual(read(bytes, other), cut);
 }
 
-const sound = Buffer.alloc(RECORD_BYTES * 4);
+const sound = Buffer.alloc(RECORD_BYTES * 5);
 writeOpened(sound, 0, { atMs: 1, linkType: 1, uid: 65_534, kept: 1 });
 writeHeartbeat(sound, RECORD_BYTES, { atMs: 2, received: 3, dropped: 0, frames: 9 });
-const places = { sourceAt: 0, destinationAt: 16, pair: 7000, flags: 2 };
+const places = { sourceAt: 0, destinationAt: 16, pair: 7000, flags: 2, tag: 7 };
 writePacket(sound, RECORD_BYTES * 2, 3, Buffer.alloc(40, 7), { ...places, family: 4 });
 writePacket(sound, RECORD_BYTES * 3, 3.5, Buffer.alloc(40, 7), { ...places, family: 6, pair: 0x10035, flags: 0 });
+writeLost(sound, RECORD_BYTES * 4, { atMs: 4, packets: 20 });
 
 export const target: Target = {
   seeds: [0, 46, 47, 48, 99].map((piece) => Uint8Array.of(piece, ...sound)),
