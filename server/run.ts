@@ -23,6 +23,7 @@ import { DoorsFirewall } from './firewall/doors-firewall.ts';
 import { NftablesFirewall } from './firewall/nftables.ts';
 import { openNftRunner } from './firewall/open-nft-runner.ts';
 import { otherBackends } from './firewall/other-backends.ts';
+import { touchedFirewalls } from './firewall/touched-firewalls.ts';
 import type { Log } from './log.ts';
 import {
   createLog,
@@ -82,10 +83,13 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
   });
   const nft = await openNftRunner();
   const guardLoopback = config.interfaces.includes('lo');
-  const firewall = new DoorsFirewall({
-    nftables: new NftablesFirewall(nft, { guardLoopback }),
-    ...otherBackends({ guardLoopback }),
-  });
+  const firewall = new DoorsFirewall(
+    {
+      nftables: new NftablesFirewall(nft, { guardLoopback }),
+      ...otherBackends({ guardLoopback }),
+    },
+    touchedFirewalls(config.stateDir),
+  );
   const service = await connectServiceManager({ environment: process.env, pid: process.pid }, (line) => log.warn(line));
   const store = await openStoreOrShut(config, firewall, log);
   const own = new OwnAddresses({ onChange: () => log.info('own addresses changed') });

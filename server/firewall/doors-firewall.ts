@@ -5,6 +5,7 @@
 import type { AddressKey } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
 import type { ActionDoor, DoorAction, Firewall, Opening, Place } from './firewall.ts';
+import type { TouchedFirewalls } from './touched-firewalls.ts';
 
 export type ActionKind = DoorAction['kind'];
 
@@ -17,9 +18,12 @@ export class DoorsFirewall implements Firewall {
   #used: readonly ActionKind[] = [];
   /** Kinds without doors whose leftovers have been looked for: some of their programs take a second. */
   readonly #clean = new Set<ActionKind>();
+  readonly #touched: TouchedFirewalls | undefined;
 
-  constructor(backends: Backends) {
+  /** Without a note of what was touched before, the leftovers of all are looked for. */
+  constructor(backends: Backends, touched?: TouchedFirewalls) {
     this.#backends = new Map(Object.entries(backends) as [ActionKind, Firewall][]);
+    this.#touched = touched;
   }
 
   openingsPersist(action: DoorAction): boolean {
@@ -37,10 +41,15 @@ export class DoorsFirewall implements Firewall {
       // work at all, it left nothing.
       if (own.length > 0) {
         this.#clean.delete(kind);
+        await this.#touched?.note(kind);
         await backend.prepare(own, theirs);
-      } else if (!this.#clean.has(kind)) {
-        await backend.prepare([], []).catch(() => undefined);
+      } else if (!this.#clean.has(kind) && this.#touched?.has(kind) !== false) {
+        const isClean = await backend.prepare([], []).then(
+          () => true,
+          () => false,
+        );
         this.#clean.add(kind);
+        if (isClean) await this.#touched?.forget(kind);
       }
     }
     this.#used = [...this.#backends.keys()].filter((kind) => doors.some(({ action }) => action.kind === kind));
