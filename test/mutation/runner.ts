@@ -26,15 +26,19 @@ const BUNDLE = 'test/mutation/bundled.mjs';
 const LEFT_OUT = /when any file on disk is used up|a naive line parser reads the same/;
 
 class CollectedTestRunner implements TestRunner {
-  #tests: readonly CollectedTest[] | undefined;
+  #tests: readonly CollectedTest[] = [];
+  /** The mutant that was active while the tests were loaded, '' for none; undefined when they are not. */
+  #loadedWith: string | undefined;
+  #loads = 0;
 
-  /** A module cannot be loaded anew: for mutants of what runs at import, Stryker starts another process. */
+  /** One file holds sources and tests: under another query it is another module, with all that runs at import. */
   capabilities(): TestRunnerCapabilities {
-    return { reloadEnvironment: false };
+    return { reloadEnvironment: true };
   }
 
   async dryRun(): Promise<DryRunResult> {
-    const result = await this.#run(await this.#load(), false);
+    await this.#load('');
+    const result = await this.#run(this.#tests, false);
     const { mutantCoverage } = instrumented();
     return result.status === DryRunStatus.Complete && mutantCoverage !== undefined
       ? { ...result, mutantCoverage }
@@ -44,35 +48,38 @@ class CollectedTestRunner implements TestRunner {
   async mutantRun(options: MutantRunOptions): Promise<MutantRunResult> {
     const { activeMutant, testFilter, hitLimit, mutantActivation } = options;
     const context = instrumented();
-    // What is counted while files are loaded belongs to no test, and only mutants of that are active then.
-    if (mutantActivation === 'static') context.activeMutant = activeMutant.id;
-    let tests: readonly CollectedTest[];
+    context.hitCount = 0;
+    if (hitLimit === undefined) delete context.hitLimit;
+    else context.hitLimit = hitLimit;
+    const isStatic = mutantActivation === 'static';
+    if (isStatic) context.activeMutant = activeMutant.id;
+    else delete context.activeMutant;
     try {
-      tests = await this.#load();
+      await this.#load(isStatic ? activeMutant.id : '');
     } catch (error) {
       // The mutant is why the tests do not even load: they notice it.
       return toMutantRunResult({ status: DryRunStatus.Complete, tests: [failed('loading', error)] });
     }
     context.activeMutant = activeMutant.id;
-    context.hitCount = 0;
-    if (hitLimit === undefined) delete context.hitLimit;
-    else context.hitLimit = hitLimit;
     const wanted = testFilter === undefined ? undefined : new Set(testFilter);
     const result = await this.#run(
-      tests.filter(({ id }) => wanted?.has(id) ?? true),
+      this.#tests.filter(({ id }) => wanted?.has(id) ?? true),
       !options.disableBail,
     );
     return toMutantRunResult(determineHitLimitReached(context.hitCount, hitLimit) ?? result);
   }
 
-  async #load(): Promise<readonly CollectedTest[]> {
-    if (this.#tests === undefined) {
-      const bundle = (await import(pathToFileURL(resolve(BUNDLE)).href)) as {
-        collectedTests(): readonly CollectedTest[];
-      };
-      this.#tests = bundle.collectedTests().filter(({ id }) => !LEFT_OUT.test(id));
-    }
-    return this.#tests;
+  async #load(mutant: string): Promise<void> {
+    if (this.#loadedWith === mutant) return;
+    this.#loadedWith = undefined;
+    this.#loads += 1;
+    // Each load wants to be told of the process's end.
+    process.setMaxListeners(0);
+    const bundle = (await import(`${pathToFileURL(resolve(BUNDLE)).href}?${this.#loads}`)) as {
+      collectedTests(): readonly CollectedTest[];
+    };
+    this.#tests = bundle.collectedTests().filter(({ id }) => !LEFT_OUT.test(id));
+    this.#loadedWith = mutant;
   }
 
   async #run(tests: readonly CollectedTest[], bail: boolean): Promise<DryRunResult> {
