@@ -94,6 +94,26 @@ const inputs: readonly Input[] = [
   { ...base, name: '32 knocks from 36 ports: the stream grows', ports: '60000-60035', knocks: 32, protocols: 'both' },
 ];
 
+/** Whole attempts at doors that bind to the source: the second part behind the first. */
+const attempts: readonly Input[] = [
+  { ...base, name: 'attempt from an IPv4 source', boundSource: '192.0.2.7', exclude: DEFAULT_EXCLUDE_PORTS },
+  {
+    ...base,
+    name: 'attempt of the same client from another source',
+    boundSource: '198.51.100.7',
+    exclude: DEFAULT_EXCLUDE_PORTS,
+  },
+  {
+    ...base,
+    name: 'attempt from an IPv6 source, hotp',
+    mode: 'hotp',
+    factor: 1,
+    boundSource: '2001:db8::7',
+    protocols: 'both',
+  },
+  { ...base, name: 'attempt whose parts share ports', boundSource: '192.0.2.7', ports: '7000-7007', knocks: 6 },
+];
+
 function trace(okm: Buffer, ports: readonly number[], shape: Shape) {
   const limit = Math.floor(0x10000 / ports.length) * ports.length;
   const sequence: string[] = [];
@@ -147,9 +167,15 @@ function vectorOf(input: Input) {
   };
 }
 
+function attemptOf(input: Input) {
+  const { boundSource: _, ...unbound } = input;
+  const [first, second] = [vectorOf(unbound), vectorOf(input)];
+  return { ...input, knocking: [...first.sequence, ...second.sequence] };
+}
+
 const file = fileURLToPath(new URL('../test/vectors/sequence.json', import.meta.url));
 const vectors = inputs.map(vectorOf);
-const made = { label: DERIVATION_LABEL, vectors };
+const made = { label: DERIVATION_LABEL, vectors, attempts: attempts.map(attemptOf) };
 if (process.argv.includes('--check')) {
   if (!isDeepStrictEqual(JSON.parse(readFileSync(file, 'utf8')), JSON.parse(JSON.stringify(made)))) {
     process.stderr.write('gen-vectors: test/vectors/sequence.json is not what this program makes\n');

@@ -93,6 +93,13 @@ export function specSequence(input: SpecInput): SpecResult | undefined {
   };
 }
 
+/** SPEC 5.4: what a client sends at a door that binds to its source. */
+export function specAttempt(input: SpecInput): readonly string[] | undefined {
+  const { boundSource: _, ...unbound } = input;
+  const [first, second] = [specSequence(unbound), specSequence(input)];
+  return first === undefined || second === undefined ? undefined : [...first.sequence, ...second.sequence];
+}
+
 function lengthOf(field: Buffer): Buffer {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(field.length);

@@ -34,6 +34,19 @@ function read<T>(file: string): T {
   return JSON.parse(readFileSync(new URL(`../vectors/${file}`, import.meta.url), 'utf8')) as T;
 }
 
-export const sequenceVectors = read<{ label: string; vectors: readonly SequenceVector[] }>('sequence.json');
+/** Both parts of a knock at a door that binds to the source. */
+export type AttemptVector = SpecInput & {
+  readonly name: string;
+  readonly mode: OtpMode;
+  readonly protocols: 'tcp' | 'udp' | 'both';
+  readonly boundSource: string;
+  readonly knocking: readonly string[];
+};
+
+export const sequenceVectors = read<{
+  label: string;
+  vectors: readonly SequenceVector[];
+  attempts: readonly AttemptVector[];
+}>('sequence.json');
 export const rfc4226 = read<Rfc4226Vectors>('rfc4226.json');
 export const rfc6238 = read<Rfc6238Vectors>('rfc6238.json');

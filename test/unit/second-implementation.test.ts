@@ -16,7 +16,7 @@ import { formatKnock } from '../../shared/knock.ts';
 import { formatProfileUri, type Profile, profileShape } from '../../shared/profile-uri.ts';
 import { Secret } from '../../shared/secret.ts';
 import { factorArbitrary, nameArbitrary, secretBytesArbitrary, shapeArbitrary } from '../support/arbitraries.ts';
-import { specSequence } from '../support/spec-client.ts';
+import { specAttempt, specSequence } from '../support/spec-client.ts';
 import { sequenceVectors } from '../support/vectors.ts';
 
 const repository = new URL('../../', import.meta.url);
@@ -33,6 +33,12 @@ describe('the second implementation', () => {
     test(`agrees with every intermediate value of: ${vector.name}`, () => {
       const { prkHex, infoHex, okmHex, allowedPorts: count, limit, draws, sequence } = vector;
       assert.deepEqual(specSequence(vector), { prkHex, infoHex, okmHex, allowedPorts: count, limit, draws, sequence });
+    });
+  }
+
+  for (const vector of sequenceVectors.attempts) {
+    test(`agrees with the ${vector.name}`, () => {
+      assert.deepEqual(specAttempt(vector), vector.knocking);
     });
   }
 

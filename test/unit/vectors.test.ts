@@ -5,7 +5,14 @@ import { describe, test } from 'node:test';
 import { addressBytes, addressKey } from '../../shared/address.ts';
 import { allowedPorts, parsePortRanges } from '../../shared/allowed-ports.ts';
 import { authenticatorCode } from '../../shared/authenticator-code.ts';
-import { DERIVATION_LABEL, derivationInfo, derivationKey, deriveSequence, type Identity } from '../../shared/derive.ts';
+import {
+  DERIVATION_LABEL,
+  derivationInfo,
+  derivationKey,
+  deriveAttempt,
+  deriveSequence,
+  type Identity,
+} from '../../shared/derive.ts';
 import { formatKnock } from '../../shared/knock.ts';
 import { factorBytes, timeStepAt } from '../../shared/moving-factor.ts';
 import { Secret } from '../../shared/secret.ts';
@@ -37,6 +44,19 @@ describe('sequence vectors', () => {
       const { knocks, protocols, factor } = vector;
       const sequence = deriveSequence(key, identity, factor, { knocks, ports, protocols });
       assert.deepEqual(sequence.map(formatKnock), vector.sequence);
+    });
+  }
+
+  for (const vector of sequenceVectors.attempts) {
+    test(vector.name, () => {
+      const source = addressKey(vector.boundSource);
+      assert.ok(source !== undefined);
+      const { server, door, client, mode, factor, knocks, protocols } = vector;
+      const ports = allowedPorts(parsePortRanges(vector.ports), parsePortRanges(vector.exclude));
+      const key = derivationKey(secretOf(vector.secretHex));
+      const shape = { knocks, ports, protocols };
+      const knocking = deriveAttempt(key, { server, door, client, mode }, factor, shape, addressBytes(source));
+      assert.deepEqual(knocking.map(formatKnock), vector.knocking);
     });
   }
 
