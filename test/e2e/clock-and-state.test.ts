@@ -6,8 +6,11 @@ import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { mustRun, run } from '../../scripts/lab/running-process.ts';
 import { Bastion } from '../support/bastion.ts';
+import { hasPatience } from '../support/inside-namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
+/** Some seconds each, and the pure core and the store's contract show most of it. */
+const patient = { ...options, skip: options.skip || (!hasPatience() && 'takes its time: npm test -- --long') };
 const OPENED = /otpd: opened .*door=ssh/;
 const CLOSED = /\bclosed\b.*door=ssh/;
 const HOUR = 3_600_000;
@@ -53,7 +56,7 @@ test(
   },
 );
 
-test('when the clock slews across the edges of steps then no knock is lost and none opens twice', options, async () => {
+test('when the clock slews across the edges of steps then no knock is lost and none opens twice', patient, async () => {
   await using bastion = await Bastion.create({
     doors: '[ssh]\notp = totp\nstep = 5\nopen = nftables tcp/22\ncmd_timeout = 30\n',
   });
@@ -117,7 +120,7 @@ const DAMAGES: readonly (readonly [string, (file: string) => Promise<unknown>])[
 
 test(
   'when the state is damaged then no daemon starts, the door is shut, and the message says what to do',
-  options,
+  patient,
   async () => {
     await using bastion = await Bastion.create({
       doors: '[ssh]\notp = hotp\nopen = nftables tcp/22\ncmd_timeout = 1\n',
