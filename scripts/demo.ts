@@ -92,7 +92,7 @@ async function play(bastion: NetworkHost, laptop: NetworkHost, thief: NetworkHos
   story.tell('the thief sends the captured knock again, packet by packet, from his own address');
   const mark = daemon.mark;
   story.show(await replay(capture, laptop, thief));
-  story.show(await daemon.waitForLine(/refused: replay/, mark));
+  story.show(await daemon.waitForLine(/refused: (replay|contested)/, mark));
   story.check('the port stays shut for him', isShut(await thief.connect(bastion.ipv4, 22)));
 
   story.tell(`after ${GRANT_SECONDS} seconds the door closes behind the laptop`);
