@@ -44,10 +44,6 @@ export const INTENDED_DIFFERENCES = {
     phrase: 'a second knock before the stop runs start again, and stop twice',
     reason: "the first stop ends the second knock's time early, and the second finds nothing to undo",
   },
-  vlan: {
-    phrase: 'no VLANs, no extension headers',
-    reason: 'the filter of knockd does not look behind the tag',
-  },
   'strike of the used line': {
     phrase: 'a malformed line is struck in place of the used one',
     reason: 'the used sequence could be replayed',

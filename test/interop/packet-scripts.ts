@@ -141,7 +141,7 @@ export const SCRIPT_GROUPS: readonly ScriptGroup[] = [
         ours: ['open A'],
         because: 'other attempts',
       },
-      { title: 'inside of a VLAN', send: '7000~5 8000~5 9000~5', opens: NONE, ours: ['open A'], because: 'vlan' },
+      { title: 'inside of a VLAN without a device', send: '7000~5 8000~5 9000~5', opens: NONE },
     ],
   },
   {

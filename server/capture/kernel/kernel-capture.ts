@@ -19,6 +19,7 @@ const LOOK_MS = 250;
 const LOOKS_PER_TICK = 4;
 /** What the group may take to open: an earlier daemon that was killed may hold it for a moment. */
 const OPEN_MS = 2_000;
+const OPEN_RESTARTS = 2;
 /** As many as the matcher remembers. */
 const SUSPECTS = 65_536;
 /** Beyond the longest sequence: as long as the child may stand still and still believe its clock, and that again. */
@@ -149,10 +150,11 @@ export class KernelCapture implements Capture {
     const until = monotonicMs() + OPEN_MS;
     for (;;) {
       child.tick();
-      const { state, reason } = child.status();
+      const { state, reason, restarts } = child.status();
       if (state === 'listening') return;
-      // Starting may take long on a busy machine; a failure is tried again, but not for ever.
-      if (state === 'deaf' && monotonicMs() > until) throw new KnockError('CAPTURE', reason ?? 'it hears nothing');
+      // Starting may take long on a busy machine, which is no refusal; that is tried again too, but not for ever.
+      if (state === 'deaf' && restarts >= OPEN_RESTARTS && monotonicMs() > until)
+        throw new KnockError('CAPTURE', reason ?? 'it hears nothing');
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS / 10));
     }
   }
