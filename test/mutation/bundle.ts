@@ -9,7 +9,7 @@ import { build, type Plugin } from 'esbuild';
 
 /** Tests that are pure and quick. Others reach the same code, later and slower. */
 const UNIT =
-  'derive engine ini-document listed-set odds packet policy profile-uri secret sequences-file shared-small stages ' +
+  'derive engine ini-document listed-set matcher-counts odds packet policy profile-uri secret sequences-file shared-small stages ' +
   'stray-budget vectors written-odds';
 const PROPERTY = 'grants ini-document matcher matcher-commands packet sequences-file';
 

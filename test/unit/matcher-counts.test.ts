@@ -1,0 +1,73 @@
+/** What the matcher says of its own memory, which status shows: sources in both tables, and those it had to forget. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Matcher } from '../../server/core/matcher.ts';
+import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
+import { address } from '../support/doors.ts';
+
+const [one, two, three] = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map(address);
+const sequence: LiveSequence = {
+  id: 1,
+  door: 'ssh',
+  client: 'laptop',
+  keyId: 'key',
+  factor: 1,
+  pairs: [7001, 9002, 8003],
+  order: 'any',
+  seqTimeoutMs: 1_000,
+  maxStrays: 3,
+  enteredAtMs: 0,
+};
+
+function matcherOf(room: number): Matcher {
+  const index = new SequenceIndex();
+  index.add(sequence);
+  return new Matcher(index, { sources: room, promisingSources: room, boundSources: room });
+}
+
+test('when one source has touched a knock and another two, then both are remembered, and neither was forgotten', () => {
+  assert.ok(one !== undefined && two !== undefined && three !== undefined);
+  const matcher = matcherOf(10);
+  assert.equal(matcher.trackedSources, 0);
+  matcher.arrive(1, one, 7001);
+  matcher.arrive(2, two, 7001);
+  matcher.arrive(3, two, 9002);
+  matcher.arrive(4, three, 1234);
+  assert.equal(matcher.trackedSources, 2);
+  assert.equal(matcher.promisingSources, 1);
+  assert.equal(matcher.strays, 1);
+  assert.equal(matcher.evictedSources, 0);
+  matcher.forget(two);
+  assert.equal(matcher.trackedSources, 1);
+});
+
+test('when either table is full, then its longest silent source goes, and is counted', () => {
+  assert.ok(one !== undefined && two !== undefined && three !== undefined);
+  const matcher = matcherOf(1);
+  matcher.arrive(1, one, 7001);
+  matcher.arrive(2, two, 7001);
+  assert.equal(matcher.evictedSources, 1);
+  assert.equal(matcher.trackedSources, 1);
+  matcher.arrive(3, two, 9002);
+  matcher.arrive(4, three, 7001);
+  matcher.arrive(5, three, 9002);
+  assert.equal(matcher.evictedSources, 2);
+  assert.deepEqual(
+    matcher.arrive(6, three, 8003).map(({ completedAtMs, startedAtMs }) => [startedAtMs, completedAtMs]),
+    [[4, 6]],
+  );
+  assert.deepEqual(matcher.arrive(7, two, 8003), []);
+});
+
+test('when a source has been silent for longer than any sequence lasts, then others make it go', () => {
+  assert.ok(one !== undefined && two !== undefined && three !== undefined);
+  const matcher = matcherOf(10);
+  matcher.arrive(0, one, 7001);
+  matcher.arrive(0, two, 7001);
+  matcher.arrive(1, two, 9002);
+  matcher.arrive(1_001, three, 1234);
+  assert.equal(matcher.trackedSources, 1);
+  matcher.arrive(1_002, three, 1234);
+  assert.equal(matcher.trackedSources, 0);
+  assert.equal(matcher.evictedSources, 0);
+});
