@@ -4,6 +4,7 @@
  * to everyone afterwards. Knows no daemon: whoever calls holds that none runs.
  */
 import { formatAddress } from '../../shared/address.ts';
+import { REMOVE_WATCH } from '../capture/kernel/watch-script.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { formatProblemOf } from '../error-text.ts';
 import { type ActionKind, DoorsFirewall } from '../firewall/doors-firewall.ts';
@@ -39,6 +40,8 @@ export async function flushFirewall(config: ServerConfig): Promise<FlushReport> 
         await store.close();
       }
     }
+    // The table that chose packets for a daemon that was killed: it keeps nobody out, and is ours all the same.
+    await nft.run(REMOVE_WATCH).catch(() => undefined);
     const used = new Set<ActionKind>(config.doors.map(({ action }) => action.kind));
     for (const [kind, reason] of await firewall.purge()) {
       // A firewall that no door uses and whose programs do not answer holds nothing of ours.
