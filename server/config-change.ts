@@ -27,6 +27,8 @@ const FIXED: readonly (readonly [string, (config: ServerConfig) => string])[] = 
   ['usesyslog', ({ useSyslog }) => (useSyslog ? 'yes' : 'no')],
   ['throttle_failures', ({ throttle }) => `${throttle.failures}`],
   ['throttle_time', ({ throttle }) => `${throttle.timeMs / 1000}`],
+  ['scan_threshold', ({ scans }) => `${scans?.threshold ?? 'none'}`],
+  ['never_ban', ({ scans }) => scans?.neverBan.map(({ text }) => text).join(', ') || 'none'],
   ['log_format', ({ logFormat }) => logFormat],
   ['metrics', ({ metrics }) => (metrics === undefined ? 'none' : formatMetricsAddress(metrics))],
 ];
@@ -39,10 +41,15 @@ export function restartProblems(before: ServerConfig, after: ServerConfig): read
     message: `takes effect with a restart only: it is "${textOf(before)}", the file says "${textOf(after)}"`,
     hint: 'restart knock-otpd, or put the old value back',
   }));
-  if (!isDeepStrictEqual(before.notify, after.notify)) {
-    // Not quoted: the command may hold what is not for every eye.
+  // Not quoted: the commands may hold what is not for every eye.
+  const told = ({ scans }: ServerConfig) => [scans?.command, scans?.shell];
+  for (const [key, isSame] of [
+    ['notify_command', isDeepStrictEqual(before.notify, after.notify)],
+    ['scan_command', isDeepStrictEqual(told(before), told(after))],
+  ] as const) {
+    if (isSame) continue;
     const message = 'takes effect with a restart only';
-    problems.push({ section: OPTIONS_SECTION, key: 'notify_command', message, hint: 'restart knock-otpd' });
+    problems.push({ section: OPTIONS_SECTION, key, message, hint: 'restart knock-otpd' });
   }
   // The guard of doors over loopback is a matter of how the firewall was made.
   if (before.interfaces.includes('lo') === after.interfaces.includes('lo')) return problems;

@@ -29,6 +29,7 @@ import { Outcomes } from './outcomes.ts';
 import { ConfigReload, type ReloadReport, staticLine } from './reload.ts';
 import { restoreGrants } from './restore.ts';
 import { Rotation } from './rotation.ts';
+import { ScanReports, scanLimits } from './scan-reports.ts';
 import type { LineStriker } from './spending.ts';
 import { describeStatus, type Status } from './status.ts';
 import type { Store } from './store/store.ts';
@@ -96,7 +97,8 @@ export class Daemon {
     const doors = () => this.#current.config.doors;
     const turnstile = this.#turnstile;
     const policies = policiesOf(config.doors, deps.enrolments, deps.maxStraysOf);
-    const engine = new Engine(config.serverId, policies, DEFAULT_LIMITS, config.throttle);
+    const limits = scanLimits(config.scans, deps.isOwnAddress);
+    const engine = new Engine(config.serverId, policies, DEFAULT_LIMITS, config.throttle, limits);
     this.#engine = engine;
     this.trace = new LiveTrace(engine);
     const words = new KnockdWords({ ...deps, doors });
@@ -116,7 +118,8 @@ export class Daemon {
       void this.#rotation.advance();
       void this.#capture.watch();
     };
-    this.#outcomes = new Outcomes({ ...deps, admissions, words, onSpent });
+    const scans = new ScanReports(config.scans, deps.log);
+    this.#outcomes = new Outcomes({ ...deps, admissions, words, scans, onSpent });
     this.#clockWatch = new ClockWatch({ ...deps, engine, doors: () => doors().map(({ name }) => name) });
     this.#capture = this.#newCapture();
     this.#clients = new EnrolledClients({ ...deps, engine, admissions, doors });

@@ -5,10 +5,11 @@
 import { formatAddress } from '../shared/address.ts';
 import type { Admissions } from './admissions.ts';
 import type { Clock } from './clock.ts';
-import type { Admission, Contested, Effect, Refusal, StageReached } from './core/effects.ts';
+import type { Admission, Contested, Effect, Ignored, Refusal, StageReached } from './core/effects.ts';
 import type { KnockdWords } from './knockd-words.ts';
 import type { Log } from './log.ts';
 import { createLogLimit } from './log-limit.ts';
+import type { ScanReports } from './scan-reports.ts';
 
 const REFUSALS_PER_MINUTE = 5;
 /** Lines for each stage of each door. */
@@ -17,6 +18,7 @@ const STAGES_PER_MINUTE = 20;
 export interface OutcomesDeps {
   readonly admissions: Admissions;
   readonly words: KnockdWords;
+  readonly scans: ScanReports;
   readonly clock: Clock;
   readonly log: Log;
   /** Called when something was spent: counters further ahead have become acceptable. */
@@ -63,6 +65,12 @@ export class Outcomes {
       case 'contested':
         this.#contest(effect);
         break;
+      case 'ignored':
+        this.#sayIgnored(effect);
+        break;
+      case 'scan':
+        this.#deps.scans.report(effect, this.#deps.clock.now().monoMs);
+        break;
     }
   }
 
@@ -70,6 +78,7 @@ export class Outcomes {
   onTick(): void {
     const { clock, log } = this.#deps;
     const { monoMs } = clock.now();
+    this.#deps.scans.onTick(monoMs);
     for (const { key, suppressed } of this.#limit.drain(monoMs)) {
       log.warn('more refusals', { kind: key, lines: suppressed });
     }
@@ -113,6 +122,13 @@ export class Outcomes {
   #sayStage({ door, source, stage }: StageReached): void {
     if (!this.#stages.allow(`stage ${stage} ${door}`, this.#deps.clock.now().monoMs)) return;
     this.#deps.words.stage(door, source, stage);
+  }
+
+  /** A forger can cause it as often as he likes. */
+  #sayIgnored({ door, source, forMs }: Ignored): void {
+    if (!this.#mayWarn(`penalty ${door}`)) return;
+    const fields = { door, source: formatAddress(source), seconds: forMs / 1000 };
+    this.#deps.log.warn('penalty: a wrong combination, its source is ignored', fields);
   }
 
   #mayWarn(kind: string): boolean {

@@ -23,3 +23,24 @@ export function isPlainCommand(command: string): boolean {
     return false;
   }
 }
+
+/** Why a command cannot be run as it stands; `shellKey` is the switch that would give it to a shell. */
+export function commandProblem(
+  command: string,
+  shell: boolean,
+  shellKey: string,
+): { readonly message: string; readonly hint: string } | undefined {
+  if (shell) return undefined;
+  const operators = shellOperators(command);
+  if (operators.length > 0) {
+    return {
+      message: `commands run without a shell, and ${operators.join(' ')} needs one`,
+      hint: `${shellKey} = yes if a shell shall read it; quote it if it is meant as it stands`,
+    };
+  }
+  if (isPlainCommand(command)) return undefined;
+  return {
+    message: 'the command cannot be split into words',
+    hint: 'close its quotes, and begin it with a program',
+  };
+}

@@ -10,6 +10,7 @@ import type { DoorAction } from '../firewall/firewall.ts';
 import type { LogFormat } from '../log-sinks.ts';
 import type { MetricsAddress } from '../metrics/metrics-server.ts';
 import type { NotifyConfig } from '../notify.ts';
+import type { ScanOptions } from './read-scans.ts';
 
 interface AnyDoor {
   readonly name: string;
@@ -65,6 +66,8 @@ export interface ServerConfig {
   readonly pidFile?: string;
   readonly useSyslog: boolean;
   readonly throttle: ThrottleLimits;
+  /** Absent where nobody is told of scans. */
+  readonly scans?: ScanOptions;
   readonly logFormat: LogFormat;
   readonly metrics?: MetricsAddress;
   readonly notify?: NotifyConfig;

@@ -6,6 +6,7 @@ import { formatService } from '../../shared/profile-uri.ts';
 import { ANY_PACKET, OPENING_PACKETS, type TcpFlagRule, tcpFlagBits } from '../core/door.ts';
 import { type DoorAction, hasAnyClose, opensOnce } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, DerivedDoor, WrittenDoor } from './config.ts';
+import { penaltyLine, penaltyReport, scansLine, scansReport } from './describe-defences.ts';
 import { enrolmentsAt, type LoadedServer } from './load-server.ts';
 import { doorBudget, staticPairs, writtenBudget } from './stray-budget.ts';
 import type { SequencesFile } from './written-sequences.ts';
@@ -19,6 +20,8 @@ export interface CheckReport {
   readonly capture: 'kernel' | 'pcap' | 'auto';
   readonly stateDir: string;
   readonly clientsDir: string;
+  /** Absent where nobody is told of scans. */
+  readonly scans?: { readonly threshold: number; readonly neverBan: readonly string[] };
   readonly doors: readonly DoorReport[];
   readonly warnings: readonly string[];
 }
@@ -43,6 +46,8 @@ export interface DerivedDoorReport {
   readonly entropyBits: number;
   readonly maxStrays: number;
   readonly contested: 'first' | 'refuse';
+  /** Seconds; absent where there is none. */
+  readonly penalty?: number;
   /** log10 of the openings a day that 10^5 random packets a second may expect; null when nobody may knock. */
   readonly log10OpeningsPerDay: number | null;
   /**
@@ -71,6 +76,7 @@ export interface WrittenDoorReport {
   readonly seqTimeout: number;
   /** Absent where one sequence is for everyone. */
   readonly contested?: 'first' | 'refuse';
+  readonly penalty?: number;
   /** Of the weakest line where there is a file; absent when none is left. */
   readonly odds?: {
     readonly knocks: number;
@@ -89,6 +95,7 @@ export function checkReport({ config, enrolments, files, warnings }: LoadedServe
     capture: config.capture ?? 'auto',
     stateDir: config.stateDir,
     clientsDir: config.clientsDir,
+    ...scansReport(config),
     doors: config.doors.map((door) =>
       door.kind === 'derived'
         ? derivedReport(
@@ -113,6 +120,7 @@ export function describeCheck(loaded: LoadedServer): string {
       ['capture', report.capture === 'auto' ? 'kernel where it can, else pcap' : report.capture],
       ['state', report.stateDir],
       ['clients', report.clientsDir],
+      ...scansLine(report),
     ]),
   ];
   const doors = loaded.config.doors.flatMap((door, at) => {
@@ -144,6 +152,7 @@ function derivedReport(door: DerivedDoor, clients: readonly string[]): DerivedDo
     entropyBits: rounded(budget.bits),
     maxStrays: budget.maxStrays,
     contested: policy.contested ?? 'first',
+    ...penaltyReport(policy),
     log10OpeningsPerDay: finite(log10),
     ...(budget.blind === undefined
       ? {}
@@ -171,6 +180,7 @@ function writtenReport(door: WrittenDoor, file: SequencesFile | undefined): Writ
     tcpFlags: formatFlags(policy.tcpFlags ?? OPENING_PACKETS),
     seqTimeout: policy.seqTimeoutMs / 1000,
     ...(policy.contested === undefined ? {} : { contested: policy.contested }),
+    ...penaltyReport(policy),
     ...(sequence === undefined || budget === undefined
       ? {}
       : {
@@ -226,6 +236,7 @@ function linesOf(report: DoorReport, door: ConfiguredDoor): [string, string][] {
     ['entropy', `${odds.entropyBits.toFixed(1)} bits at most, ${count(odds.liveSequences, 'live sequence')}`],
     ['strays', `${odds.maxStrays} forgiven within a knock`],
     ...contestedLine(report.contested),
+    ...penaltyLine(report),
     ['odds', formatOdds(odds.log10OpeningsPerDay)],
   ];
 }
@@ -250,6 +261,7 @@ function derivedLines(report: DerivedDoorReport, { policy }: DerivedDoor): [stri
     ['entropy', `${report.entropyBits.toFixed(1)} bits, ${count(report.liveSequences, 'live sequence')} at most`],
     ['strays', `${report.maxStrays} forgiven within a knock`],
     ...contestedLine(report.contested),
+    ...penaltyLine(report),
     ...(binding === undefined
       ? [['odds', formatOdds(report.log10OpeningsPerDay)] as [string, string]]
       : ([

@@ -1,6 +1,6 @@
 /** How a door opens: by a firewall, or by commands. What excludes what, and whether a command can be run as it stands. */
 import type { DoorAction } from '../firewall/firewall.ts';
-import { isPlainCommand, shellOperators } from './command-words.ts';
+import { commandProblem } from './command-words.ts';
 import type { doorKeys } from './schema.ts';
 import type { SectionReader } from './section-reader.ts';
 
@@ -59,15 +59,6 @@ function checkCommand(reader: DoorReader, key: CommandKey, shell: boolean): void
   if (!command.includes('%IP%')) {
     reader.warn(key, 'the command does not name %IP%: it does the same for everyone who knocks');
   }
-  if (shell) return;
-  const operators = shellOperators(command);
-  if (operators.length > 0) {
-    reader.problem(
-      key,
-      `commands run without a shell, and ${operators.join(' ')} needs one`,
-      'shell = yes if a shell shall read it; quote it if it is meant as it stands',
-    );
-  } else if (!isPlainCommand(command)) {
-    reader.problem(key, 'the command cannot be split into words', 'close its quotes, and begin it with a program');
-  }
+  const problem = commandProblem(command, shell, 'shell');
+  if (problem !== undefined) reader.problem(key, problem.message, problem.hint);
 }

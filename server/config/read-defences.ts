@@ -11,3 +11,12 @@ export function readContested(reader: DoorReader): 'first' | 'refuse' {
   }
   return contested;
 }
+
+/** Undefined where a door gives no penalties. */
+export function readPenalty(reader: DoorReader): number | undefined {
+  const seconds = reader.integer('penalty');
+  if (seconds === 0) return undefined;
+  const message = `whoever forges a client's address can have the client ignored for ${seconds} s, again and again`;
+  reader.warn('penalty', message, 'the odds of a door that `check` prints hold without penalties');
+  return seconds * 1000;
+}

@@ -9,7 +9,7 @@ import { type DoorAction, servicesOf } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, DerivedDoor } from './config.ts';
 import type { Findings } from './findings.ts';
 import { type DoorReader, readAction } from './read-action.ts';
-import { readContested } from './read-defences.ts';
+import { readContested, readPenalty } from './read-defences.ts';
 import { readWrittenDoor } from './read-written-door.ts';
 import { doorKeys } from './schema.ts';
 import { NAME_HINT, SectionReader, shorten } from './section-reader.ts';
@@ -57,6 +57,7 @@ function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | 
   checkFlags(reader);
   const maxStraysLimit = reader.integer('max_strays');
   const target = reader.address('target');
+  const penaltyMs = readPenalty(reader);
   const policy = {
     name,
     order,
@@ -68,6 +69,7 @@ function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | 
     seqTimeoutMs: reader.integer('seq_timeout') * 1000,
     grantMs: reader.integer('cmd_timeout') * 1000,
     contested: readContested(reader),
+    ...(penaltyMs === undefined ? {} : { penaltyMs }),
     ...(target === undefined ? {} : { target }),
   };
   if (mode === undefined || action === undefined) return undefined;

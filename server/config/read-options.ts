@@ -4,6 +4,7 @@ import { NAME_PATTERN } from '../../shared/profile-uri.ts';
 import { isNflog } from '../capture/filter.ts';
 import type { ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
+import { readScans } from './read-scans.ts';
 import { readViews } from './read-views.ts';
 import { OPTIONS_SECTION, optionKeys } from './schema.ts';
 import { SectionReader } from './section-reader.ts';
@@ -57,6 +58,7 @@ export function readOptions(
   }
   const [configuredLog, configuredPid] = [reader.path('logfile'), reader.path('pidfile')];
   const logFile = around.logFileOverride ?? configuredLog;
+  const scans = readScans(reader);
   const pidFile = around.pidFileOverride ?? configuredPid;
   return {
     serverId,
@@ -69,6 +71,7 @@ export function readOptions(
     ...(pidFile === undefined ? {} : { pidFile }),
     useSyslog: reader.switch('usesyslog'),
     throttle: { failures: reader.integer('throttle_failures'), timeMs: reader.integer('throttle_time') * 1000 },
+    ...(scans === undefined ? {} : { scans }),
     logFormat: reader.choice('log_format'),
     ...readViews(reader),
   };

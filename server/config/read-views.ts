@@ -1,7 +1,7 @@
 /** The keys of `[options]` about being seen: metrics, and whom to tell. */
 import type { MetricsAddress } from '../metrics/metrics-server.ts';
 import { type NotifyConfig, type NotifyEvent, notifyEvents } from '../notify.ts';
-import { isPlainCommand, shellOperators } from './command-words.ts';
+import { commandProblem } from './command-words.ts';
 import type { optionKeys } from './schema.ts';
 import type { SectionReader } from './section-reader.ts';
 
@@ -30,15 +30,7 @@ function readNotify(reader: SectionReader<typeof optionKeys>): NotifyConfig | un
     }
     return undefined;
   }
-  if (!shell) {
-    const operators = shellOperators(command);
-    if (operators.length > 0) {
-      const hint = 'notify_shell = yes if a shell shall read it; quote it if it is meant as it stands';
-      reader.problem('notify_command', `commands run without a shell, and ${operators.join(' ')} needs one`, hint);
-    } else if (!isPlainCommand(command)) {
-      const hint = 'close its quotes, and begin it with a program';
-      reader.problem('notify_command', 'the command cannot be split into words', hint);
-    }
-  }
+  const problem = commandProblem(command, shell, 'notify_shell');
+  if (problem !== undefined) reader.problem('notify_command', problem.message, problem.hint);
   return { command, shell, events };
 }

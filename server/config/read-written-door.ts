@@ -3,7 +3,7 @@ import { ANY_PACKET, OPENING_PACKETS, TCP_ACK, TCP_SYN, type TcpFlagRule } from 
 import type { DoorAction } from '../firewall/firewall.ts';
 import type { WrittenDoor } from './config.ts';
 import type { DoorReader } from './read-action.ts';
-import { readContested } from './read-defences.ts';
+import { readContested, readPenalty } from './read-defences.ts';
 
 /** Keys of doors with `otp` alone. */
 const OTP_KEYS = [
@@ -35,12 +35,14 @@ export function readWrittenDoor(
   const target = reader.address('target');
   const lookAhead = reader.integer('look_ahead');
   const maxStraysLimit = reader.integer('max_strays');
+  const penaltyMs = readPenalty(reader);
   const common = {
     name,
     order: 'strict',
     seqTimeoutMs: reader.integer('seq_timeout') * 1000,
     grantMs: reader.integer('cmd_timeout') * 1000,
     ...(key === 'sequence' ? {} : { contested: readContested(reader) }),
+    ...(penaltyMs === undefined ? {} : { penaltyMs }),
     ...(target === undefined ? {} : { target }),
     ...(tcpFlags === OPENING_PACKETS ? {} : { tcpFlags }),
   } as const;

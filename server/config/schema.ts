@@ -23,7 +23,8 @@ export type ValueType =
   | 'flags' // TCP flags with commas, each may have a !
   | 'user' // of this system
   | 'address'
-  | 'metrics'; // an address of loopback with a port, or the path of a socket
+  | 'metrics' // an address of loopback with a port, or the path of a socket
+  | 'networks'; // addresses and networks with commas
 
 export interface KeySpec {
   readonly type: ValueType;
@@ -87,6 +88,16 @@ export const optionKeys = {
     doc: 'failures that a source may have at a door before it is locked out; 0 locks out nobody',
   },
   throttle_time: { type: 'integer', default: '60', from: 1, to: 3600, doc: 'seconds of the first lock-out' },
+  scan_command: { type: 'command', otherwise: 'none', doc: 'what to run when a source has tried many ports' },
+  scan_shell: { type: 'switch', default: 'no', doc: 'give the scan_command to /bin/sh' },
+  scan_threshold: {
+    type: 'integer',
+    default: '100',
+    from: 20,
+    to: 256,
+    doc: 'distinct TCP ports that make a scan',
+  },
+  never_ban: { type: 'networks', otherwise: 'none', doc: 'addresses and networks that are never reported' },
   metrics: { type: 'metrics', otherwise: 'none', doc: 'where Prometheus fetches metrics: loopback, or a Unix socket' },
   notify_command: { type: 'command', otherwise: 'none', doc: 'what to run when something has happened' },
   notify_events: {
@@ -158,6 +169,13 @@ export const doorKeys = {
     choices: ['first', 'refuse'],
     default: 'first',
     doc: 'what becomes of a one-time sequence that two sources know: the first to complete it is let in, or nobody is',
+  },
+  penalty: {
+    type: 'integer',
+    default: '0',
+    from: 0,
+    to: 86_400,
+    doc: 'seconds that a source is ignored after a wrong combination; 0 is never',
   },
   allow_low_entropy: { type: 'switch', default: 'no', doc: 'accept a door of fewer than 48 bits' },
   target: {

@@ -16,6 +16,7 @@ import { isOpenProblem, parseOpen } from '../firewall/parse-open.ts';
 import type { MetricsAddress } from '../metrics/metrics-server.ts';
 import type { Findings } from './findings.ts';
 import { nearMiss } from './near-miss.ts';
+import { type Network, parseNetwork } from './networks.ts';
 import { METRICS_HINT, parseMetricsAddress } from './read-metrics.ts';
 import { findKey, type KeySpec, type Table, type ValueType } from './schema.ts';
 
@@ -147,6 +148,12 @@ export class SectionReader<T extends Table> {
       this.problem(key, 'any stands beside other interfaces', 'any hears them all: give it alone');
     }
     return list;
+  }
+
+  networks<K extends KeyOf<T, 'networks'>>(key: K): readonly Network[] | undefined {
+    const flawOf = (part: string) => (parseNetwork(part) === undefined ? 'is not an address or a network' : undefined);
+    const list = this.#list(key, flawOf, 'write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32, with commas');
+    return list?.flatMap((part) => parseNetwork(part) ?? []);
   }
 
   path<K extends KeyOf<T, 'path'>>(key: K): Read<T[K], string> {

@@ -53,6 +53,8 @@ export interface DoorTerms {
   readonly tcpFlags?: TcpFlagRule;
   /** What becomes of a one-time sequence that is knocked from two sources; default `first`. Of no meaning where static. */
   readonly contested?: 'first' | 'refuse';
+  /** How long a source is ignored that made a wrong combination, see penalty; absent: not at all. */
+  readonly penaltyMs?: number;
 }
 
 /** A door whose sequences are derived from its clients' secrets. */

@@ -61,4 +61,21 @@ export interface Contested {
   readonly closes?: AddressKey;
 }
 
-export type Effect = Admission | Refusal | StageReached | Contested;
+/** A source made a wrong combination at a door that gives penalties. Forged packets can cause it for any source. */
+export interface Ignored {
+  readonly kind: 'ignored';
+  readonly door: string;
+  readonly source: AddressKey;
+  /** Milliseconds from now. */
+  readonly forMs: number;
+}
+
+/** A source has tried many ports. Forged packets can cause it for any source. */
+export interface Scan {
+  readonly kind: 'scan';
+  readonly source: AddressKey;
+  /** There have been enough of these in this minute: it is counted, and comes again while the source goes on. */
+  readonly isHeldBack: boolean;
+}
+
+export type Effect = Admission | Refusal | StageReached | Contested | Ignored | Scan;

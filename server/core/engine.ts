@@ -15,6 +15,8 @@ import {
   isDerived,
   type ListedLine,
   OPENING_PACKETS,
+  TCP_ACK,
+  TCP_SYN,
   type TcpFlagRule,
 } from './door.ts';
 import type { Admission, Effect } from './effects.ts';
@@ -25,6 +27,7 @@ import { LivePairs } from './live-pairs.ts';
 import { LiveSet } from './live-set.ts';
 import { DEFAULT_LIMITS, Matcher, type MatcherLimits } from './matcher.ts';
 import type { Observer } from './observer.ts';
+import { type ScanLimits, ScanWatch } from './scan-watch.ts';
 import { type LiveSequence, SequenceIndex } from './sequence-index.ts';
 import { NO_THROTTLE, type ThrottleLimits } from './throttle.ts';
 
@@ -70,14 +73,22 @@ export class Engine {
   #clockHighWater = 0;
   #eligible = 0;
   #observer: Observer | undefined;
+  readonly #scans: ScanWatch | undefined;
+  /** The longest seq_timeout of any door so far. */
+  #longestMs = 0;
 
   constructor(
     server: string,
     doors: readonly Door[],
     limits: MatcherLimits = DEFAULT_LIMITS,
     throttle: ThrottleLimits = NO_THROTTLE,
+    scans?: ScanLimits,
   ) {
     this.#limits = limits;
+    if (scans !== undefined) {
+      const isExempt = (source: AddressKey) => scans.isExempt(source) || this.grants.isIn(source);
+      this.#scans = new ScanWatch({ ...scans, isExempt });
+    }
     const nextId = () => {
       this.#lastId += 1;
       return this.#lastId;
@@ -160,6 +171,7 @@ export class Engine {
     if (before !== undefined && isDerived(before) !== isDerived(door)) this.removeDoor(door.name);
     else this.#leaveScopes(door.name);
     const { index } = this.#enterScope(door);
+    this.#longestMs = Math.max(this.#longestMs, door.seqTimeoutMs);
     if (isDerived(door)) this.#live.setDoor(door, index);
     else this.#listed.setDoor(door, index, monoMs);
   }
@@ -215,8 +227,10 @@ export class Engine {
     // Where a target is one of our own addresses both kinds of scope see the packet: each has doors of its own.
     const first = this.#watch(this.#scopes.get(destination), atMs, source, pair, flags, now);
     const second = isOwn ? this.#watch(this.#scopes.get(OWN), atMs, source, pair, flags, now) : NONE;
-    if (second.length === 0) return first;
-    return first.length === 0 ? second : [...first, ...second];
+    const effects = second.length === 0 ? first : first.length === 0 ? second : [...first, ...second];
+    if (this.#scans === undefined || !isOwn || isUdp(pair) || (flags & (TCP_SYN | TCP_ACK)) !== TCP_SYN) return effects;
+    const scan = this.#scans.arrive(atMs, source, pair, this.#longestMs);
+    return scan === undefined ? effects : [...effects, { kind: 'scan', source, isHeldBack: scan === 'many' }];
   }
 
   /** Packets are missing: whatever is on its way is void, since the strays in it can no longer be counted. */
@@ -251,8 +265,10 @@ export class Engine {
       this.#eligible += 1;
       this.#observer?.taken();
       const completions = matcher.arrive(atMs, source, pair);
-      const { advances, shown } = matcher;
-      if (completions.length === 0 && advances.length === 0 && shown.length === 0) continue;
+      const { advances, shown, wrong } = matcher;
+      if (completions.length === 0 && advances.length === 0 && shown.length === 0 && wrong.length === 0) {
+        continue;
+      }
       effects ??= [];
       for (const { sequence, stage } of advances) {
         // The line spent last stays in the index for the sake of replays, which have no stages.
@@ -261,6 +277,10 @@ export class Engine {
       }
       for (const sequence of shown) {
         const effect = this.#judge.shown(sequence, source, atMs, now);
+        if (effect !== undefined) effects.push(effect);
+      }
+      for (const sequence of wrong) {
+        const effect = this.#judge.wentWrong(sequence, source, atMs);
         if (effect !== undefined) effects.push(effect);
       }
       for (const completion of completions) effects.push(...this.#judge.completed(completion, now));

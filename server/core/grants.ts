@@ -38,6 +38,12 @@ export class Grants {
     return this.#grants.get(keyOf(door, source));
   }
 
+  /** Whether a source is let in anywhere. */
+  isIn(source: AddressKey): boolean {
+    for (const grant of this.#grants.values()) if (grant.source === source) return true;
+    return false;
+  }
+
   /** The grant for a knock at `now`: a new one, or the present one with a later end and its first opening time. */
   extended(door: string, source: AddressKey, client: string, durationMs: number, now: Now): Grant {
     const present = this.get(door, source);

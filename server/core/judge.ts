@@ -6,11 +6,12 @@
 import type { AddressKey } from '../../shared/address.ts';
 import { Contest } from './contest.ts';
 import type { Door } from './door.ts';
-import type { Admission, Effect, Refusal, Spend } from './effects.ts';
+import type { Admission, Effect, Ignored, Refusal, Spend } from './effects.ts';
 import type { Now } from './grants.ts';
 import type { ListedSet } from './listed-set.ts';
 import type { LiveSet } from './live-set.ts';
 import type { Completion } from './matcher.ts';
+import { Penalties } from './penalty.ts';
 import { decide, type RefusalReason } from './policy.ts';
 import type { LiveSequence } from './sequence-index.ts';
 import { Throttle, type ThrottleLimits } from './throttle.ts';
@@ -28,6 +29,7 @@ type Span = Pick<Completion, 'startedAtMs' | 'completedAtMs'>;
 export class Judge {
   readonly #parts: JudgeParts;
   readonly #contest = new Contest();
+  readonly #penalties = new Penalties();
   readonly #throttle: Throttle;
 
   constructor(parts: JudgeParts) {
@@ -48,6 +50,19 @@ export class Judge {
     const judged = this.#factor(sequence, { startedAtMs: atMs, completedAtMs: atMs }, now);
     if (typeof judged === 'string') return contested;
     return { ...contested, spend: this.#waste(sequence, judged, now) };
+  }
+
+  /** `source` has made a wrong combination of the sequence, with a packet at `atMs`. One of what is spent counts for nothing. */
+  wentWrong({ door, client, keyId, factor }: LiveSequence, source: AddressKey, atMs: number): Ignored | undefined {
+    const { live, listed } = this.#parts;
+    const forMs = this.#door(door)?.penaltyMs;
+    const isSpent =
+      listed.door(door) === undefined
+        ? factor <= (live.state(door, client, keyId)?.spent ?? factor)
+        : !listed.isUnspent(door, factor);
+    if (forMs === undefined || isSpent) return undefined;
+    this.#penalties.punish(door, source, atMs, forMs);
+    return { kind: 'ignored', door, source, forMs };
   }
 
   completed(completion: Completion, now: Now): readonly Effect[] {
@@ -73,6 +88,9 @@ export class Judge {
     if (typeof judged === 'string') return this.#failed(refusal(judged), now.monoMs);
     if (other !== undefined && this.#door(door)?.contested === 'refuse') {
       return { ...refusal('contested'), spend: this.#waste(sequence, judged, now) };
+    }
+    if (this.#penalties.isIgnored(door, source, completion.startedAtMs)) {
+      return { kind: 'refuse', door, client, source, reason: 'penalty', spend: this.#waste(sequence, judged, now) };
     }
     this.#spend(sequence, judged, now);
     this.#contest.opened(sequence, source, completedAtMs);

@@ -5,6 +5,7 @@
 import { writtenStrayBudget } from '../../shared/written-odds.ts';
 import { contestFrom } from './contest.ts';
 import type { ListedDoor, ListedLine } from './door.ts';
+import { penaltyFrom } from './penalty.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 
 interface Entry {
@@ -116,6 +117,7 @@ export class ListedSet {
       enteredAtMs: monoMs,
       tellsStages: true,
       ...(door.mode === 'static' ? {} : { contestFrom: contestFrom(pairs.length) }),
+      ...(door.penaltyMs === undefined ? {} : { penaltyFrom: penaltyFrom(pairs.length) }),
     };
   }
 }

@@ -9,6 +9,7 @@ import { type Pair, pairOf } from '../../shared/knock.ts';
 import { firstPartStrays } from './bound-attempt.ts';
 import { contestFrom } from './contest.ts';
 import type { DoorPolicy, Enrolment, FactorState } from './door.ts';
+import { penaltyFrom } from './penalty.ts';
 import { acceptableFactors, type FactorRange } from './policy.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 
@@ -198,6 +199,7 @@ export class LiveSet {
       enteredAtMs: monoMs,
       // Whoever copies a first part alone contests nothing.
       ...(binds ? { secondPart: (source) => pairsOf(addressBytes(source)) } : { contestFrom: contestFrom(knocks) }),
+      ...(policy.penaltyMs === undefined ? {} : { penaltyFrom: penaltyFrom(knocks) }),
     };
   }
 }

@@ -14,6 +14,7 @@
 import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 import type { Observer } from './observer.ts';
+import { Halfway } from './penalty.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 import { type Run, SourceTrack } from './source-track.ts';
 
@@ -72,6 +73,7 @@ export class Matcher {
   observer: Observer | undefined;
   #advances = NO_ADVANCES;
   #shown = NO_SEQUENCES;
+  #wrong = NO_SEQUENCES;
 
   constructor(index: SequenceIndex, limits: MatcherLimits = DEFAULT_LIMITS) {
     this.#index = index;
@@ -107,11 +109,17 @@ export class Matcher {
     return this.#shown;
   }
 
+  /** Sequences of which the last packet has made a wrong combination. */
+  get wrong(): readonly LiveSequence[] {
+    return this.#wrong;
+  }
+
   /** Takes one eligible packet; returns the sequences that it completes, mostly none. Never throws, never waits. */
   arrive(atMs: number, source: AddressKey, pair: Pair): readonly Completion[] {
     this.#expire(atMs);
     this.#advances = NO_ADVANCES;
     this.#shown = NO_SEQUENCES;
+    this.#wrong = NO_SEQUENCES;
     const candidates = this.#index.containing(pair);
     if (candidates.length === 0) this.#strays += 1;
     const known = this.#bound.get(source) ?? this.#promising.get(source) ?? this.#touched.get(source);
@@ -126,6 +134,7 @@ export class Matcher {
       const run = this.#runOf(track, sequence);
       if (sequence.tellsStages === true) this.#noteStage(track, sequence, source);
       if (track.isWithin(sequence, sequence.contestFrom)) this.#shown = [...this.#shown, sequence];
+      if (sequence.penaltyFrom !== undefined) noteHalfway(track, sequence);
       if (!('matched' in run) || run.matched >= 2) tier = 1;
       if ('matched' in run || !isWithin(run, sequence, atMs)) continue;
       if (sequence.secondPart !== undefined) {
@@ -134,6 +143,7 @@ export class Matcher {
         continue;
       }
       track.consume(sequence);
+      track.halfway?.end(sequence);
       completions ??= [];
       completions.push(completionOf(sequence, source, run, atMs));
     }
@@ -145,10 +155,12 @@ export class Matcher {
       if ('matched' in run || !first.pairs.includes(run.first) || !isWithin(run, whole, atMs)) continue;
       track.consume(first);
       track.consume(whole);
+      track.halfway?.end(first);
       track.staged?.delete(first);
       completions ??= [];
       completions.push(completionOf(whole, source, run, atMs));
     }
+    if (track.halfway !== undefined) this.#wrong = track.halfway.wrong(track).filter(({ id }) => this.#index.has(id));
     track.prune(this.#index);
     this.#remember(source, track, tier);
     return completions ?? NONE;
@@ -208,6 +220,11 @@ export class Matcher {
 function completionOf(sequence: LiveSequence, source: AddressKey, run: Run, completedAtMs: number): Completion {
   const strays = Math.max(run.distinct - sequence.pairs.length, 0);
   return { sequence, source, startedAtMs: run.startedAtMs, completedAtMs, strays };
+}
+
+function noteHalfway(track: SourceTrack, sequence: LiveSequence): void {
+  track.halfway ??= new Halfway();
+  track.halfway.note(track, sequence);
 }
 
 function isWithin(run: Run, sequence: LiveSequence, nowMs: number): boolean {

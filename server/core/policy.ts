@@ -12,6 +12,7 @@ export type RefusalReason =
   | 'replay' // its factor, or a later one, is spent
   | 'throttled' // a repeat, of which its source has sent too many: see throttle
   | 'contested' // two sources know it: see contest
+  | 'penalty' // its source is ignored for a wrong combination: see penalty
   | 'outside-window' // its factor is not acceptable at this time, or too far ahead
   | 'busy' // too many openings of doors without one-time sequences are under way or in force
   | 'clock-back'; // the clock stands before a time this server has already seen

@@ -30,6 +30,8 @@ export interface LiveSequence {
   readonly tellsStages?: boolean;
   /** Knocks by which a source shows that it knows the sequence; absent where everybody may. */
   readonly contestFrom?: number;
+  /** Knocks after which a source can go wrong, see penalty; absent where the door gives no penalties. */
+  readonly penaltyFrom?: number;
 }
 
 const NONE: readonly LiveSequence[] = [];

@@ -7,6 +7,7 @@ import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 import { StagedAttempts } from './bound-attempt.ts';
 import type { Standing } from './observer.ts';
+import type { Halfway } from './penalty.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 
 /** A run of packets that holds a whole sequence and ends at the newest packet. */
@@ -44,6 +45,8 @@ export class SourceTrack {
   #forgotten = -1;
   #pruneAt = 16;
   lastAtMs = 0;
+  /** Where a door gives penalties; the matcher keeps it. */
+  halfway: Halfway | undefined;
 
   get distinct(): number {
     return this.#pairs.length;
@@ -185,11 +188,11 @@ export class SourceTrack {
    */
   isWithin(sequence: LiveSequence, knocks: number | undefined): boolean {
     if (knocks === undefined) return false;
-    return (this.#fewestStrays(sequence, knocks) ?? Number.POSITIVE_INFINITY) <= sequence.maxStrays;
+    return (this.fewestStrays(sequence, knocks) ?? Number.POSITIVE_INFINITY) <= sequence.maxStrays;
   }
 
   /** Of the runs that end at the newest packet, in time, with so many knocks or more: the strays of the one with fewest. */
-  #fewestStrays(sequence: LiveSequence, knocks: number): number | undefined {
+  fewestStrays(sequence: LiveSequence, knocks: number): number | undefined {
     const isInTime = (startedAtMs: number): boolean =>
       startedAtMs >= sequence.enteredAtMs && this.lastAtMs - startedAtMs <= sequence.seqTimeoutMs;
     if (sequence.order === 'any') {

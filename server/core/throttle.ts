@@ -46,7 +46,7 @@ export class Throttle {
   }
 
   isLockedOut(door: string, source: AddressKey, nowMs: number): boolean {
-    const record = this.#records.get(keyOf(door, source));
+    const record = this.#records.get(placeOf(door, source));
     return record !== undefined && nowMs < record.untilMs;
   }
 
@@ -54,7 +54,7 @@ export class Throttle {
   fail(door: string, source: AddressKey, nowMs: number): number {
     const { failures, timeMs } = this.#limits;
     if (failures === 0) return 0;
-    const key = keyOf(door, source);
+    const key = placeOf(door, source);
     const known = this.#records.get(key);
     const isForgotten = known === undefined || nowMs >= Math.max(known.untilMs, known.lastMs) + timeMs;
     const count = isForgotten ? 1 : known.failures + 1;
@@ -67,7 +67,7 @@ export class Throttle {
 
   /** A fresh sequence was let in: its source is no guesser. */
   succeed(door: string, source: AddressKey): void {
-    this.#records.delete(keyOf(door, source));
+    this.#records.delete(placeOf(door, source));
   }
 
   #forgetOldest(): void {
@@ -84,7 +84,7 @@ function lockOutMs(failuresBeyond: number, timeMs: number): number {
 }
 
 /** A host with a /64 could else have a new address for each failure. */
-function keyOf(door: string, source: AddressKey): string {
+export function placeOf(door: string, source: AddressKey): string {
   const network = networkOf(source);
   return `${network.length} ${network}${door}`;
 }

@@ -112,6 +112,7 @@ function lostWords({ lost, seqTimeout, maxStrays }: ToldKnock): string {
 const REASONS: Readonly<Record<string, string>> = {
   replay: 'replay: this sequence, or a later one, is spent',
   contested: 'contested: another source has shown that it knows this sequence',
+  penalty: 'penalty: this source is ignored for a wrong combination',
   'outside-window': 'outside-window: this sequence is not valid at this time',
   'clock-back': 'clock-back: the clock stands before a time already seen',
 };

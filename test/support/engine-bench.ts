@@ -58,6 +58,10 @@ function wordsOf(effect: Effect): string {
       return `admit ${effect.client}`;
     case 'refuse':
       return effect.spend === undefined ? effect.reason : `${effect.reason}, spent`;
+    case 'ignored':
+      return `ignored ${effect.forMs}`;
+    case 'scan':
+      return `scan ${formatAddress(effect.source)}${effect.isHeldBack ? ', held back' : ''}`;
     case 'contested': {
       const what = effect.closes !== undefined ? ', closes' : effect.spend !== undefined ? ', spent' : '';
       return `rival ${formatAddress(effect.source)}${what}`;

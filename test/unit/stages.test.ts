@@ -59,6 +59,7 @@ class Bench {
 function told(effect: Effect): string {
   if (effect.kind === 'stage') return `${effect.door} ${effect.stage}`;
   if (effect.kind === 'refuse') return `${effect.door} ${effect.reason}`;
+  if (effect.kind === 'scan') return 'scan!';
   return effect.kind === 'admit' ? `${effect.door} open` : `${effect.door} ${effect.kind}!`;
 }
 
