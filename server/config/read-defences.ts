@@ -17,6 +17,6 @@ export function readPenalty(reader: DoorReader): number | undefined {
   const seconds = reader.integer('penalty');
   if (seconds === 0) return undefined;
   const message = `whoever forges a client's address can have the client ignored for ${seconds} s, again and again`;
-  reader.warn('penalty', message, 'the odds of a door that `check` prints hold without penalties');
+  reader.warn('penalty', message, 'it adds nothing to the odds of the door: penalty = 0 unless you need it');
   return seconds * 1000;
 }

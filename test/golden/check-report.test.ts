@@ -146,3 +146,41 @@ test('when a program asks then the report is data with stable names', async () =
     ],
   });
 });
+
+test('when penalties and the scan command are on then the report has them, and says how they can be abused', async () => {
+  const doors = [
+    doorText('ssh', 'penalty = 300'),
+    doorText(
+      'old',
+      'sequence = 7001,8001,9001,7002,8002',
+      'tcpflags = syn',
+      'penalty = 60',
+      'command = /bin/open %IP%',
+    ),
+  ];
+  const options = 'scan_command = /bin/ban --token=hush %IP%\nnever_ban = 192.0.2.0/24, 2001:db8::7\n';
+  const place = await configDirectory([options, ...doors].join(''));
+  try {
+    const loaded = await loadServer(place.file);
+    const lines = describeCheck(loaded).replaceAll(place.root, '/etc/knock-otp').split('\n');
+    const said = lines.filter((line) => /^ {2}(scans|penalty)|penalty:|scan_command:/.test(line)).join('\n');
+    assert.equal(
+      said,
+      `  scans      a command is told who tries 100 TCP ports, but never 192.0.2.0/24, 2001:db8::7
+  penalty    a wrong combination is ignored for 300 s
+  penalty    a wrong combination is ignored for 60 s
+warning: /etc/knock-otp/knock-otpd.conf:10: [ssh] penalty: whoever forges a client's address can have the client ignored for 300 s, again and again (hint: it adds nothing to the odds of the door: penalty = 0 unless you need it)
+warning: /etc/knock-otp/knock-otpd.conf:14: [old] penalty: whoever forges a client's address can have the client ignored for 60 s, again and again (hint: it adds nothing to the odds of the door: penalty = 0 unless you need it)
+warning: /etc/knock-otp/knock-otpd.conf:5: [options] scan_command: whoever forges the packets of a scan has any address banned, a client or a gateway too (hint: name those that you cannot do without in never_ban)`,
+    );
+    assert.doesNotMatch(lines.join('\n'), /hush/);
+    const report = checkReport(loaded);
+    assert.deepEqual(report.scans, { threshold: 100, neverBan: ['192.0.2.0/24', '2001:db8::7'] });
+    assert.deepEqual(
+      report.doors.map(({ penalty }) => penalty),
+      [300, 60],
+    );
+  } finally {
+    await place.remove();
+  }
+});

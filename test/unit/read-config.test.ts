@@ -351,3 +351,22 @@ for (const { ipv4, ipv6, name, why } of routes) {
     assert.equal(defaultInterface({ ipv4, ipv6 }), name);
   });
 }
+
+test('when the keys of scans do not fit then each is a problem of its own', () => {
+  const problemsOf = (lines: string) =>
+    readText(`[options]\n${lines}\n${doorText('ssh')}`).problems.map(({ key, message }) => `${key}: ${message}`);
+  assert.deepEqual(problemsOf('scan_command = /bin/ban %IP% > /tmp/x'), [
+    'scan_command: commands run without a shell, and > needs one',
+  ]);
+  assert.deepEqual(problemsOf('scan_command = /bin/ban %IP% > /tmp/x\nscan_shell = yes'), []);
+  assert.deepEqual(problemsOf('scan_command = /bin/ban'), [
+    'scan_command: the command does not name %IP%: it could not know whom to ban',
+  ]);
+  assert.deepEqual(problemsOf('never_ban = 192.0.2.1'), ['never_ban: there is no scan_command']);
+  assert.deepEqual(problemsOf('scan_command = /bin/ban %IP%\nnever_ban = 192.0.2.1, 10/8'), [
+    'never_ban: "10/8" is not an address or a network',
+  ]);
+  assert.deepEqual(problemsOf('scan_command = /bin/ban %IP%\nscan_threshold = 19'), [
+    'scan_threshold: "19" is not from 20 to 256',
+  ]);
+});
