@@ -93,5 +93,9 @@ function textOf(effect: Effect): string {
       return `stage ${effect.stage} of ${effect.door}`;
     case 'contested':
       return `contested ${effect.door} by ${formatAddress(effect.other)}`;
+    case 'ignored':
+      return `ignored at ${effect.door}`;
+    case 'scan':
+      return `scan by ${formatAddress(effect.source)}`;
   }
 }
