@@ -5,7 +5,7 @@
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
+import { writePrivateFiles } from '../../shared/files/replace-file.ts';
 import type { ActionKind } from './doors-firewall.ts';
 
 export interface TouchedFirewalls {
@@ -21,7 +21,8 @@ export function touchedFirewalls(stateDir: string): TouchedFirewalls {
   const write = async () => {
     try {
       mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-      await writeFileAtomic(path, [...kinds].map((kind) => `${kind}\n`).join(''), { mode: 0o600 });
+      // Not by write-file-atomic: its signal handlers leave SIGXFSZ deadly, and a full quota would end the daemon.
+      await writePrivateFiles([{ path, bytes: Buffer.from([...kinds].map((kind) => `${kind}\n`).join('')) }], true);
     } catch {
       // See note().
     }

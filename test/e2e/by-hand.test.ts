@@ -43,8 +43,8 @@ const SILENT_PORTS = `table inet silent {
 }
 `;
 
-/** A line takes the pauses between its knocks and little more; nmap starts anew for each knock of a strict sequence. */
-const QUICK_MS = 4000;
+/** A line that hangs where nobody answers would take a minute for each knock. */
+const QUICK_MS = 30_000;
 
 interface Form {
   readonly name: string;

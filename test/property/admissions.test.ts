@@ -186,7 +186,8 @@ const kinds: fc.Arbitrary<Command>[] = [
       if (model.enrolled.has(idOf(each))) return;
       model.enrolled.add(idOf(each));
       await world.enrolAgain(each);
-      model.spent.set(idOf(each), model.durable.get(idOf(each)) ?? -1);
+      // What was used and could not be written stays used for as long as the daemon lives, revoked meanwhile or not.
+      model.spent.set(idOf(each), Math.max(spentBy(model, each), model.durable.get(idOf(each)) ?? -1));
     }),
   ),
   fc.boolean().map((fails) =>
