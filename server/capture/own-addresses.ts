@@ -6,6 +6,8 @@ import { networkInterfaces } from 'node:os';
 import { type AddressKey, addressKey } from '../../shared/address.ts';
 
 export const REREAD_MS = 1000;
+/** Packets to strangers make it look again no more often than this: a flood of them costs ten readings a second. */
+export const LOOK_AGAIN_MS = 100;
 
 /** Address texts as the system has them now. */
 export type AddressReader = () => readonly string[];
@@ -14,23 +16,32 @@ export interface OwnAddressesOptions {
   readonly read?: AddressReader;
   /** After a change only, not for the first reading. */
   readonly onChange?: (addresses: ReadonlySet<AddressKey>) => void;
+  /** Milliseconds of a clock that never jumps; default performance.now. */
+  readonly now?: () => number;
 }
 
 export class OwnAddresses {
   readonly #read: AddressReader;
   readonly #onChange: (addresses: ReadonlySet<AddressKey>) => void;
+  readonly #now: () => number;
   #addresses: ReadonlySet<AddressKey>;
+  #readAtMs: number;
   #timer: NodeJS.Timeout | undefined;
 
   /** Reads once, so that {@link has} is right from the start. */
-  constructor({ read = readSystem, onChange = () => {} }: OwnAddressesOptions = {}) {
+  constructor({ read = readSystem, onChange = () => {}, now = () => performance.now() }: OwnAddressesOptions = {}) {
     this.#read = read;
     this.#onChange = onChange;
+    this.#now = now;
     this.#addresses = this.#current() ?? new Set();
+    this.#readAtMs = now();
   }
 
-  /** On the packet path. */
+  /** On the packet path. An address that is not known may have come a moment ago, with its interface: looks once more. */
   has(address: AddressKey): boolean {
+    if (this.#addresses.has(address)) return true;
+    if (this.#now() - this.#readAtMs < LOOK_AGAIN_MS) return false;
+    this.reread();
     return this.#addresses.has(address);
   }
 
@@ -49,6 +60,7 @@ export class OwnAddresses {
   }
 
   reread(): void {
+    this.#readAtMs = this.#now();
     const addresses = this.#current();
     if (addresses === undefined || sameSet(addresses, this.#addresses)) return;
     this.#addresses = addresses;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OwnAddresses, REREAD_MS } from '../../server/capture/own-addresses.ts';
+import { LOOK_AGAIN_MS, OwnAddresses, REREAD_MS } from '../../server/capture/own-addresses.ts';
 import { type AddressKey, addressKey, formatAddress } from '../../shared/address.ts';
 
 function key(text: string): AddressKey {
@@ -38,6 +38,25 @@ test('when addresses change then that is seen within a second and said once', (c
   now = [];
   context.mock.timers.tick(REREAD_MS * 5);
   assert.equal(own.has(key('192.0.2.3')), true);
+});
+
+test('when a packet comes to an address that came a moment ago then it is own, and strangers cost ten readings a second', () => {
+  let [nowMs, readings] = [0, 0];
+  let now: readonly string[] = ['192.0.2.1'];
+  const own = new OwnAddresses({
+    read: () => {
+      readings += 1;
+      return now;
+    },
+    now: () => nowMs,
+  });
+  now = ['192.0.2.1', '192.0.2.2'];
+  assert.equal(own.has(key('192.0.2.2')), false, 'not yet');
+  nowMs += LOOK_AGAIN_MS;
+  assert.equal(own.has(key('192.0.2.2')), true);
+  readings = 0;
+  for (nowMs = 1_000; nowMs < 2_000; nowMs += 1) own.has(key('198.51.100.1'));
+  assert.equal(readings, 10);
 });
 
 test('when the system would not say then the addresses of before stay', () => {
