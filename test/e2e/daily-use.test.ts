@@ -212,7 +212,7 @@ test('when a program is run behind a door then it learns where, and its exit sta
 
 test(
   'when the first bastion of a group is dead then the next one wins, with --all that is a failure',
-  options,
+  slowly,
   async () => {
     await using bastion = await Bastion.create({ doors: door('otp = hotp\ncmd_timeout = 60') });
     const live = await bastion.enroll('laptop');

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { Bastion, HIDDEN_PORT } from '../support/bastion.ts';
+import { hasPatience } from '../support/inside-namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
+const patient = { ...options, skip: options.skip || (!hasPatience() && 'takes its time: npm test -- --long') };
 
 test(
   'when nobody confirms then the trial ends, the door is open to everyone and the exit code is 1',
-  options,
+  patient,
   async () => {
     await using bastion = await Bastion.create();
     const daemon = bastion.launch(['run', '--trial', '10s']);

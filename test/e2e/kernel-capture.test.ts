@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { Bastion } from '../support/bastion.ts';
+import { hasPatience } from '../support/inside-namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
+const patient = { ...options, skip: options.skip || (!hasPatience() && 'takes its time: npm test -- --long') };
 const OPENED = /otpd: (opened|extended) .*door=ssh/;
 const DOORS = '[ssh]\notp = hotp\nlook_ahead = 0\nopen = nftables tcp/22\ncmd_timeout = 30\n';
 
@@ -94,7 +96,7 @@ test('when the daemon was killed then the next one replaces or removes what it l
 
 test(
   'when another program has the group then pcap takes over and says why, unless the kernel is insisted on',
-  options,
+  patient,
   async () => {
     await using bastion = await Bastion.create({ doors: DOORS, capture: 'kernel' });
     const laptop = await bastion.enroll('laptop');
