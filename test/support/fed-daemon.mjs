@@ -14,7 +14,7 @@ const SYN = 0x02;
 const [file] = process.argv.slice(2);
 const load = () => loadServer(file);
 
-function createCapture(_config, onArrival, onState) {
+function createCapture(_config, { onArrival, onState }) {
   const status = { interface: 'stdin', state: 'listening', since: 0, received: 0, dropped: 0, restarts: 0 };
   const take = (line) => {
     const [source, ports] = line.split(' ');
@@ -31,6 +31,8 @@ function createCapture(_config, onArrival, onState) {
         .on('close', () => process.kill(process.pid, 'SIGTERM'));
       onState(status);
     },
+    watch: async () => {},
+    method: () => ({ kind: 'pcap', sees: 'all' }),
     status: () => [status],
     stop: async () => process.stdin.destroy(),
   };
