@@ -12,6 +12,7 @@ import { Socket } from 'node:net';
 import { pairOf } from '../../shared/knock.ts';
 import { LINK_NFLOG } from '../core/link-layer.ts';
 import { decodePacket, packetView } from '../core/packet.ts';
+import { monotonicMs } from '../monotonic.ts';
 import type { CaptureScope } from './capture.ts';
 import { captureFilter, isDeviceName, nflogGroup } from './filter.ts';
 import { loadLibc } from './libc.ts';
@@ -28,10 +29,6 @@ const LINGER_MS = 5;
 const RETRY_MS = 10;
 const UDP_PAIRS = pairOf('udp', 0);
 
-// performance.now() costs no allocation; process.hrtime is the clock that parent and child share. Both are libuv's.
-const [seconds, nanoseconds] = process.hrtime();
-const clockBase = seconds * 1000 + nanoseconds / 1e6 - performance.now();
-
 const writer = new RecordWriter(writeToPipe);
 const view = packetView();
 let device: PcapDevice | undefined;
@@ -47,13 +44,9 @@ let lost = 0;
 let nextNumber = -1;
 let scheduled = false;
 
-function now(): number {
-  return clockBase + performance.now();
-}
-
 function onFrame(length: number): void {
   if (device === undefined) return;
-  const at = now();
+  const at = monotonicMs();
   noteAlive(at);
   frames += 1;
   // The filter does not look behind VLAN tags and extension headers: UDP may come through there unasked.
@@ -103,7 +96,7 @@ function noteAlive(at: number): void {
 }
 
 function flushWhenIdle(): void {
-  writer.flush(now());
+  writer.flush(monotonicMs());
   scheduled = writer.waiting;
   if (scheduled) setTimeout(flushWhenIdle, RETRY_MS);
 }
@@ -153,11 +146,11 @@ async function main(): Promise<void> {
   restoreLoggers?.();
   device = opened;
   const privileges = dropPrivileges(libc);
-  const at = now();
+  const at = monotonicMs();
   const slot = writer.slot(at);
   if (slot >= 0) writeOpened(writer.bytes, slot, { atMs: at, linkType: device.linkType, ...privileges });
   beat(at);
-  setInterval(() => beat(now()), HEARTBEAT_MS);
+  setInterval(() => beat(monotonicMs()), HEARTBEAT_MS);
 }
 
 function fail(message: string): never {

@@ -2,6 +2,8 @@
  * The Capture that runs one child an interface. Knows time: one timer looks at all interfaces a few times a second, which
  * is how one that comes back is heard again at once. What a look decides stands in interface-capture.
  */
+
+import { monotonicMs } from '../monotonic.ts';
 import type { Capture, CaptureMethod, CaptureOptions, CaptureStatus } from './capture.ts';
 import { type ChildLauncher, launchChild } from './child-process.ts';
 import { InterfaceCapture } from './interface-capture.ts';
@@ -82,11 +84,3 @@ export class CaptureSupervisor implements Capture {
     for (const one of this.#interfaces) one.tick();
   }
 }
-
-/** What the child stamps packets with: process.hrtime is CLOCK_MONOTONIC in every process. */
-function monotonicMs(): number {
-  return clockBase + performance.now();
-}
-
-const [seconds, nanoseconds] = process.hrtime();
-const clockBase = seconds * 1000 + nanoseconds / 1e6 - performance.now();

@@ -7,6 +7,7 @@ import { KnockError } from '../../../shared/errors.ts';
 import type { LivePairs } from '../../core/live-pairs.ts';
 import { openLibnftables } from '../../firewall/libnftables.ts';
 import type { NftRunner } from '../../firewall/nft-runner.ts';
+import { monotonicMs } from '../../monotonic.ts';
 import type { Capture, CaptureMethod, CaptureOptions, CaptureState, CaptureStatus } from '../capture.ts';
 import { type ChildLauncher, launchChild } from '../child-process.ts';
 import { InterfaceCapture } from '../interface-capture.ts';
@@ -219,10 +220,4 @@ export class KernelCapture implements Capture {
 
 function portOf(name: string, master: string): string {
   return `${name} is a port of ${master}, which gets its packets`;
-}
-
-/** CLOCK_MONOTONIC, as the child counts it. */
-function monotonicMs(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1000 + nanoseconds / 1e6;
 }
