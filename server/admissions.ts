@@ -178,7 +178,8 @@ export class Admissions {
       this.#sayNotStored(fields, error);
       return;
     }
-    await this.#deps.whenNextIsHeard();
+    // The next line of a file is live from now on only; the next factor has been live for long.
+    if (admission.spend.kind === 'line') await this.#deps.whenNextIsHeard();
     if (!closes) {
       await this.#openForGood(door, admission, fields);
       return;

@@ -67,6 +67,8 @@ export class SqliteStore implements Store {
   readonly #inode: number;
   readonly #database: Sqlite;
   readonly #lock: Sqlite;
+  /** Compiled once: a knock waits for what these do. */
+  readonly #writes: ReturnType<typeof prepareWrites>;
 
   /** Use openSqliteStore: `database` is checked and `lock` is held there. */
   constructor(path: string, database: Sqlite, lock: Sqlite) {
@@ -74,6 +76,7 @@ export class SqliteStore implements Store {
     this.#inode = statSync(path).ino;
     this.#database = database;
     this.#lock = lock;
+    this.#writes = prepareWrites(database);
   }
 
   async load(): Promise<StoredState> {
@@ -90,36 +93,36 @@ export class SqliteStore implements Store {
 
   async spend(owner: FactorOwner, factor: FactorState, grant?: Omit<JournaledGrant, 'confirmed'>): Promise<void> {
     checkSpend(factor, grant);
-    this.#change((database) => {
+    this.#change(({ spend, journal }) => {
       const { spent, drift, lastUse = null } = factor;
       const { door, client, keyId } = owner;
-      const { changes } = database.prepare(SPEND).run({ door, client, keyId, spent, drift, lastUse });
+      const { changes } = spend.run({ door, client, keyId, spent, drift, lastUse });
       if (changes !== 1) throw factorUsed(owner);
-      if (grant !== undefined) database.prepare(JOURNAL).run({ ...grant, source: blob(grant.source) });
+      if (grant !== undefined) journal.run({ ...grant, source: blob(grant.source) });
     });
   }
 
   async journal(grant: Omit<JournaledGrant, 'confirmed'>): Promise<void> {
     checkGrant(grant);
-    this.#change((database) => database.prepare(JOURNAL).run({ ...grant, source: blob(grant.source) }));
+    this.#change(({ journal }) => journal.run({ ...grant, source: blob(grant.source) }));
   }
 
   async confirmOpen(door: string, source: AddressKey): Promise<void> {
-    this.#change((database) => database.prepare(CONFIRM).run(door, blob(source)));
+    this.#change(({ confirm }) => confirm.run(door, blob(source)));
   }
 
   async closeGrant(door: string, source: AddressKey): Promise<void> {
-    this.#change((database) => database.prepare(FORGET).run(door, blob(source)));
+    this.#change(({ forget }) => forget.run(door, blob(source)));
   }
 
   async noteClock(wallMs: number): Promise<void> {
     checkWhole(wallMs);
-    this.#change((database) => database.prepare(NOTE_CLOCK).run(wallMs));
+    this.#change(({ noteClock }) => noteClock.run(wallMs));
   }
 
   async acceptClock(wallMs: number): Promise<void> {
     checkWhole(wallMs);
-    this.#change((database) => database.prepare(ACCEPT_CLOCK).run(wallMs));
+    this.#change(({ acceptClock }) => acceptClock.run(wallMs));
   }
 
   async close(): Promise<void> {
@@ -128,11 +131,11 @@ export class SqliteStore implements Store {
     this.#lock.close();
   }
 
-  #change(work: (database: Sqlite) => void): void {
+  #change(work: (writes: ReturnType<typeof prepareWrites>) => void): void {
     this.#guarded('cannot be written', () => {
       // Somebody moved or removed the file: what is written now would be gone at the next start.
       if (statSync(this.#path).ino !== this.#inode) throw new Error('another file stands in its place');
-      this.#database.transaction(() => work(this.#database)).immediate();
+      this.#database.transaction(() => work(this.#writes)).immediate();
     });
   }
 
@@ -143,6 +146,17 @@ export class SqliteStore implements Store {
       throw error instanceof KnockError ? error : storeError(this.#path, what, error);
     }
   }
+}
+
+function prepareWrites(database: Sqlite) {
+  return {
+    spend: database.prepare(SPEND),
+    journal: database.prepare(JOURNAL),
+    confirm: database.prepare(CONFIRM),
+    forget: database.prepare(FORGET),
+    noteClock: database.prepare(NOTE_CLOCK),
+    acceptClock: database.prepare(ACCEPT_CLOCK),
+  };
 }
 
 function blob(source: AddressKey): Buffer {
