@@ -1,29 +1,26 @@
 /**
  * The daemon: wires capture, engine, store, firewall and clock, and owns everything that must happen on time (closing,
  * rotation, clock watching). It decides nothing: what a packet means is server/core's, the order of spending and opening
- * is server/admissions'.
+ * is server/admissions', how packets are heard is server/listening's.
  */
 import { type AddressKey, isIpv4 } from '../shared/address.ts';
 import type { Pair } from '../shared/knock.ts';
 import { Admissions } from './admissions.ts';
-import type { Capture, CaptureOptions, CaptureStatus } from './capture/capture.ts';
 import type { Clock } from './clock.ts';
 import { ClockWatch } from './clock-watch.ts';
 import type { DerivedDoor, ServerConfig } from './config/config.ts';
 import type { LoadedServer } from './config/load-server.ts';
 import type { Enrolment, ListedLine } from './core/door.ts';
 import { Engine } from './core/engine.ts';
-import type { LivePairs } from './core/live-pairs.ts';
 import { DEFAULT_LIMITS } from './core/matcher.ts';
 import { policiesOf } from './door-policies.ts';
 import { type ClientChange, EnrolledClients } from './enrolled-clients.ts';
-import { formatProblemOf } from './error-text.ts';
 import { LiveTrace } from './explain/live-trace.ts';
 import type { Firewall } from './firewall/firewall.ts';
 import { GuardWatch } from './guard-watch.ts';
 import { KnockdWords } from './knockd-words.ts';
+import { Listening, type ListeningDeps } from './listening.ts';
 import type { Log } from './log.ts';
-import { createLogLimit } from './log-limit.ts';
 import { OnceWatch } from './once-watch.ts';
 import { Outcomes } from './outcomes.ts';
 import { ConfigReload, type ReloadReport, staticLine } from './reload.ts';
@@ -57,10 +54,8 @@ export interface DaemonDeps {
   /** The stray budget of a door for a number of enrolled clients. */
   readonly maxStraysOf: (door: DerivedDoor, clients: number) => number;
   readonly readEnrolments: (config: ServerConfig) => Promise<readonly Enrolment[]>;
-  readonly createCapture: (config: ServerConfig, listeners: CaptureListeners, live: LivePairs) => Capture;
+  readonly createCapture: ListeningDeps['createCapture'];
 }
-
-export type CaptureListeners = Pick<CaptureOptions, 'onArrival' | 'onLost' | 'onState'>;
 
 export class Daemon {
   readonly #deps: DaemonDeps;
@@ -73,7 +68,7 @@ export class Daemon {
   readonly #current: { config: ServerConfig };
   /** What changes doors or clients goes one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
-  #capture: Capture;
+  readonly #listening: Listening;
   readonly #outcomes: Outcomes;
   readonly #startedAt: number;
   #tick: NodeJS.Timeout | undefined;
@@ -84,8 +79,6 @@ export class Daemon {
   #guard: GuardWatch | undefined;
   #nextSpendRetryMs = 0;
   #arrivals = 0;
-  #lost = 0;
-  readonly #losses = createLogLimit(LOSSES_PER_MINUTE);
   /** The story of each packet, for whoever follows. */
   readonly trace: LiveTrace;
   #stopping = false;
@@ -109,19 +102,19 @@ export class Daemon {
       words,
       doorOf: (name) => doors().find((door) => door.name === name),
       onGrantsChanged: () => this.#scheduleClose(),
-      whenNextIsHeard: () => this.#whenHeard(),
+      whenNextIsHeard: () => this.#listening.whenHeard(),
     });
     this.#admissions = admissions;
-    this.#rotation = new Rotation(engine, deps.clock, () => void this.#capture.watch());
+    this.#rotation = new Rotation(engine, deps.clock, () => this.#listening.watch());
     const onSpent = () => {
       // Counters further ahead must be live before the next knock.
       void this.#rotation.advance();
-      void this.#capture.watch();
+      this.#listening.watch();
     };
     const scans = new ScanReports(config.scans, deps.log);
     this.#outcomes = new Outcomes({ ...deps, admissions, words, scans, onSpent });
     this.#clockWatch = new ClockWatch({ ...deps, engine, doors: () => doors().map(({ name }) => name) });
-    this.#capture = this.#newCapture();
+    this.#listening = new Listening({ ...deps, engine, config: () => this.#current.config, onArrival: this.arrive });
     this.#clients = new EnrolledClients({ ...deps, engine, admissions, doors });
     const clients = this.#clients;
     this.#reload = new ConfigReload({ ...deps, engine, admissions, turnstile, clients, current: this.#current });
@@ -157,7 +150,7 @@ export class Daemon {
     this.#onTick();
     this.#tick = setInterval(() => this.#onTick(), TICK_MS);
     this.#scheduleClose();
-    await this.#capture.start();
+    await this.#listening.start();
   }
 
   /** Closes every grant, leaves the guard in place, and lets go of everything. */
@@ -165,9 +158,9 @@ export class Daemon {
     this.#stopping = true;
     clearInterval(this.#tick);
     clearTimeout(this.#closeTimer);
-    await this.#capture.stop();
+    await this.#listening.stop();
     await this.#changes;
-    this.#admissions.closeNow(this.#engine.grants.all);
+    this.#admissions.closings.closeNow(this.#engine.grants.all);
     await this.#admissions.drain();
     await this.#admissions.retryUnwritten();
     await this.#deps.store.close();
@@ -188,7 +181,7 @@ export class Daemon {
   /** The unspent lines of a door with written-down sequences, in the order of use. */
   setLines(door: string, lines: readonly ListedLine[]): void {
     this.#engine.setLines(door, lines, this.#deps.clock.now());
-    void this.#capture.watch();
+    this.#listening.watch();
   }
 
   /** Takes in enrolled, changed and revoked clients without a restart. @throws KnockError as reading the files does */
@@ -211,7 +204,7 @@ export class Daemon {
       const loaded = await load();
       const { listensElsewhere, ...report } = await this.#reload.take(loaded);
       await this.#deps.onDoors?.(loaded.config);
-      if (listensElsewhere) await this.#listenAnew();
+      if (listensElsewhere) await this.#listening.anew();
       await this.#rotation.advance();
       return report;
     });
@@ -238,12 +231,12 @@ export class Daemon {
         server: config.serverId,
         startedAt: this.#startedAt,
         guardStands: this.#guard?.stands ?? false,
-        capture: this.#capture.method(),
-        interfaces: this.#capture.status(),
+        capture: this.#listening.method(),
+        interfaces: this.#listening.status(),
         doors: config.doors.map(({ name }) => name),
         counters: {
           packets: this.#arrivals,
-          lost: this.#lost,
+          lost: this.#listening.lost,
           opened: this.#admissions.opened,
           refused: this.#outcomes.refused,
           contested: this.#outcomes.contested,
@@ -261,8 +254,8 @@ export class Daemon {
     const { monoMs } = now;
     this.#clockWatch.onTick(now);
     void this.#rotation.advance();
-    for (const { suppressed } of this.#losses.drain(monoMs)) this.#deps.log.warn('more losses', { lines: suppressed });
-    this.#admissions.closeDue();
+    this.#listening.onTick(monoMs);
+    this.#admissions.closings.closeDue();
     this.#outcomes.onTick();
     this.#guard?.onTick();
     void this.#onceWatch.look();
@@ -278,63 +271,14 @@ export class Daemon {
     return turn;
   }
 
-  /** The old one first: a packet that both hear would be two knocks of a sequence that repeats a port. */
-  async #listenAnew(): Promise<void> {
-    await this.#capture.stop();
-    if (this.#stopping) return;
-    this.#capture = this.#newCapture();
-    try {
-      await this.#capture.start();
-    } catch (error) {
-      // At the start that ends the daemon. One that has doors open must go on hearing.
-      this.#deps.log.error('capture by pcap until the next start', { reason: formatProblemOf(error) });
-      this.#capture = this.#newCapture({ ...this.#current.config, capture: 'pcap' });
-      await this.#capture.start();
-    }
-  }
-
-  #newCapture(config = this.#current.config): Capture {
-    const listeners = { onArrival: this.arrive, onLost: this.#lose, onState: this.#logCapture };
-    return this.#deps.createCapture(config, listeners, this.#engine.livePairs);
-  }
-
-  /** Whoever sees the door open may knock at once with what has become live by this: until then it should be heard. */
-  async #whenHeard(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const enough = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, HEARD_MS);
-    });
-    await Promise.race([this.#capture.watch(), enough]);
-    clearTimeout(timer);
-  }
-
   #scheduleClose(): void {
     clearTimeout(this.#closeTimer);
     const next = this.#engine.grants.nextEndMs;
     if (next === undefined || this.#stopping) return;
     const pauseMs = Math.min(Math.max(next - this.#deps.clock.now().monoMs, 1), 60_000);
     this.#closeTimer = setTimeout(() => {
-      this.#admissions.closeDue();
+      this.#admissions.closings.closeDue();
       this.#scheduleClose();
     }, pauseMs);
   }
-
-  /** Anybody who can flood us can cause these. */
-  readonly #lose = (packets: number): void => {
-    this.#engine.noteLoss();
-    if (packets === 0) return;
-    this.#lost += packets;
-    if (!this.#losses.allow('packets', this.#deps.clock.now().monoMs)) return;
-    this.#deps.log.warn('packets were lost, knocks in progress are void', { packets });
-  };
-
-  readonly #logCapture = (status: CaptureStatus): void => {
-    const fields = { interface: status.interface, reason: status.reason, privileges: status.privileges };
-    if (status.state === 'listening') this.#deps.log.info('listening', fields);
-    else if (status.state === 'deaf') this.#deps.log.error('deaf', fields);
-  };
 }
-
-const LOSSES_PER_MINUTE = 5;
-/** What a door waits for before it opens: a kernel that is busy with another program's rules must not keep it shut. */
-const HEARD_MS = 250;
