@@ -122,7 +122,7 @@ export class Daemon {
       ...deps,
       grants: engine.grants,
       doors,
-      onUsed: (grants) => admissions.endUsed(grants),
+      onUsed: (grants) => admissions.closings.endUsed(grants),
     });
     this.#startedAt = deps.clock.now().wallMs;
   }

@@ -50,7 +50,7 @@ export class EnrolledClients {
     const added = wanted.filter((enrolment) => !presentKeys.has(ownerKey(enrolment)));
     for (const { door, client } of removed) {
       engine.revoke(door, client);
-      admissions.closeNow(engine.grants.all.filter((grant) => grant.door === door && grant.client === client));
+      admissions.closings.closeNow(engine.grants.all.filter((grant) => grant.door === door && grant.client === client));
       log.info('revoked', { door, client });
     }
     this.setPolicies(wanted);

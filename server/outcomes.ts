@@ -106,7 +106,7 @@ export class Outcomes {
   #contest({ door, client, source, other, spend, closes }: Contested): void {
     this.#contested += 1;
     if (spend !== undefined) this.#waste({ door, client, source, spend });
-    if (closes !== undefined) this.#deps.admissions.letOut(door, closes);
+    if (closes !== undefined) this.#deps.admissions.closings.letOut(door, closes);
     if (!this.#mayWarn(`contested ${door}`)) return;
     const fields = { door, client, source: formatAddress(source), other: formatAddress(other) };
     const what = closes !== undefined ? ', and closed' : spend !== undefined ? ', and spent' : '';

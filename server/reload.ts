@@ -105,7 +105,7 @@ export class ConfigReload {
 
   #exchange(change: ConfigChange, config: ServerConfig): void {
     const { admissions, engine, clock, current } = this.#deps;
-    for (const door of retiredDoors(change)) admissions.closeRetired(door);
+    for (const door of retiredDoors(change)) admissions.closings.closeRetired(door);
     for (const { name } of change.removed) engine.removeDoor(name);
     for (const { before, after } of change.changed) {
       if (hasOtherSequences(before, after)) engine.removeDoor(after.name);

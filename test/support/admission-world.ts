@@ -95,7 +95,9 @@ export class AdmissionWorld {
 
   async revoke(door: string, client: string): Promise<void> {
     this.engine.revoke(door, client);
-    this.admissions.closeNow(this.engine.grants.all.filter((each) => each.door === door && each.client === client));
+    this.admissions.closings.closeNow(
+      this.engine.grants.all.filter((each) => each.door === door && each.client === client),
+    );
     await this.settled();
   }
 
@@ -113,7 +115,7 @@ export class AdmissionWorld {
   async tick(): Promise<void> {
     this.#clockWatch.onTick(this.now);
     this.#advance();
-    this.admissions.closeDue();
+    this.admissions.closings.closeDue();
     await this.settled();
   }
 
