@@ -2,11 +2,14 @@
  * The command line: grammar, help and usage errors. Results go to standard output; talk goes to standard error behind
  * `knock-otp:`, lower case, no full stop. What a command does is in the module it loads; what comes of it is run.ts.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { Shell } from '../shared/command-line/completion.ts';
+import { addExamples } from '../shared/command-line/examples.ts';
 import { KnockError } from '../shared/errors.ts';
 import type { CommandName } from './commands.ts';
 import type { Deps } from './deps.ts';
 import type { DoctorOptions } from './doctor-command.ts';
+import { EXAMPLES } from './examples.ts';
 import { HAND_FORMS } from './hand-lines.ts';
 import type { HostOptions } from './host-options.ts';
 import type { LockOptions } from './lock-commands.ts';
@@ -25,15 +28,6 @@ const PASSPHRASE_TAIL = `
 The passphrase is asked for at the terminal, also under ssh. Without a terminal: KNOCK_OTP_PASSPHRASE_FILE names a private
 file, KNOCK_OTP_PASSPHRASE_FD a descriptor; its first line is the passphrase.`;
 
-const EXAMPLES = `  ${PROGRAM} bastion1                    open the door of a profile, a host or an address
-  ${PROGRAM} b1 b2 b3                    the first of three that opens; or the name of a group
-  ${PROGRAM} ssh admin@bastion1 uptime   knock, then ssh
-  ${PROGRAM} exec db -- psql -h db       knock, then run a program
-  ${PROGRAM} bastion1 7000 8000:udp      without a profile, as knock(1)
-  ${PROGRAM} bastion1 --one-time FILE    the next line of a list of one-time sequences
-  ${PROGRAM} ssh-config >> ~/.ssh/config ssh, scp, rsync and git knock by themselves
-  ${PROGRAM} knock list                  a host that is called like a command`;
-
 /**
  * The whole command line as a commander program that never ends the process.
  * @param ended gets the exit status of a program that was run, `ssh` or `exec`
@@ -47,7 +41,6 @@ export function createProgram(deps: Deps, ended: { status: number } = { status: 
     .helpCommand(false)
     .helpOption('-h, --help', 'show this help')
     .option('-V, --version', 'show the version')
-    .addHelpText('before', examples(EXAMPLES))
     .addHelpText('after', HELP_TAIL);
   setUp(program, deps);
   hostCommand(program, '[host]', deps);
@@ -97,6 +90,8 @@ export function createProgram(deps: Deps, ended: { status: number } = { status: 
       const { showHost } = await import('./show-command.ts');
       await showHost(host, options, deps);
     });
+  completionCommand(program, deps);
+  addExamples(program, EXAMPLES);
   return program;
 }
 
@@ -118,9 +113,7 @@ export async function runCommandLine(argv: readonly string[], deps: Deps): Promi
 
 /** Those that run another program once the door is open. */
 function connectingCommands(program: Command, deps: Deps, ended: { status: number }): void {
-  const help = `  ${PROGRAM} ssh bastion1
-  ${PROGRAM} ssh -p 2222 -L 8080:localhost:80 admin@bastion1 -t top`;
-  sub(program, deps, 'ssh', 'knock, then the ssh of this system; its options, its exit code', help)
+  sub(program, deps, 'ssh', 'knock, then the ssh of this system; its options, its exit code')
     .usage('[options] [ssh options] [user@]HOST [ssh options] [command...]')
     .argument('<words...>', 'as for ssh; HOST is a profile, the host or address in one, or a group')
     .passThroughOptions()
@@ -133,9 +126,7 @@ function connectingCommands(program: Command, deps: Deps, ended: { status: numbe
       const { sshTo } = await import('./ssh-command.ts');
       ended.status = await sshTo(words, options, deps);
     });
-  const execHelp = `  ${PROGRAM} exec db -- psql -h db.example.org
-  ${PROGRAM} exec web -- sh -c 'curl "https://$KNOCK_OTP_ADDRESS:$KNOCK_OTP_PORT/"'`;
-  sub(program, deps, 'exec', 'knock, then run a program; its exit code', execHelp)
+  sub(program, deps, 'exec', 'knock, then run a program; its exit code')
     .usage('[options] HOST -- COMMAND...')
     .argument('<host>', 'a profile, the host or address in one, or a group')
     .argument('<command...>', 'gets KNOCK_OTP_HOST, KNOCK_OTP_ADDRESS and KNOCK_OTP_PORT in its environment')
@@ -151,9 +142,7 @@ function connectingCommands(program: Command, deps: Deps, ended: { status: numbe
       const { runBehindDoor } = await import('./exec-command.ts');
       ended.status = await runBehindDoor(host, command, options, deps);
     });
-  const configHelp = `  ${PROGRAM} ssh-config >> ~/.ssh/config
-  ${PROGRAM} ssh-config bastion1`;
-  sub(program, deps, 'ssh-config', 'print the lines for ~/.ssh/config with which ssh knocks by itself', configHelp)
+  sub(program, deps, 'ssh-config', 'print the lines for ~/.ssh/config with which ssh knocks by itself')
     .argument('[hosts...]', 'profiles, hosts or groups (default: every profile)')
     .option('--door <door>', 'which door, where the host has several')
     .action(async (hosts: string[], options: { door?: string }) => {
@@ -163,9 +152,7 @@ function connectingCommands(program: Command, deps: Deps, ended: { status: numbe
 }
 
 function doctorCommand(program: Command, deps: Deps, ended: { status: number }): void {
-  const help = `  ${PROGRAM} doctor bastion1
-  ${PROGRAM} doctor bastion1 --ntp ntp.example.org --echo my-other-host`;
-  sub(program, deps, 'doctor', 'look for what keeps a knock from working, and say what to do; spends nothing', help)
+  sub(program, deps, 'doctor', 'look for what keeps a knock from working, and say what to do; spends nothing')
     .argument('<host>', 'a profile, or the host or address in one')
     .option('--door <door>', 'which of its doors')
     .option('--ntp <server>', 'compare the clock with this server (default: those that this host is set up to use)')
@@ -183,9 +170,7 @@ function doctorCommand(program: Command, deps: Deps, ended: { status: number }):
 
 /** Where a secret is kept. */
 function lockCommands(program: Command, deps: Deps): void {
-  const help = `  ${PROGRAM} lock bastion1             asks for a passphrase, and from then on at each knock
-  ${PROGRAM} lock bastion1 --keyring   the desktop's keyring, unlocked when you log in`;
-  sub(program, deps, 'lock', "keep a profile's secret under a passphrase, or in the system's keyring", help)
+  sub(program, deps, 'lock', "keep a profile's secret under a passphrase, or in the system's keyring")
     .argument('<host>')
     .option('--door <door>', 'which of its doors')
     .option('--passphrase', 'under a passphrase (default)')
@@ -205,9 +190,7 @@ function lockCommands(program: Command, deps: Deps): void {
 }
 
 function groupCommands(program: Command, deps: Deps): void {
-  const help = `  ${PROGRAM} group add work b1 b2 b3
-  ${PROGRAM} work`;
-  const group = sub(program, deps, 'group', 'names for several hosts, of which any will do', help);
+  const group = sub(program, deps, 'group', 'names for several hosts, of which any will do');
   group.enablePositionalOptions().helpCommand(false);
   sub(group, deps, 'add', 'make a group, or replace it')
     .argument('<name>')
@@ -227,6 +210,16 @@ function groupCommands(program: Command, deps: Deps): void {
     .action(async (name: string) => {
       const { removeGroup } = await import('./group-commands.ts');
       await removeGroup(name, deps);
+    });
+}
+
+function completionCommand(program: Command, deps: Deps): void {
+  sub(program, deps, 'completion', 'print what makes a shell complete commands, options and hosts')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell: Shell) => {
+      const { completionScript } = await import('../shared/command-line/completion.ts');
+      const { completions } = await import('./completions.ts');
+      deps.stdout.write(completionScript(shell, program, completions));
     });
 }
 
@@ -265,16 +258,10 @@ function hostCommand(command: Command, host: string, deps: Deps): void {
     });
 }
 
-function sub(program: Command, deps: Deps, name: CommandName, description: string, lines?: string): Command {
+function sub(program: Command, deps: Deps, name: CommandName, description: string): Command {
   const command = program.command(name).description(description).helpOption('-h, --help', 'show this help');
-  if (lines !== undefined) command.addHelpText('before', examples(lines));
   setUp(command, deps);
   return command;
-}
-
-/** First in a help: what most people look for. */
-function examples(lines: string): string {
-  return `Examples:\n${lines}\n`;
 }
 
 function setUp(command: Command, deps: Deps): void {

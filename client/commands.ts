@@ -15,6 +15,7 @@ export const COMMAND_NAMES = [
   'unlock',
   'doctor',
   'show',
+  'completion',
 ] as const;
 
 export type CommandName = (typeof COMMAND_NAMES)[number];

@@ -3,9 +3,12 @@
  * process: an exit code comes back. What the commands do is told by the modules they call.
  */
 import { resolve } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import pc from 'picocolors';
+import { completionScript, SHELLS, type Shell } from '../shared/command-line/completion.ts';
+import { addExamples } from '../shared/command-line/examples.ts';
 import { exitCodeOf, formatProblem, KnockError } from '../shared/errors.ts';
+import { completions } from './completions.ts';
 import { removeClient } from './config/client-writes.ts';
 import type { ServerConfig } from './config/config.ts';
 import { checkReport, describeCheck } from './config/describe-check.ts';
@@ -15,6 +18,7 @@ import { type ConfigOptions, readConfig } from './config/read-config.ts';
 import { askDaemon, askIfRunning } from './control/ask.ts';
 import { isInBackground, runInBackground } from './daemonize.ts';
 import { enrolClient } from './enrol-client.ts';
+import { EXAMPLES } from './examples.ts';
 import { type ExplainFlags, explain } from './explain/explain-command.ts';
 import { addSequencesCommand } from './one-time/sequences-command.ts';
 import { describeReload, type ReloadReport } from './reload.ts';
@@ -48,7 +52,8 @@ export async function runCli(args: readonly string[], deps: CliDeps): Promise<nu
   }
 }
 
-function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (code: number) => void): Command {
+/** The whole command line as a commander program that never ends the process. */
+export function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (code: number) => void): Command {
   const { stdout, stderr } = deps;
   const say = (line: string) => stderr.write(`knock-otpd: ${line}\n`);
   const print = (line: string) => stdout.write(`${line}\n`);
@@ -197,6 +202,13 @@ function createProgram(deps: CliDeps, args: readonly string[], setExitCode: (cod
       say('the clock is accepted');
     },
   );
+
+  command('completion', 'print what makes a shell complete commands, options, doors and clients')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .action((shell: Shell) => {
+      stdout.write(completionScript(shell, program, completions));
+    });
+  addExamples(program, EXAMPLES);
   return program;
 }
 
