@@ -38,9 +38,10 @@ export const completions: Completions = {
     'group remove name': 'groups',
     // Words that nobody can guess.
     ...Object.fromEntries(
-      ['address', 'counter', 'ms', 'n', 'name', 'name@server', 'port', 'seconds', 'server', 'unix-seconds', 'uri'].map(
-        (name) => [name, 'nothing'],
-      ),
+      ['address', 'ms', 'n', 'name', 'name@server', 'port', 'seconds', 'server', 'unix-seconds', 'uri'].map((name) => [
+        name,
+        'nothing',
+      ]),
     ),
   },
   lists: { profiles: list(PROFILES), groups: list(GROUPS), hosts: list(PROFILES, GROUPS), doors: list(DOORS) },

@@ -24,12 +24,8 @@ export const completions: Completions = {
     door: 'doors',
     'revoke name': 'clients',
     'enroll name': 'clients',
-    'init door': 'nothing',
     ...Object.fromEntries(
-      ['address', 'addresses', 'id', 'name', 'number', 'ports', 'time', 'what', 'which'].map((name) => [
-        name,
-        'nothing',
-      ]),
+      ['address', 'addresses', 'id', 'name', 'number', 'ports', 'time', 'what'].map((name) => [name, 'nothing']),
     ),
   },
   lists: { doors: DOORS, clients: CLIENTS, interfaces: INTERFACES },
