@@ -6,39 +6,27 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { FedProcess } from '../support/fed-process.ts';
 import { FedWorld } from '../support/fed-world.ts';
+import { KillPlan, pause, random } from '../support/kill-plan.ts';
 
 /** A grant's second, a tick, and the patience of a busy machine. */
 const CLOSED_WITHIN_MS = 60_000;
 const CHECK_EVERY = 50;
 
-const wanted = Number(process.env['KNOCK_OTP_ROUNDS'] ?? '20');
-const budgetMs = Number(process.env['KNOCK_OTP_ROUNDS_MS'] ?? `${Number.MAX_SAFE_INTEGER}`);
 /** Where to go on from an earlier run; without it, a directory for this run alone. */
 const kept = process.env['KNOCK_OTP_ROUNDS_DIR'];
 
-interface Summary {
-  rounds: number;
-  daemonKills: number;
-  commandKills: number;
-  reloads: number;
-  sent: number;
-  replays: number;
-  opened: number;
-}
-
 test(`when daemon and commands are killed in random rounds then nothing opens twice or stays open`, async () => {
+  const plan = new KillPlan();
   const dir = kept ?? mkdtempSync(join(tmpdir(), 'knock-otp-rounds-'));
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const book = join(dir, 'summary.json');
   const world = new FedWorld(dir);
-  const summary: Summary = { rounds: 0, daemonKills: 0, commandKills: 0, reloads: 0, sent: 0, replays: 0, opened: 0 };
+  const summary = { rounds: 0, daemonKills: 0, commandKills: 0, reloads: 0, sent: 0, replays: 0, opened: 0 };
   if (kept !== undefined) Object.assign(summary, JSON.parse(readOr(book)));
-  const endsAt = Date.now() + budgetMs;
-  const random = (below: number) => Math.floor(Math.random() * below);
   const recent: string[] = [];
   let daemon: FedProcess | undefined;
   try {
-    while (summary.rounds < wanted && Date.now() < endsAt) {
+    while (plan.goesOn(summary)) {
       daemon ??= await FedProcess.start(world);
       for (let knocks = 1 + random(4); knocks > 0; knocks -= 1) {
         const old = random(3) === 0 ? recent[random(recent.length)] : undefined;
@@ -49,7 +37,7 @@ test(`when daemon and commands are killed in random rounds then nothing opens tw
         summary.sent += 1;
         if (old !== undefined) summary.replays += 1;
       }
-      await new Promise((resolve) => setTimeout(resolve, random(25)));
+      await pause(random(25));
       const kind = random(9);
       if (kind < 5) summary.commandKills += daemon.killCommands();
       else if (kind === 5) {
@@ -61,11 +49,12 @@ test(`when daemon and commands are killed in random rounds then nothing opens tw
         summary.daemonKills += 1;
       }
       summary.rounds += 1;
-      if (summary.rounds % CHECK_EVERY === 0 || summary.rounds === wanted) {
+      if (summary.rounds % CHECK_EVERY === 0 || summary.rounds === plan.wanted) {
         daemon ??= await FedProcess.start(world);
         await checkAtRest(world, daemon);
         summary.opened = world.assertUsedOnce();
         writeFileSync(book, JSON.stringify(summary));
+        plan.say(summary);
       }
     }
     daemon ??= await FedProcess.start(world);
@@ -76,7 +65,7 @@ test(`when daemon and commands are killed in random rounds then nothing opens tw
   } finally {
     await daemon?.kill();
     if (kept === undefined) rmSync(dir, { recursive: true, force: true });
-    process.stdout.write(`# ${JSON.stringify(summary)}\n`);
+    plan.say(summary, true);
   }
 });
 
@@ -89,7 +78,7 @@ async function checkAtRest(world: FedWorld, daemon: FedProcess): Promise<void> {
       Date.now() < until,
       `open past its time: ${world.open().join()}, not stopped: ${world.unstopped().join()}\n${daemon.process.stderr}`,
     );
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
 }
 
