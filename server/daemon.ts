@@ -33,6 +33,8 @@ import type { Store } from './store/store.ts';
 import { Turnstile } from './turnstile.ts';
 
 const TICK_MS = 1_000;
+/** An opening takes less, where nothing else is going on. */
+const AFTER_SPEND_MS = 15;
 
 export interface DaemonDeps {
   readonly version: string;
@@ -73,6 +75,7 @@ export class Daemon {
   readonly #startedAt: number;
   #tick: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
+  #afterSpend: NodeJS.Timeout | undefined;
   readonly #rotation: Rotation;
   readonly #clockWatch: ClockWatch;
   readonly #onceWatch: OnceWatch;
@@ -107,9 +110,12 @@ export class Daemon {
     this.#admissions = admissions;
     this.#rotation = new Rotation(engine, deps.clock, () => this.#listening.watch());
     const onSpent = () => {
-      // Counters further ahead must be live before the next knock.
-      void this.#rotation.advance();
-      this.#listening.watch();
+      // Counters further ahead must be live before they are knocked; not before the door, which they would hold up, is open.
+      this.#afterSpend ??= setTimeout(() => {
+        this.#afterSpend = undefined;
+        void this.#rotation.advance();
+        this.#listening.watch();
+      }, AFTER_SPEND_MS);
     };
     const scans = new ScanReports(config.scans, deps.log);
     this.#outcomes = new Outcomes({ ...deps, admissions, words, scans, onSpent });
@@ -158,6 +164,7 @@ export class Daemon {
     this.#stopping = true;
     clearInterval(this.#tick);
     clearTimeout(this.#closeTimer);
+    clearTimeout(this.#afterSpend);
     await this.#listening.stop();
     await this.#changes;
     this.#admissions.closings.closeNow(this.#engine.grants.all);

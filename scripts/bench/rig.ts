@@ -194,7 +194,8 @@ export class Rig implements AsyncDisposable {
   }
 
   #watchRules(): void {
-    const monitor = this.#spawn(this.server, ['nft', 'monitor']);
+    // It warns of each event whose set it did not see made.
+    const monitor = this.#spawn(this.server, ['sh', '-c', 'exec nft monitor 2>/dev/null']);
     if (monitor.stdout === null) return;
     createInterface({ input: monitor.stdout }).on('line', (line) => {
       const source = /\b10\.78\.\d+\.\d+\b/.exec(line)?.[0];
