@@ -90,9 +90,12 @@ describe('the client in section 8', () => {
   const block = /<!-- test: spec-client -->\n```js\n([\s\S]*?)```/.exec(spec)?.[1] ?? '';
   writeFileSync(program, block);
 
-  test('has about the length that a stranger is promised', () => {
+  test('has no more lines than a stranger is promised, none of them crammed', () => {
     const lines = block.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('import'));
-    assert.ok(lines.length > 20 && lines.length <= 45, `${lines.length} lines`);
+    assert.ok(lines.length > 20 && lines.length <= 30, `${lines.length} lines`);
+    assert.ok(spec.includes('30 lines after the imports'));
+    const crammed = lines.filter((line) => line.length > 120 || /;\s*\S/.test(line.replace(/for \(.*?\) \{/, '')));
+    assert.deepEqual(crammed, []);
   });
 
   const profile: Profile = {
