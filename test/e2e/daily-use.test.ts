@@ -3,71 +3,18 @@
  * sessions in a row and at once, several bastions, programs that are run behind a door.
  */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import type { Finished } from '../../scripts/lab/running-process.ts';
-import { type SshServer, startSshServer } from '../../scripts/lab/ssh-server.ts';
-import { Bastion, type EnrolledClient } from '../support/bastion.ts';
+import { Bastion } from '../support/bastion.ts';
 import { hasPatience } from '../support/inside-namespaces.ts';
+import { added, door, openings, sshHome, withSsh } from '../support/ssh-day.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 180_000 };
 
 const slowly = { ...options, skip: options.skip || (hasPatience() ? false : 'slow: npm test -- --long') };
-
-const door = (lines: string) => `[ssh]\n${lines}\nopen = nftables tcp/22\n`;
-
-async function added(bastion: Bastion, uri: string, name = 'work'): Promise<void> {
-  const { code, stderr } = await bastion.knockOtp(['add', '-', '--as', name], { input: `${uri}\n` });
-  assert.equal(code, 0, stderr);
-}
-
-function openings(bastion: Bastion): number {
-  return bastion.daemon.stderr.split('\n').filter((line) => /otpd: (opened|extended) .*door=ssh/.test(line)).length;
-}
-
-/** A folder for PATH in which `knock-otp` is our program, and a file for ssh with the lines that it prints. */
-async function sshHome(bastion: Bastion, sshd: SshServer): Promise<{ env: Record<string, string>; config: string }> {
-  const bin = join(bastion.dir, 'bin');
-  await mkdir(bin);
-  const words = bastion.clientCommand.map((word) => `'${word}'`).join(' ');
-  await writeFile(join(bin, 'knock-otp'), `#!/bin/sh\nexec ${words} "$@"\n`);
-  await chmod(join(bin, 'knock-otp'), 0o755);
-  const printed = await bastion.knockOtp(['ssh-config']);
-  assert.equal(printed.code, 0, printed.stderr);
-  assert.match(
-    printed.stdout,
-    /^Host work\n {2}HostName 10\.77\.0\.1\n {2}ProxyCommand knock-otp --door ssh --proxy work %p\n$/,
-  );
-  const config = join(bastion.dir, 'ssh_config');
-  const keys = `User ${sshd.user}
-IdentityFile ${join(bastion.dir, 'ssh', 'user')}
-StrictHostKeyChecking no
-UserKnownHostsFile /dev/null
-BatchMode yes
-LogLevel ERROR
-`;
-  await writeFile(config, `${printed.stdout}\nHost *\n${keys}`);
-  const env = { ...(await bastion.clientHome(bastion.client)), PATH: `${bin}:${process.env['PATH']}` };
-  return { env, config };
-}
-
-async function withSsh(
-  doors: string,
-  body: (bastion: Bastion, sshd: SshServer, laptop: EnrolledClient) => Promise<void>,
-): Promise<void> {
-  await using bastion = await Bastion.create({ doors, service: false });
-  const sshd = await startSshServer(bastion.server, bastion.dir);
-  try {
-    const laptop = await bastion.enroll('laptop');
-    await bastion.start();
-    await added(bastion, laptop.uri);
-    await body(bastion, sshd, laptop);
-  } finally {
-    await sshd.process.end('SIGKILL');
-  }
-}
 
 test('ssh, scp, rsync and git go through the printed lines, and all of them cost one knock', options, async () => {
   await withSsh(door('otp = totp\ncmd_timeout = 120'), async (bastion, sshd) => {
