@@ -2,6 +2,7 @@
  * The small line on a terminal while a knock takes longer than a blink: which knock, what is waited for, and a bar that
  * counts down to the next time step. Nothing of it where standard error is no terminal; `-v` says it in plain lines.
  */
+import { canDraw } from '../shared/command-line/terminal.ts';
 import type { Talk } from './deps.ts';
 import type { KnockEvent } from './knock.ts';
 
@@ -29,7 +30,7 @@ const CLEAR = '\r\u001B[K';
 
 export function startProgress(name: string, stderr: Talk, env: Readonly<Record<string, string | undefined>>): Progress {
   // A serial console may say that it has no columns.
-  if (stderr.isTTY !== true || stderr.columns === 0 || env['TERM'] === 'dumb') return SILENT;
+  if (!canDraw(stderr, env) || stderr.columns === 0) return SILENT;
   let line = { text: `knocking at ${name}`, share: undefined as number | undefined };
   let longestMs = 0;
   let isShown = false;

@@ -56,8 +56,11 @@ function isPlainHost(word: string): boolean {
 }
 
 async function complain(error: unknown, deps: Deps): Promise<void> {
-  const { default: pc } = await import('picocolors');
-  const { red, dim } = pc.createColors(deps.stderr.isTTY === true && (deps.env['NO_COLOR'] ?? '') === '');
+  const [{ default: pc }, { canColor }] = await Promise.all([
+    import('picocolors'),
+    import('../shared/command-line/terminal.ts'),
+  ]);
+  const { red, dim } = pc.createColors(canColor(deps.stderr, deps.env));
   say(deps, `${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
   if (error instanceof KnockError && error.hint !== undefined) say(deps, `${dim('hint:')} ${error.hint}`);
 }

@@ -4,9 +4,10 @@
  */
 import { resolve } from 'node:path';
 import { Argument, Command, CommanderError } from 'commander';
-import pc from 'picocolors';
+import { createColors } from 'picocolors';
 import { completionScript, SHELLS, type Shell } from '../shared/command-line/completion.ts';
 import { addExamples } from '../shared/command-line/examples.ts';
+import { canColor } from '../shared/command-line/terminal.ts';
 import { exitCodeOf, formatProblem, KnockError } from '../shared/errors.ts';
 import { completions } from './completions.ts';
 import { removeClient } from './config/client-writes.ts';
@@ -147,7 +148,8 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
       // The daemon is this very version or says so: the type is a promise between two ends of one program.
       const status = (await askDaemon(config.stateDir, 'status')) as Status;
       const text = flags.json === true ? JSON.stringify(status) : formatStatus(status, Date.now());
-      print(status.healthy ? text : text.replace('NOT HEALTHY', pc.red('NOT HEALTHY')));
+      const { red } = createColors(canColor(stdout as Partial<NodeJS.WriteStream>, process.env));
+      print(status.healthy ? text : text.replace('NOT HEALTHY', red('NOT HEALTHY')));
       setExitCode(status.healthy ? 0 : 1);
     });
 

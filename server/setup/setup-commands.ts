@@ -95,7 +95,7 @@ function addInit(program: Command, { stdin, stderr, say, print }: SetupDeps): vo
       try {
         const made = await initialize(flags.config ?? DEFAULT_CONFIGS[0], flags, asker);
         for (const line of explain(made.files, made)) say(line);
-        if (flags.qr ?? isOnTerminal(stderr)) stderr.write(`${await qrCode(made.uri)}\n`);
+        await showCode(made.uri, flags.qr, stderr, say);
         print(made.uri);
         say('that line (and the code) holds the secret: hand it over privately, it is shown only now');
         say('on the client type this command, then paste the line:');
@@ -106,8 +106,23 @@ function addInit(program: Command, { stdin, stderr, say, print }: SetupDeps): vo
     });
 }
 
-function isOnTerminal(stream: NodeJS.WritableStream): boolean {
-  return (stream as Partial<NodeJS.WriteStream>).isTTY === true;
+/** @param wanted undefined where nobody has said: on a terminal on which it fits */
+async function showCode(
+  uri: string,
+  wanted: boolean | undefined,
+  stream: NodeJS.WritableStream,
+  say: (line: string) => void,
+): Promise<void> {
+  const { isTTY, columns } = stream as Partial<NodeJS.WriteStream>;
+  if (!(wanted ?? isTTY === true)) return;
+  const code = await qrCode(uri);
+  const width = Math.max(...code.split('\n').map((line) => [...line].length));
+  // A code whose lines wrap is none.
+  if (wanted === undefined && columns !== undefined && columns > 0 && columns < width) {
+    say(`no QR code: it takes ${width} columns, and this terminal has ${columns}`);
+    return;
+  }
+  stream.write(`${code}\n`);
 }
 
 function trialSeconds(text: string): number {

@@ -1,15 +1,16 @@
 /**
  * `knock-otpd watch`: asks the daemon once a second and draws what it says, on the alternate screen, until q or Ctrl-C.
- * Where standard output is no terminal, one picture is printed. The terminal is given back as it was, however this ends.
+ * Where standard output is no terminal, or one that cannot move its cursor, one picture is printed. The terminal is given back as it was, however this ends.
  */
 import type { ReadStream, WriteStream } from 'node:tty';
-import pc from 'picocolors';
+import { canColor, canDraw } from '../../shared/command-line/terminal.ts';
 import { askDaemon } from '../control/ask.ts';
 import { formatProblemOf } from '../error-text.ts';
 import type { Status } from '../status.ts';
 import { type Earlier, renderFrame } from './frame.ts';
 
 const PERIOD_MS = 1_000;
+const USUAL = { columns: 80, rows: 24 };
 const ENTER = '\u001b[?1049h\u001b[?25l';
 const LEAVE = '\u001b[?25h\u001b[?1049l';
 const HOME = '\u001b[H';
@@ -39,7 +40,7 @@ export async function watch(stateDir: string, stdout: NodeJS.WritableStream, std
 }
 
 function isTerminal(stream: NodeJS.WritableStream): stream is WriteStream {
-  return 'isTTY' in stream && stream.isTTY === true;
+  return canDraw(stream as Partial<WriteStream>, process.env);
 }
 
 class Screen {
@@ -104,8 +105,11 @@ class Screen {
 
   /** From the corner over what is there: no flicker, and no scrolling by a last line feed. */
   #draw(): void {
-    const { columns, rows } = this.#stdout;
-    const size = { columns, rows: rows - 1, color: pc.isColorSupported };
+    // A serial console may say that it has no columns. The last one stays free: what is written there is lost on some
+    // terminals when the rest of the line is cleared behind it.
+    const columns = (this.#stdout.columns || USUAL.columns) - 1;
+    const rows = this.#stdout.rows || USUAL.rows;
+    const size = { columns, rows: rows - 1, color: canColor(this.#stdout, process.env) };
     const lines = renderFrame(this.#status, this.#statusAtMs, size, this.#earlier);
     const foot = this.#problem ?? 'q ends';
     const shown = [...lines, foot.slice(0, columns)];
