@@ -28,7 +28,7 @@ export function commandsIn(text: string): readonly (readonly string[])[] {
       if (word.startsWith('#')) break;
       if (isFile) isFile = false;
       else if (['>', '>>', '<'].includes(word)) isFile = true;
-      else if (['|', '&&', '||', ';'].includes(word)) commands.push([]);
+      else if (['|', '&&', '||', ';', '&'].includes(word)) commands.push([]);
       else commands.at(-1)?.push(word);
     }
     return commands.filter(([program = '']) => program === 'knock-otp' || program === 'knock-otpd');
