@@ -97,9 +97,11 @@ test('what docs/SEEING.md shows explains a recorded knock', options, async () =>
   await using stage = await Stage.set();
   const { bastion } = stage;
   const laptop = await bastion.enroll('laptop');
-  await bastion.start();
+  const daemon = await bastion.start();
+  const recorder = await bastion.record(join(bastion.dir, 'knocks.pcap'), 'tcp');
   await bastion.send(laptop.sequence(await bastion.timeStep(laptop)));
-  await stage.putIntoFolder(join(bastion.dir, `send-${bastion.client.name}.pcap`), 'knocks.pcap');
+  await daemon.waitForLine(/otpd: opened .*door=ssh/);
+  await recorder.end('SIGINT');
   const [line = '', ...more] = linesOf('docs/SEEING.md', 'knock-otpd explain knocks.pcap');
   assert.deepEqual(more, []);
   const { stdout } = await must(stage, bastion.server, line);

@@ -2,7 +2,7 @@
  * A server and a client as documents have them: programs in the path, the name in /etc/hosts, ssh set up for its user. What
  * is typed there is a line of a document.
  */
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NetworkHost } from '../../scripts/lab/namespaces.ts';
@@ -55,11 +55,6 @@ export class Stage implements AsyncDisposable {
 
   async putIntoEtc(name: string, text: string): Promise<void> {
     await writeFile(join(this.bastion.dir, 'etc', name), text);
-  }
-
-  /** A copy in the folder in which lines are typed. */
-  async putIntoFolder(file: string, name: string): Promise<void> {
-    await cp(file, join(this.bastion.dir, name));
   }
 
   /** One line as a person types it, in the shared folder of both hosts. */
