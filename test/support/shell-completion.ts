@@ -1,10 +1,11 @@
 /**
- * What a shell offers at the end of a line: real shells, with our script sourced. bash and zsh sit on a pseudo-terminal of
- * script(1) and get the line typed and a key that inserts everything they would offer; fish has a builtin that says it.
+ * What a shell offers at the end of a line: real shells, with our script where it is looked for. bash and zsh sit on a
+ * pseudo-terminal of script(1) and get the line typed and a key that inserts everything they would offer; fish has a builtin
+ * that says it.
  */
 import { spawnSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { RunningProcess, run } from '../../scripts/lab/running-process.ts';
 import { quoted } from '../../shared/command-line/grammar.ts';
 
@@ -27,7 +28,11 @@ export interface Asked {
 
 /** For each line, the words offered for its last word; of `--option=value` the value. */
 export async function offered(lines: readonly string[], asked: Asked): Promise<readonly (readonly string[])[]> {
-  const file = join(asked.home, `completion.${asked.shell}`);
+  const [, program = ''] = /completion of (\S+),/.exec(asked.script) ?? [];
+  const folder = join(asked.home, 'completions');
+  await mkdir(folder, { recursive: true });
+  // zsh loads it by its name when it is first wanted, as it does where people put it.
+  const file = join(folder, asked.shell === 'zsh' ? `_${program}` : program);
   await writeFile(file, asked.script);
   const env = { HOME: asked.home, XDG_CONFIG_HOME: '', TERM: 'xterm', ...asked.env };
   const options = { env, cwd: asked.home, timeoutMs: 60_000 };
@@ -77,8 +82,8 @@ source ${file}
 `,
   zsh: (file: string) => `PS1='ready>'
 unset zle_bracketed_paste
+fpath=(${dirname(file)} $fpath)
 autoload -Uz compinit && compinit -u -D
-source ${file}
 all() { _main_complete; compstate[insert]=all; compstate[list]= }
 zle -C insert-all complete-word all
 bindkey '^A' insert-all
