@@ -114,6 +114,8 @@ export class Listening {
   readonly #logCapture = (status: CaptureStatus): void => {
     const fields = { interface: status.interface, reason: status.reason, privileges: status.privileges };
     if (status.state === 'listening') this.#deps.log.info('listening', fields);
-    else if (status.state === 'deaf') this.#deps.log.error('deaf', fields);
+    if (status.state === 'listening' && status.lossesUnseen)
+      this.#deps.log.warn('packets that the kernel loses will not be noticed', { interface: status.interface });
+    if (status.state === 'deaf') this.#deps.log.error('deaf', fields);
   };
 }

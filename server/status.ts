@@ -110,10 +110,20 @@ export function formatStatus(status: Status, nowMs: number): string {
   if (!status.clockTrusted)
     lines.push('clock      stands before a time already seen: totp doors refuse (knock-otpd accept-clock)');
   lines.push(`capture    ${formatMethod(status.capture)}`);
-  for (const { interface: name, state, since, reason, received, dropped, restarts } of status.interfaces) {
+  for (const {
+    interface: name,
+    state,
+    since,
+    reason,
+    received,
+    dropped,
+    restarts,
+    lossesUnseen,
+  } of status.interfaces) {
     const why = reason === undefined ? '' : `: ${reason}`;
+    const unseen = lossesUnseen ? ', losses in the kernel not noticed' : '';
     lines.push(
-      `interface  ${name} ${state} for ${ago(nowMs - since)}${why} (${received} packets, ${dropped} dropped, ${restarts} restarts)`,
+      `interface  ${name} ${state} for ${ago(nowMs - since)}${why} (${received} packets, ${dropped} dropped${unseen}, ${restarts} restarts)`,
     );
   }
   for (const { name, mode, clients, maxStrays, linesLeft, openFor } of status.doors) {

@@ -50,6 +50,8 @@ export interface CaptureStatus {
   readonly restarts: number;
   /** What the child gave up after it opened the device, in words. */
   readonly privileges?: string;
+  /** Packets that the kernel has no room for are not noticed: attempts that they belong to go on as if they had not come. */
+  readonly lossesUnseen?: true;
 }
 
 export interface CaptureOptions extends CaptureScope {

@@ -7,7 +7,7 @@
  * Hence everything that must happen under a flood (batches, heartbeats, noticing that the daemon is gone) happens in the
  * frame listener, by the clock, with synchronous writes.
  */
-import { writeSync } from 'node:fs';
+import { readdirSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { pairOf } from '../../shared/knock.ts';
 import { LINK_NFLOG } from '../core/link-layer.ts';
@@ -15,12 +15,13 @@ import { decodePacket, packetView } from '../core/packet.ts';
 import { monotonicMs } from '../monotonic.ts';
 import type { CaptureScope } from './capture.ts';
 import { captureFilter, isDeviceName, nflogGroup } from './filter.ts';
-import { loadLibc } from './libc.ts';
+import { type Libc, loadLibc } from './libc.ts';
 import { prepareNflogSocket, rememberLoggers } from './nflog-socket.ts';
 import { openPcap, type PcapDevice } from './pcap-device.ts';
 import { dropPrivileges } from './privileges.ts';
 import { RecordWriter } from './record-writer.ts';
-import { writeHeartbeat, writeLost, writeOpened, writePacket } from './records.ts';
+import { forgetPackets, writeHeartbeat, writeLost, writeOpened, writePacket } from './records.ts';
+import { RingLosses, socketCounts } from './ring-losses.ts';
 import { CHILD_PREFIX, HEARTBEAT_MS, RECORDS_FD, STALL_MS } from './wire.ts';
 
 /** The longest that a record may lie here while frames that are no knocks keep the loop busy. */
@@ -32,6 +33,8 @@ const UDP_PAIRS = pairOf('udp', 0);
 const writer = new RecordWriter(writeToPipe);
 const view = packetView();
 let device: PcapDevice | undefined;
+/** Of the packet socket; undefined where there is none, or its losses cannot be read. */
+let ring: RingLosses | undefined;
 let udp = false;
 let frames = 0;
 let received = 0;
@@ -52,10 +55,13 @@ function onFrame(length: number): void {
   // The filter does not look behind VLAN tags and extension headers: UDP may come through there unasked.
   const isKnock = decodePacket(device.linkType, device.frame, length, view);
   if (device.linkType === LINK_NFLOG) noteNumber();
-  if (lost > 0 && sayLost(at)) lost = 0;
+  // Before it is asked what is in doubt: with room in it, the writer flushes, and finds losses, at no worse moment.
+  if (writer.full) writer.flush(at);
+  const isDoubtful = ring?.doubtful(frames) ?? false;
+  if (lost > 0 && !isDoubtful && sayLost(at)) lost = 0;
   if (isKnock && (udp || view.pair < UDP_PAIRS)) {
     received += 1;
-    const slot = lost > 0 ? -1 : writer.slot(at);
+    const slot = lost > 0 || isDoubtful ? -1 : writer.slot(at);
     if (slot < 0) noteLost(1);
     else writePacket(writer.bytes, slot, at, device.frame, view);
   }
@@ -110,7 +116,22 @@ function beat(at: number): void {
   writer.flush(at);
 }
 
+/**
+ * Losses of the packet socket's queue are looked at before anything is told, not at each frame. What waits here then stands
+ * before the loss or behind it, nobody knows which.
+ */
+function noteRingLosses(losses: RingLosses, bytes: Buffer, from: number, to: number): void {
+  const missing = losses.look();
+  if (missing === 0) return;
+  noteLost(missing);
+  dropped += forgetPackets(bytes, from, to);
+  // After the poll phase that follows, in which cap reads until the queue is empty.
+  const until = losses.doubtfulUntil;
+  setImmediate(() => losses.emptied(until));
+}
+
 function writeToPipe(bytes: Buffer, from: number, to: number): number {
+  if (ring !== undefined) noteRingLosses(ring, bytes, from, to);
   try {
     return writeSync(RECORDS_FD, bytes, from, to - from);
   } catch (error) {
@@ -143,14 +164,31 @@ async function main(): Promise<void> {
   const restoreLoggers = group === undefined ? undefined : rememberLoggers();
   const opened = await openPcap(interfaceName, captureFilter(interfaceName, scope), onFrame);
   if (group !== undefined) prepareNflogSocket(libc, group);
+  else ring = libc && ringLosses(libc);
   restoreLoggers?.();
   device = opened;
   const privileges = dropPrivileges(libc);
   const at = monotonicMs();
   const slot = writer.slot(at);
-  if (slot >= 0) writeOpened(writer.bytes, slot, { atMs: at, linkType: device.linkType, ...privileges });
+  const countsLosses = group !== undefined || ring !== undefined;
+  if (slot >= 0) writeOpened(writer.bytes, slot, { atMs: at, linkType: device.linkType, ...privileges, countsLosses });
   beat(at);
   setInterval(() => beat(monotonicMs()), HEARTBEAT_MS);
+}
+
+/** While files can still be read: which descriptor is libpcap's stands in one. */
+function ringLosses(libc: Libc): RingLosses | undefined {
+  const read = socketCounts(libc, descriptors());
+  if (read === undefined) return undefined;
+  return new RingLosses(() => read() ?? fail('the losses of the packet socket cannot be read any more'));
+}
+
+function descriptors(): readonly number[] {
+  try {
+    return readdirSync('/proc/self/fd').map(Number);
+  } catch {
+    return []; // no such folder on this system
+  }
 }
 
 function fail(message: string): never {

@@ -47,6 +47,7 @@ export class InterfaceCapture {
   #since: number;
   #reason: string | undefined;
   #privileges: string | undefined;
+  #countsLosses = true;
   #launches = 0;
   #linkWasUsable = false;
   #nextLaunchAt = 0;
@@ -75,6 +76,7 @@ export class InterfaceCapture {
       dropped: this.#earlier.dropped + this.#current.dropped,
       restarts: Math.max(0, this.#launches - 1),
       ...(this.#privileges === undefined ? {} : { privileges: this.#privileges }),
+      ...(this.#countsLosses ? {} : { lossesUnseen: true }),
     };
   }
 
@@ -163,6 +165,7 @@ export class InterfaceCapture {
     this.#lastWordAt = this.#edges.monotonicMs();
     this.#listeningSince = this.#lastWordAt;
     this.#privileges = describePrivileges(opened);
+    this.#countsLosses = opened.countsLosses;
     // What came before nobody heard.
     this.#options.onLost(0);
     this.#enter('listening', undefined);

@@ -10,11 +10,11 @@
  *            0       1      2      3   4..7        8..15       16..23    24..31    32..39    40..47
  * packet     'K'     1      flags  tag pair        atMs        source (16 bytes)   destination (16 bytes)
  * heartbeat  'K'     2      0      0   0           atMs        received  dropped   frames    0
- * opened     'K'     3      0      0   link type   atMs        uid       kept      0         0
+ * opened     'K'     3      0      0   link type   atMs        uid       kept      counts    0
  * lost       'K'     4      0      0   0           atMs        packets   0         0         0
  * ```
  * Integers of 4 bytes and float64 are little-endian. Flags are the byte of TCP flags, 0 for UDP. The tag is what an NFLOG
- * rule's prefix says, 0 elsewhere. `lost` stands where packets are missing between those before it and those behind it.
+ * rule's prefix says, 0 elsewhere. `counts` is 1 where the child notices losses. `lost` stands where packets are missing between those before it and those behind it.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { isUdp, PAIR_COUNT, type Pair } from '../../shared/knock.ts';
@@ -57,6 +57,8 @@ export interface Opened {
   readonly uid: number;
   /** {@link KEPT_USER} and so on. */
   readonly kept: number;
+  /** Whether packets that the kernel had no room for are noticed: without that there is no {@link Lost} for them. */
+  readonly countsLosses: boolean;
 }
 
 /** Packets are missing here; what was on its way before them has not been seen whole. */
@@ -96,13 +98,28 @@ export function writeOpened(into: Buffer, at: number, opened: Opened): void {
   writeHead(into, at, OPENED, opened.linkType, opened.atMs);
   into.writeDoubleLE(opened.uid, at + 16);
   into.writeDoubleLE(opened.kept, at + 24);
-  into.fill(0, at + 32, at + RECORD_BYTES);
+  into.writeDoubleLE(opened.countsLosses ? 1 : 0, at + 32);
+  into.fill(0, at + 40, at + RECORD_BYTES);
 }
 
 export function writeLost(into: Buffer, at: number, lost: Lost): void {
   writeHead(into, at, LOST, 0, lost.atMs);
   into.writeDoubleLE(lost.packets, at + 16);
   into.fill(0, at + 24, at + RECORD_BYTES);
+}
+
+/**
+ * Makes a loss of one packet of each packet record between `from` and `to`, whole records only: the one that `from` cuts is
+ * on its way already. Returns how many.
+ */
+export function forgetPackets(bytes: Buffer, from: number, to: number): number {
+  let forgotten = 0;
+  for (let at = Math.ceil(from / RECORD_BYTES) * RECORD_BYTES; at + RECORD_BYTES <= to; at += RECORD_BYTES) {
+    if (bytes[at + 1] !== PACKET) continue;
+    writeLost(bytes, at, { atMs: bytes.readDoubleLE(at + 8), packets: 1 });
+    forgotten += 1;
+  }
+  return forgotten;
 }
 
 /** `type` is the byte of that name, with those of the flags and the tag above it. */
@@ -179,8 +196,8 @@ export class RecordReader {
       this.#sink.heartbeat({ atMs, received: first, dropped: second, frames: third });
       return true;
     }
-    if (head === (MARK | (OPENED << 8)) && value <= 0xffff && second <= KEPT_ALL && third === 0) {
-      this.#sink.opened({ atMs, linkType: value, uid: first, kept: second });
+    if (head === (MARK | (OPENED << 8)) && value <= 0xffff && second <= KEPT_ALL && third <= 1) {
+      this.#sink.opened({ atMs, linkType: value, uid: first, kept: second, countsLosses: third === 1 });
       return true;
     }
     if (head === (MARK | (LOST << 8)) && value === 0 && second === 0 && third === 0) {

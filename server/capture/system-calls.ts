@@ -4,7 +4,9 @@
  *
  * A list of what is denied, not of what is allowed: V8 and the C library may call something new after any update, and a
  * child that dies of it is a deaf daemon. Denied is what would carry an attacker who owns the child any further: other
- * programs, files, sockets, other processes, namespaces, the kernel's own loaders. It holds for all threads, so that a
+ * programs, files, sockets, other processes, namespaces, the kernel's own loaders; and options of the sockets that it has,
+ * since taking the packet socket's filter away would show all that the host receives. Reading them (getsockopt) stays: the
+ * losses of that socket are counted there. It holds for all threads, so that a
  * capability left on one of V8's (capset is per thread) finds nothing to be used on.
  */
 
@@ -19,18 +21,18 @@ interface Architecture {
 const DENIED_EVERYWHERE = [424, 425, 428, 429, 430, 432, 434, 437, 438];
 
 // In the order of the names below; architectures without the old call have none.
-// execve execveat ptrace process_vm_readv process_vm_writev socket connect bind listen sendto sendmsg sendmmsg openat
+// execve execveat ptrace process_vm_readv process_vm_writev socket connect bind listen sendto sendmsg sendmmsg setsockopt openat
 // mount umount2 pivot_root chroot unshare setns bpf init_module finit_module kexec_load open_by_handle_at kill tkill
 // perf_event_open add_key keyctl unlinkat renameat renameat2 linkat symlinkat mkdirat mknodat fchmodat fchownat userfaultfd
 const X64 = [
-  59, 322, 101, 310, 311, 41, 42, 49, 50, 44, 46, 307, 257, 165, 166, 155, 161, 272, 308, 321, 175, 313, 246, 304, 62,
-  200, 298, 248, 250, 263, 264, 316, 265, 266, 258, 259, 268, 260, 323,
+  59, 322, 101, 310, 311, 41, 42, 49, 50, 44, 46, 307, 54, 257, 165, 166, 155, 161, 272, 308, 321, 175, 313, 246, 304,
+  62, 200, 298, 248, 250, 263, 264, 316, 265, 266, 258, 259, 268, 260, 323,
 ];
 // open creat fork vfork unlink rename link symlink mkdir rmdir mknod chmod chown lchown
 const X64_OLD = [2, 85, 57, 58, 87, 82, 86, 88, 83, 84, 133, 90, 92, 94];
 const ARM64 = [
-  221, 281, 117, 270, 271, 198, 203, 200, 201, 206, 211, 269, 56, 40, 39, 41, 51, 97, 268, 280, 105, 273, 104, 265, 129,
-  130, 241, 217, 219, 35, 38, 276, 37, 36, 34, 33, 53, 54, 282,
+  221, 281, 117, 270, 271, 198, 203, 200, 201, 206, 211, 269, 208, 56, 40, 39, 41, 51, 97, 268, 280, 105, 273, 104, 265,
+  129, 130, 241, 217, 219, 35, 38, 276, 37, 36, 34, 33, 53, 54, 282,
 ];
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {

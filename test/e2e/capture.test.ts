@@ -1,6 +1,6 @@
 /** The capture edge on real packets: what arrives at an interface arrives at the daemon, whatever becomes of the interface. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Network, type NetworkHost, skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import type { RunningProcess } from '../../scripts/lab/running-process.ts';
+import { captureChild } from '../support/capture-child.ts';
 import { frameOf } from '../support/frames.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 60_000 };
@@ -85,28 +86,6 @@ async function replay(context: TestContext, from: NetworkHost, frame: Buffer): P
   const file = join(scratch, 'frame.pcap');
   await writeFile(file, Buffer.concat([header, frame]));
   await from.must(['tcpreplay', '-q', '-i', 'eth0', file]);
-}
-
-function childrenOf(pid: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
-    .filter((name) => {
-      try {
-        return new RegExp(`^PPid:\\s*${pid}$`, 'm').test(readFileSync(`/proc/${name}/status`, 'latin1'));
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-/** The capture child among the children (a loader for TypeScript may be another). */
-function captureChild(pid: number): number {
-  const found = childrenOf(pid).find((child) =>
-    /capture\/child\./.test(readFileSync(`/proc/${child}/cmdline`, 'latin1')),
-  );
-  assert.ok(found !== undefined, 'no capture child');
-  return found;
 }
 
 test('when any TCP packet is asked for then each comes with its flags, IPv4 and IPv6', options, async () => {

@@ -1,6 +1,6 @@
 /** The same packets through both captures, and through the engine without any: every decision must be the same. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ import {
   type Variant,
   World,
 } from '../support/both-worlds.ts';
+import { captureChild } from '../support/capture-child.ts';
 import { frameOf, pcapOfFrames } from '../support/frames.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 300_000 };
@@ -231,20 +232,6 @@ function waitingIn(child: number): number {
   return Math.max(0, ...columns.map(([, , , , received]) => Number(received)));
 }
 
-/** The capture child of the program that reads the group. */
-function groupChild(parent: number): number {
-  const found = readdirSync('/proc').find((pid) => {
-    try {
-      const isOurs = new RegExp(`^PPid:\\s*${parent}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'latin1'));
-      return isOurs && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('nflog:7077');
-    } catch {
-      return false;
-    }
-  });
-  assert.ok(found !== undefined, 'no capture child');
-  return Number(found);
-}
-
 test(
   'when messages of the kernel are lost in the midst of a knock then it opens nothing that it should not',
   options,
@@ -260,7 +247,7 @@ test(
     const from = (pairs: readonly Pair[], source = victim): Sent[] =>
       pairs.map((pair) => ({ source, pair, flags: SYN }));
     await comparison.send(from(knocks.slice(0, 3)));
-    const child = groupChild(program.pid);
+    const child = captureChild(program.pid, 'nflog:7077');
     process.kill(child, 'SIGSTOP');
     try {
       const flood = from([knocks[0] ?? 1], '10.78.9.9').map((one) => comparison.frame(one));

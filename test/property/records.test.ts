@@ -70,7 +70,10 @@ const heartbeat: fc.Arbitrary<Made> = fc
   });
 
 const opened: fc.Arbitrary<Made> = fc
-  .record({ atMs, linkType: fc.nat(0xffff), uid: fc.nat(0xffffffff), kept: fc.nat(31) }, { noNullPrototype: true })
+  .record(
+    { atMs, linkType: fc.nat(0xffff), uid: fc.nat(0xffffffff), kept: fc.nat(31), countsLosses: fc.boolean() },
+    { noNullPrototype: true },
+  )
   .map((open) => {
     const bytes = Buffer.alloc(RECORD_BYTES, 0xff);
     writeOpened(bytes, 0, open);

@@ -76,9 +76,9 @@ describe('one interface', () => {
     return child;
   }
 
-  function listen(): void {
+  function listen(countsLosses = true): void {
     capture.tick();
-    last().events.opened({ atMs: now, linkType: 1, uid: 65_534, kept: 0 });
+    last().events.opened({ atMs: now, linkType: 1, uid: 65_534, kept: 0, countsLosses });
   }
 
   function beat(received = 0, dropped = 0): void {
@@ -103,6 +103,15 @@ describe('one interface', () => {
     assert.deepEqual(told(), ['listening']);
     assert.equal(states[0]?.privileges, 'dropped to user 65534, no capabilities, few system calls');
     assert.equal(states[0]?.since, now + 1_000_000);
+  });
+
+  test('when the child cannot notice losses then the status says so, and no more when the next one can', () => {
+    listen(false);
+    assert.equal(states[0]?.lossesUnseen, true);
+    last().events.ended('gone');
+    pass(250);
+    last().events.opened({ atMs: now, linkType: 1, uid: 65_534, kept: 0, countsLosses: true });
+    assert.equal(capture.status().lossesUnseen, undefined);
   });
 
   test('when the interface is down from the start then it is deaf once, and no child is wasted on it', () => {

@@ -22,7 +22,9 @@ const frame = Buffer.alloc(64, 1);
 const PLACES = { family: 4, sourceAt: 0, destinationAt: 4, pair: 8000, flags: 0x02, tag: 0 } as const;
 const packet = record((bytes) => writePacket(bytes, 0, 5, frame, PLACES));
 const heartbeat = record((bytes) => writeHeartbeat(bytes, 0, { atMs: 5, received: 1, dropped: 0, frames: 1 }));
-const opened = record((bytes) => writeOpened(bytes, 0, { atMs: 5, linkType: 1, uid: 65_534, kept: 0 }));
+const opened = record((bytes) =>
+  writeOpened(bytes, 0, { atMs: 5, linkType: 1, uid: 65_534, kept: 0, countsLosses: true }),
+);
 
 const lost = record((bytes) => writeLost(bytes, 0, { atMs: 5, packets: 3 }));
 
@@ -53,6 +55,7 @@ const wrong: [reason: string, bytes: Buffer][] = [
   ['a heartbeat with a value', bent(heartbeat, (bytes) => bytes.writeUInt32LE(1, 4))],
   ['a heartbeat with a tail', bent(heartbeat, (bytes) => bytes.writeDoubleLE(1, 40))],
   ['privileges that we do not know', bent(opened, (bytes) => bytes.writeDoubleLE(32, 24))],
+  ['an answer about losses that is none', bent(opened, (bytes) => bytes.writeDoubleLE(2, 32))],
   ['a link type out of range', bent(opened, (bytes) => bytes.writeUInt32LE(0x10000, 4))],
 ];
 

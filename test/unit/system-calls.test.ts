@@ -23,9 +23,15 @@ function verdict(program: Buffer, number: number, architecture: number): number 
 }
 
 const architectures = [
-  // execve, socket, openat, ptrace, the last of the list; read, write, poll, recvfrom, mmap, futex, tgkill, exit_group
-  { name: 'x64', audit: 0xc000003e, denied: [59, 41, 257, 101, 438], allowed: [0, 1, 7, 45, 9, 202, 234, 231] },
-  { name: 'arm64', audit: 0xc00000b7, denied: [221, 198, 56, 117, 438], allowed: [63, 64, 73, 207, 222, 98, 131, 94] },
+  // execve, socket, setsockopt, openat, ptrace, the last of the list; read, write, poll, recvfrom, getsockopt, mmap, futex,
+  // tgkill, exit_group
+  { name: 'x64', audit: 0xc000003e, denied: [59, 41, 54, 257, 101, 438], allowed: [0, 1, 7, 45, 55, 9, 202, 234, 231] },
+  {
+    name: 'arm64',
+    audit: 0xc00000b7,
+    denied: [221, 198, 208, 56, 117, 438],
+    allowed: [63, 64, 73, 207, 209, 222, 98, 131, 94],
+  },
 ];
 
 for (const { name, audit, denied, allowed } of architectures) {

@@ -1,6 +1,7 @@
 /** The daemon's end of the capture pipe: the first byte says how the rest is cut into chunks. */
 import assert from 'node:assert/strict';
 import {
+  type Opened,
   RECORD_BYTES,
   RecordReader,
   type RecordSink,
@@ -27,9 +28,10 @@ class Listener implements RecordSink {
     for (const value of Object.values(heartbeat)) assert.ok(Number.isFinite(value) && value >= 0);
     this.told.push(['heartbeat', heartbeat]);
   }
-  opened(opened: object): void {
+  opened({ countsLosses, ...opened }: Opened): void {
+    assert.equal(typeof countsLosses, 'boolean');
     for (const value of Object.values(opened)) assert.ok(Number.isFinite(value) && value >= 0);
-    this.told.push(['opened', opened]);
+    this.told.push(['opened', opened, countsLosses]);
   }
   lost(lost: object): void {
     for (const value of Object.values(lost)) assert.ok(Number.isFinite(value) && value >= 0);
@@ -59,7 +61,7 @@ function run(input: Uint8Array, thorough: boolean): void {
 }
 
 const sound = Buffer.alloc(RECORD_BYTES * 5);
-writeOpened(sound, 0, { atMs: 1, linkType: 1, uid: 65_534, kept: 1 });
+writeOpened(sound, 0, { atMs: 1, linkType: 1, uid: 65_534, kept: 1, countsLosses: true });
 writeHeartbeat(sound, RECORD_BYTES, { atMs: 2, received: 3, dropped: 0, frames: 9 });
 const places = { sourceAt: 0, destinationAt: 16, pair: 7000, flags: 2, tag: 7 };
 writePacket(sound, RECORD_BYTES * 2, 3, Buffer.alloc(40, 7), { ...places, family: 4 });
