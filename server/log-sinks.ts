@@ -1,10 +1,10 @@
 /**
  * Where log lines go: stderr with the program's prefix, a file with times, syslog through logger(1). Each sink takes
- * whole lines and never throws: a full disk must not stop the daemon. A line of JSON has its time and level in it, so
+ * whole lines and never throws: a full disk must not stop the daemon, nor a slow one hold it up. A line of JSON has its time and level in it, so
  * that sinks add nothing to it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import {
   formatJson,
   formatLine,
@@ -14,6 +14,7 @@ import {
   type LogFields,
   type LogLevel,
 } from './log.ts';
+import { LogFile } from './log-file.ts';
 
 export interface LogSink {
   write(level: LogLevel, line: string): void;
@@ -21,7 +22,8 @@ export interface LogSink {
   writeKnockd(line: string): void;
   /** Opens again what was renamed away (logrotate). */
   reopen?(): void;
-  close?(): void;
+  /** What is on its way may take a moment. */
+  close?(): void | Promise<void>;
 }
 
 export interface LogOptions {
@@ -85,30 +87,26 @@ export function isJournalStream(descriptor: number, variable: string | undefined
   }
 }
 
-/** Appends to `path`, created 0640. @throws when it cannot be opened at first; never later */
+/**
+ * Appends to `path`, created 0640, without ever waiting for it; lines that the disk does not take are counted.
+ * @throws when it cannot be opened at first; never later
+ */
 export function fileSink(path: string, format: LogFormat = 'text'): LogSink {
-  const open = () => openSync(path, 'a', 0o640);
-  let file = open();
-  const append = (line: string) => {
-    try {
-      writeSync(file, `${line}\n`);
-    } catch {
-      // A full disk: the line is lost, the daemon lives.
-    }
+  const lineOf = (level: LogLevel, line: string) =>
+    format === 'json' ? line : `${new Date().toISOString()} ${level} ${line}`;
+  const lost = (lines: number): string => {
+    const message = 'lines of the log could not be written';
+    return lineOf(
+      'warn',
+      format === 'json' ? formatJson('warn', message, { lines }, new Date()) : `${message} lines=${lines}`,
+    );
   };
+  const file = new LogFile(path, lost);
   return {
-    write: (level, line) => append(format === 'json' ? line : `${new Date().toISOString()} ${level} ${line}`),
-    writeKnockd: (line) => append(`[${localMinute(new Date())}] ${line}`),
-    reopen: () => {
-      try {
-        const next = open();
-        closeSync(file);
-        file = next;
-      } catch {
-        // Keeps the file that it has.
-      }
-    },
-    close: () => closeSync(file),
+    write: (level, line) => file.append(lineOf(level, line)),
+    writeKnockd: (line) => file.append(`[${localMinute(new Date())}] ${line}`),
+    reopen: () => file.reopen(),
+    close: () => file.close(),
   };
 }
 

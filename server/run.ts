@@ -174,8 +174,8 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     nft.close();
     own.stop();
     notifier?.stop();
-    if (config.pidFile !== undefined) rmSync(config.pidFile, { force: true });
-    for (const sink of sinks) sink.close?.();
+    removePidFile(config.pidFile, log);
+    await Promise.all(sinks.map((sink) => sink.close?.()));
     service?.close();
   }
 }
@@ -234,10 +234,20 @@ function writePidFile(path: string | undefined): void {
   try {
     writeFileSync(path, `${process.pid}\n`, { mode: 0o644 });
   } catch (cause) {
-    throw new KnockError('CONFIG_INVALID', `cannot write the pid file ${path}`, {
+    throw new KnockError('CONFIG_INVALID', `cannot write the pid file ${path}: ${formatProblemOf(cause)}`, {
       cause,
       hint: 'see pidfile in [options]',
     });
+  }
+}
+
+/** The doors are shut by then: a file that stays is no reason to end as if they were not. */
+function removePidFile(path: string | undefined, log: Log): void {
+  if (path === undefined) return;
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    log.warn('cannot remove the pid file', { file: path, reason: formatProblemOf(error) });
   }
 }
 

@@ -84,6 +84,12 @@ export class RunningProcess {
     this.#child.stdin.write(text);
   }
 
+  /** Ends the stdin of a process that was started with `keepInput`, and waits for its end. */
+  async endInput(): Promise<Finished> {
+    this.#child.stdin.end();
+    return await this.finished();
+  }
+
   /** How much has been said so far: give it to waitForLine to look only at what comes later. */
   get mark(): number {
     return this.#stderr.length;

@@ -4,14 +4,14 @@
  * works once the fault is gone, and all that was opened is closed.
  */
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import Database from 'better-sqlite3';
 import { FedProcess } from '../support/fed-process.ts';
 import { FedWorld, type Sent } from '../support/fed-world.ts';
-import { type Fault, Sabotage, WRITING_CALLS } from '../support/strace.ts';
+import { expressionsOf, type Fault, Sabotage, WRITING_CALLS } from '../support/strace.ts';
 
 const everyCall = process.env['KNOCK_OTP_EVERY_CALL'] === 'true';
 /** More calls of one kind than a knock has. */
@@ -88,6 +88,54 @@ test('when the disk takes its time then nothing opens before it is done, and wha
     assert(performance.now() - sentAt >= 700, 'opened before the first fsync had returned');
   }
   await atRest(daemon);
+});
+
+const logFile = join(world.dir, 'log');
+const pidFile = join(world.dir, 'pid');
+
+test('when the log cannot be written then knocks open, doors close, and the log says later what it lacks', async () => {
+  await using daemon = await FedProcess.start(world);
+  {
+    await using _mute = await Sabotage.begin(daemon.process.pid, {
+      ...{ call: 'write', what: 'error=ENOSPC', when: '1+', paths: [logFile] },
+    });
+    for (const at of [0, 1]) assert.equal(await daemon.knock(world.factor(at)), 'opened');
+    await atRest(daemon);
+  }
+  const until = Date.now() + 10_000;
+  while (!/ lines of the log could not be written lines=\d/.test(readFileSync(logFile, 'latin1'))) {
+    assert(Date.now() < until, readFileSync(logFile, 'latin1').slice(-1000));
+    assert.equal(await daemon.knock(world.factor(0)), 'opened');
+  }
+});
+
+test('when the disk of the log stands still then knocks open as fast as ever', async () => {
+  await using daemon = await FedProcess.start(world);
+  await using _slow = await Sabotage.begin(daemon.process.pid, {
+    ...{ call: 'write', what: 'delay_enter=5s', when: '1', paths: [logFile] },
+  });
+  const from = performance.now();
+  for (const at of [0, 1, 2]) assert.equal(await daemon.knock(world.factor(at)), 'opened');
+  assert(performance.now() - from < 4000, `three knocks took ${Math.round(performance.now() - from)} ms`);
+});
+
+test('when the pid file cannot be written then the daemon says so and ends; when it cannot be removed the doors are shut all the same', async () => {
+  for (const errno of ['EIO', 'ENOSPC', 'EROFS'] as const) {
+    const fault = { call: 'write', what: `error=${errno}`, when: '1', paths: [pidFile] } as const;
+    const daemon = FedProcess.launch(world, ['strace', '-f', '-o', '/dev/null', ...expressionsOf(fault)]);
+    const { code, stderr } = await daemon.process.finished();
+    assert.notEqual(code, 0);
+    assert.match(stderr, new RegExp(`cannot write the pid file ${pidFile}: ${errno}`));
+  }
+  const fault = { call: 'unlink', what: 'error=EROFS', when: '1+', paths: [pidFile] } as const;
+  await using daemon = FedProcess.launch(world, ['strace', '-f', '-o', '/dev/null', ...expressionsOf(fault)]);
+  await daemon.process.waitForLine(/\bready\b/, 0, 60_000);
+  assert.equal(await daemon.knock(world.factor(0)), 'opened');
+  // Its stdin is its packets: it ends with them.
+  const { code, stderr } = await daemon.process.endInput();
+  assert.equal(code, 0, stderr.slice(-1000));
+  assert.match(stderr, /cannot remove the pid file .*EROFS/);
+  assert.deepEqual(world.unstopped(), []);
 });
 
 /** One knock under the fault, and what must hold after it. Undefined when the fault met no call. */

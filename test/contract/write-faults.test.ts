@@ -8,5 +8,5 @@ const INSIDE = fileURLToPath(new URL('./write-faults-inside.ts', import.meta.url
 
 test('system calls that write, made to fail one by one', { skip: skipWithoutStrace() }, (t) => {
   if (hasPatience()) process.env['KNOCK_OTP_EVERY_CALL'] = 'true';
-  runInside(t, INSIDE, { atLeast: 5, mounts: true, timeoutMs: 900_000 });
+  runInside(t, INSIDE, { atLeast: 8, mounts: true, timeoutMs: 900_000 });
 });

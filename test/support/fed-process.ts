@@ -34,17 +34,22 @@ function bundled(): string {
 export class FedProcess implements AsyncDisposable {
   readonly process: RunningProcess;
 
-  private constructor(world: FedWorld) {
-    this.process = new RunningProcess([process.execPath, bundled(), world.configFile], {
+  private constructor(world: FedWorld, around: readonly string[]) {
+    this.process = new RunningProcess([...around, process.execPath, bundled(), world.configFile], {
       keepInput: true,
       env: { NODE_EXTRA_CA_CERTS: '' },
     });
   }
 
   static async start(world: FedWorld): Promise<FedProcess> {
-    const fed = new FedProcess(world);
+    const fed = FedProcess.launch(world);
     await fed.process.waitForLine(/\bready\b/, 0, START_TIMEOUT_MS);
     return fed;
+  }
+
+  /** Does not wait for anything; `around` is a command that runs the daemon's. */
+  static launch(world: FedWorld, around: readonly string[] = []): FedProcess {
+    return new FedProcess(world, around);
   }
 
   send({ line }: Sent): void {

@@ -11,8 +11,10 @@ import { RunningProcess } from '../../scripts/lab/running-process.ts';
 /** What changes a disk. */
 export const WRITING_CALLS = ['pwrite64', 'write', 'fdatasync', 'fsync', 'rename'] as const;
 
+type Call = (typeof WRITING_CALLS)[number] | 'unlink';
+
 export interface Fault {
-  readonly call: (typeof WRITING_CALLS)[number] | readonly (typeof WRITING_CALLS)[number][];
+  readonly call: Call | readonly Call[];
   /** `error=EIO`, `delay_enter=500ms` ... */
   readonly what: string;
   /** Counted by call and thread, from 1; `1+` is every one. */

@@ -1,9 +1,23 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { formatLine } from '../../server/log.ts';
 import { createLogLimit } from '../../server/log-limit.ts';
@@ -56,7 +70,7 @@ test('a stream gets the prefix, and the level where it matters', () => {
   assert.equal(stream.read().toString(), said);
 });
 
-test('a log file is made for its owner and group, appended to, and opened again after a rotation', () => {
+test('a log file is made for its owner and group, appended to, and opened again after a rotation', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'knock-otp-log-'));
   const path = join(folder, 'knock.log');
   const sink = fileSink(path);
@@ -67,7 +81,7 @@ test('a log file is made for its owner and group, appended to, and opened again 
   sink.reopen?.();
   sink.write('warn', 'three');
   sink.writeKnockd('192.0.2.7: openSSH: OPEN SESAME');
-  sink.close?.();
+  await sink.close?.();
   assert.match(readFileSync(`${path}.1`, 'utf8'), /^\S+Z info one\n\S+Z info two\n$/);
   assert.match(
     readFileSync(path, 'utf8'),
@@ -101,11 +115,69 @@ test('when there is no logger then lines are lost and nothing else', async () =>
   sink.close?.();
 });
 
-test('a full disk loses the line and nothing else', { skip: !existsSync('/dev/full') && 'no /dev/full here' }, () => {
+test('a full disk loses the line and nothing else', {
+  skip: !existsSync('/dev/full') && 'no /dev/full here',
+}, async () => {
   const sink = fileSink('/dev/full');
   sink.write('info', 'lost');
-  sink.close?.();
+  await sink.close?.();
 });
+
+test('when nobody reads a FIFO that is to be the log then that is an error at once', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'knock-otp-log-'));
+  const fifo = join(folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  assert.throws(() => fileSink(fifo), { code: 'ENXIO' });
+  rmSync(folder, { recursive: true });
+});
+
+for (const format of ['text', 'json'] as const) {
+  test(`when a log takes no more for a while then nobody waits, what is kept is bounded, and what is missing is counted (${format})`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'knock-otp-log-'));
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    // A reader that does not read: the FIFO takes 64 KiB and then nothing.
+    const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+    const sink = fileSink(fifo, format);
+    const line = (at: number) =>
+      format === 'json' ? `{"at":${at},"x":"${'x'.repeat(500)}"}` : `at=${at} ${'x'.repeat(500)}`;
+    const from = performance.now();
+    const memory = process.memoryUsage().heapUsed;
+    for (let at = 0; at < 100_000; at += 1) sink.write('info', line(at));
+    assert.ok(performance.now() - from < 5000, 'who writes must not wait');
+    assert.ok(process.memoryUsage().heapUsed - memory < 50_000_000, 'what waits is bounded');
+    const until = Date.now() + 20_000;
+    let said = '';
+    const chunk = Buffer.alloc(65_536);
+    const read = () => {
+      try {
+        said += chunk.toString('utf8', 0, readSync(reader, chunk));
+      } catch {
+        // EAGAIN: nothing there now
+      }
+    };
+    // From now on it is read, and one more line brings the count along.
+    while (!/could not be written/.test(said)) {
+      assert.ok(Date.now() < until, said.slice(-300));
+      read();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      sink.write('info', line(-1));
+    }
+    const closed = sink.close?.();
+    for (let isClosed = false; !isClosed; read())
+      isClosed = (await Promise.race([closed?.then(() => true), sleep(5, false)])) === true;
+    read();
+    closeSync(reader);
+    const lost = [...said.matchAll(/lines"?[=:](\d+)/g)].reduce((sum, [, lines]) => sum + Number(lines), 0);
+    const whole = said
+      .split('\n')
+      .filter((one) => (format === 'json' ? /^\{"at":\d.*\}$/ : /^\S+Z info at=\d+ x{500}$/).test(one)).length;
+    assert.ok(lost > 50_000, `${lost} lost`);
+    // Of a batch that was refused in its midst, all lines count as lost, some of which are there.
+    assert.ok(whole + lost >= 100_000, `${whole} there, ${lost} lost`);
+    rmSync(folder, { recursive: true });
+  });
+}
 
 test('of one kind a few lines a minute pass, and the rest is counted once the minute is over', () => {
   const limit = createLogLimit(2);
