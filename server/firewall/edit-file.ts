@@ -18,6 +18,7 @@ const MAX_ATTEMPTS = 40;
 /** A file that changed less than this before may be in the midst of being written (truncated, then filled). */
 const QUIET_MS = 60;
 const LOCK_PATIENCE_MS = 5000;
+const EMPTY_MS = 2000;
 
 /** One character a byte: what we do not understand goes back as it came. */
 const BYTES = 'latin1';
@@ -48,15 +49,13 @@ export async function editFile(path: string, change: (content: string) => string
         await rm(written, { force: true });
         continue;
       }
-      await rename(written, target);
-      await syncDirectory(target);
+      await putInPlace(written, target);
       ownWrites.set(target, identity(await stat(target, { bigint: true })));
       // What an editor wrote into the file that has no name any more would be lost: once more, on his text.
       const late = file === undefined ? content : await contentOf(target, file);
       if (late === content) return;
       const merged = change(late) ?? late;
-      await rename(await writeBeside(target, merged, before), target);
-      await syncDirectory(target);
+      await putInPlace(await writeBeside(target, merged, before), target);
       ownWrites.set(target, identity(await stat(target, { bigint: true })));
       return;
     } finally {
@@ -68,8 +67,7 @@ export async function editFile(path: string, change: (content: string) => string
 
 /** Replaces a file of our own, 0600, durably. */
 export async function replaceFile(path: string, content: string): Promise<void> {
-  await rename(await writeBeside(path, content, undefined, 0o600), path);
-  await syncDirectory(path);
+  await putInPlace(await writeBeside(path, content, undefined, 0o600), path);
 }
 
 /**
@@ -79,14 +77,13 @@ export async function withLock<T>(lock: string, work: () => Promise<T>): Promise
   const limit = performance.now() + LOCK_PATIENCE_MS;
   for (;;) {
     try {
-      const file = await open(lock, 'wx', 0o600);
-      await file.writeFile(`${process.pid}\n`);
-      await file.close();
+      await fillLock(await open(lock, 'wx', 0o600), lock);
       break;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw fault(lock, 'it cannot be made', undefined, error);
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') fail(lock, 'it cannot be made', error);
       const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
-      if (holder === process.pid || (holder > 0 && !isRunning(holder))) await rm(lock, { force: true });
+      const isFree = holder > 0 ? holder === process.pid || !isRunning(holder) : await isAbandoned(lock);
+      if (isFree) await rm(lock, { force: true }).catch((cause: unknown) => fail(lock, 'it cannot be removed', cause));
       else if (performance.now() > limit)
         throw fault(lock, `process ${holder} holds it`, 'end that process, or remove the file');
       else await setTimeout(20);
@@ -95,8 +92,27 @@ export async function withLock<T>(lock: string, work: () => Promise<T>): Promise
   try {
     return await work();
   } finally {
-    await rm(lock, { force: true });
+    // Where it stays, it has our number: we take it again, and others do when we are gone.
+    await rm(lock, { force: true }).catch(() => undefined);
   }
+}
+
+/** One that stayed behind empty would hold everybody off. */
+async function fillLock(file: FileHandle, lock: string): Promise<void> {
+  try {
+    await file.writeFile(`${process.pid}\n`);
+  } catch (error) {
+    await rm(lock, { force: true }).catch(() => undefined);
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Empty for longer than it takes to fill it: whoever made it was killed, or the disk was full. */
+async function isAbandoned(lock: string): Promise<boolean> {
+  const { mtimeMs } = (await stat(lock).catch(() => undefined)) ?? { mtimeMs: Number.POSITIVE_INFINITY };
+  return Date.now() - mtimeMs > EMPTY_MS;
 }
 
 /** Which version of each file we wrote last: our own writing is no sign of an editor at work. */
@@ -147,8 +163,20 @@ async function contentOf(target: string, file: FileHandle): Promise<string> {
   }
 }
 
+/** Durably. @throws KnockError FIREWALL: the old text stands then, or the new one, which a power cut may undo */
+async function putInPlace(written: string, target: string): Promise<void> {
+  try {
+    await rename(written, target);
+    await syncDirectory(target);
+  } catch (error) {
+    await rm(written, { force: true }).catch(() => undefined);
+    fail(target, 'it cannot be replaced', error);
+  }
+}
+
 async function writeAside(path: string, content: string, like: BigIntStats): Promise<void> {
-  await rename(await writeBeside(path, content, like), path);
+  const written = await writeBeside(path, content, like);
+  await rename(written, path).catch((error: unknown) => fail(path, 'it cannot be replaced', error));
 }
 
 /** The path of the new text, durable, next to where it will be. */

@@ -130,6 +130,20 @@ describe('editing a file', () => {
     assert.equal(existsSync(lock), false);
     assert.deepEqual(order, ['first']);
   });
+
+  test('when a lock was never filled in, by a crash or a full disk, then it holds for seconds and no longer', async () => {
+    const lock = join(directory, 'lock');
+    writeFileSync(lock, '');
+    const order: string[] = [];
+    const waiting = withLock(lock, async () => void order.push('mine'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.deepEqual(order, [], 'somebody may be about to fill it in');
+    const before = Date.now() / 1000 - 60;
+    utimesSync(lock, before, before);
+    await waiting;
+    assert.deepEqual(order, ['mine']);
+    assert.equal(existsSync(lock), false);
+  });
 });
 
 describe('a line of ours', () => {
