@@ -1,0 +1,73 @@
+/** What became of each mutant of a source, kept between runs as long as the source stays as it is. */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Mutation } from './instrument.ts';
+
+/**
+ * `endless`: ended from without, which a test would have to be too. `constant`: passed only while files are loaded, before any
+ * test can choose a mutant; not counted.
+ */
+export type Fate = 'killed' | 'endless' | 'survived' | 'unreached' | 'constant';
+
+export interface Result extends Mutation {
+  readonly fate: Fate;
+  /** The test that noticed it. */
+  readonly killer?: string;
+}
+
+interface Kept {
+  readonly source: string;
+  readonly results: readonly Result[];
+  /** Of all runs together, in which something was judged. */
+  readonly seconds: number;
+}
+
+const NOTHING: Kept = { source: '', results: [], seconds: 0 };
+
+export function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+export class Results {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Nothing where the source has changed since. */
+  of(file: string, source: string): Omit<Kept, 'source'> {
+    try {
+      const kept = JSON.parse(readFileSync(this.#pathOf(file), 'utf8')) as Kept;
+      return kept.source === source ? kept : NOTHING;
+    } catch {
+      return NOTHING;
+    }
+  }
+
+  keep(file: string, kept: Kept): void {
+    const path = this.#pathOf(file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.new`, JSON.stringify(kept, undefined, 1));
+    renameSync(`${path}.new`, path);
+  }
+
+  #pathOf(file: string): string {
+    return join(this.#folder, `${file.replaceAll('/', '-')}.json`);
+  }
+}
+
+export interface Score {
+  readonly judged: number;
+  readonly noticed: number;
+  readonly survived: number;
+  readonly percent: number;
+}
+
+export function scoreOf(results: readonly Result[]): Score {
+  const count = (...fates: Fate[]) => results.filter(({ fate }) => fates.includes(fate)).length;
+  const [noticed, survived] = [count('killed', 'endless'), count('survived', 'unreached')];
+  const judged = noticed + survived;
+  return { judged, noticed, survived, percent: judged === 0 ? 100 : (100 * noticed) / judged };
+}

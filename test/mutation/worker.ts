@@ -1,0 +1,95 @@
+/**
+ * Runs collected tests, first all of them without any mutant, then for each mutant those that reach it, until one fails. All
+ * in one process, since a process for each mutant takes hours where this takes minutes. Whoever started it ends it when a
+ * mutant runs for ever.
+ */
+import { pathToFileURL } from 'node:url';
+import type { InstrumenterContext } from '@stryker-mutator/api/core';
+import type { CollectedTest } from './collect.ts';
+
+/** What a test reached, by mutant: how often. */
+export interface Reached {
+  readonly test: string;
+  readonly ms: number;
+  readonly hits: Readonly<Record<string, number>>;
+}
+
+export type Request =
+  | { readonly kind: 'reach' }
+  | { readonly kind: 'mutant'; readonly id: string; readonly tests: readonly string[]; readonly hitLimit: number };
+
+export type Answer =
+  | { readonly kind: 'reached'; readonly reached: readonly Reached[]; readonly failed: readonly string[] }
+  /** The test that failed; undefined when none did. */
+  | { readonly kind: 'judged'; readonly id: string; readonly killer?: string };
+
+/** Waits for disks, seconds of it. */
+const LEFT_OUT =
+  /when any file on disk is used up|a naive line parser reads the same|that was not spent before, on a disk/;
+
+const [bundle = ''] = process.argv.slice(2);
+// Tests of one file after the other want to be told of the process's end.
+process.setMaxListeners(0);
+const context = instrumented();
+const { collectedTests } = (await import(pathToFileURL(bundle).href)) as {
+  collectedTests(): readonly CollectedTest[];
+};
+const tests = new Map(
+  collectedTests()
+    .filter(({ id }) => !LEFT_OUT.test(id))
+    .map((test) => [test.id, test]),
+);
+
+async function reach(): Promise<Answer> {
+  const reached: Reached[] = [];
+  const failed: string[] = [];
+  context.mutantCoverage = { static: {}, perTest: {} };
+  for (const { id, run } of tests.values()) {
+    context.currentTestId = id;
+    const startedAt = performance.now();
+    try {
+      await run();
+      const hits = { ...context.mutantCoverage.perTest[id] };
+      reached.push({ test: id, ms: performance.now() - startedAt, hits });
+    } catch (error) {
+      failed.push(`${id}: ${(error as Error).message}`);
+    }
+  }
+  delete context.currentTestId;
+  return { kind: 'reached', reached, failed };
+}
+
+async function judge(id: string, wanted: readonly string[], hitLimit: number): Promise<Answer> {
+  context.activeMutant = id;
+  context.hitCount = 0;
+  context.hitLimit = hitLimit;
+  try {
+    for (const name of wanted) {
+      try {
+        await tests.get(name)?.run();
+      } catch {
+        return { kind: 'judged', id, killer: name };
+      }
+      // Somebody caught the error that ends a loop.
+      if ((context.hitCount ?? 0) > hitLimit) return { kind: 'judged', id, killer: `${name} (endless)` };
+    }
+    return { kind: 'judged', id };
+  } finally {
+    delete context.activeMutant;
+  }
+}
+
+/** What the mutated source and this process tell each other. */
+function instrumented(): InstrumenterContext {
+  const scope = globalThis as { __stryker__?: InstrumenterContext };
+  scope.__stryker__ ??= {};
+  return scope.__stryker__;
+}
+
+process.on('message', (request: Request) => {
+  const work = request.kind === 'reach' ? reach() : judge(request.id, request.tests, request.hitLimit);
+  void work.then((answer) => process.send?.(answer));
+});
+// A test of something else may reject behind its own back under a mutant: that is noticed, or it is not, by a test.
+process.on('unhandledRejection', () => undefined);
+process.send?.({ kind: 'reached', reached: [], failed: [] } satisfies Answer);
