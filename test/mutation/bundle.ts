@@ -1,5 +1,5 @@
 /**
- * Puts the tests of `shared` and `server/core` into one file, with one source in its mutated form, ./collect in the place of
+ * Puts the tests of `shared` and `server/core` into one file, with some sources in their mutated form, ./collect in the place of
  * node:test and ./few-runs in that of fast-check. The result lies as deep as the tests, so that files they read by a relative
  * path are found.
  */
@@ -16,8 +16,8 @@ const PROPERTY =
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** `code` takes the place of the file `source`. */
-export async function bundleTests(source: string, code: string, outfile: string): Promise<void> {
+/** `codes`, by path, take the places of files. */
+export async function bundleTests(codes: ReadonlyMap<string, string>, outfile: string): Promise<void> {
   const files = [
     ...UNIT.split(' ').map((name) => here(`../unit/${name}.test.ts`)),
     ...PROPERTY.split(' ').map((name) => here(`../property/${name}.test.ts`)),
@@ -30,7 +30,10 @@ export async function bundleTests(source: string, code: string, outfile: string)
   const replaced: Plugin = {
     name: 'replaced',
     setup({ onLoad, onResolve }) {
-      onLoad({ filter: /\.ts$/ }, ({ path }) => (path === source ? { contents: code, loader: 'ts' } : undefined));
+      onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const contents = codes.get(path);
+        return contents === undefined ? undefined : { contents, loader: 'ts' };
+      });
       onResolve({ filter: /^node:test$/ }, ({ importer }) =>
         importer === here('collect.ts') ? { path: 'node:test', external: true } : { path: here('collect.ts') },
       );

@@ -1,5 +1,5 @@
 /**
- * Puts all mutants of a source into it, each behind a switch, by Stryker's instrumenter. What runs them is ours: Stryker's own
+ * Puts all mutants of sources into them, each behind a switch, by Stryker's instrumenter. What runs them is ours: Stryker's own
  * core copies the project and starts anew for every run, and keeps nothing of one that was cut off.
  */
 import { createRequire } from 'node:module';
@@ -7,12 +7,17 @@ import { pathToFileURL } from 'node:url';
 import type { Mutant } from '@stryker-mutator/api/core';
 
 export interface Mutation {
-  /** Of the switch; unique in its source, and the same as long as the source is. */
+  /** Of the switch; unique among the sources that were instrumented together. */
   readonly id: string;
   readonly line: number;
   readonly column: number;
   readonly mutator: string;
   readonly replacement: string;
+}
+
+export interface Source {
+  readonly path: string;
+  readonly content: string;
 }
 
 export interface Instrumented {
@@ -24,23 +29,28 @@ interface Instrumenter {
   instrument(
     files: readonly { readonly name: string; readonly mutate: true; readonly content: string }[],
     options: object,
-  ): Promise<{ readonly files: readonly { readonly content: string }[]; readonly mutants: readonly Mutant[] }>;
+  ): Promise<{ readonly files: readonly { readonly name: string; readonly content: string }[]; readonly mutants: readonly Mutant[] }>;
 }
 
-export async function instrument(path: string, content: string): Promise<Instrumented> {
+/** By path. */
+export async function instrument(sources: readonly Source[]): Promise<ReadonlyMap<string, Instrumented>> {
   const instrumenter = await loadInstrumenter();
   const options = { plugins: null, excludedMutations: [], ignorers: [] };
-  const { files, mutants } = await instrumenter.instrument([{ name: path, mutate: true, content }], options);
-  return {
-    code: files[0]?.content ?? '',
-    mutations: mutants.map(({ id, location, mutatorName, replacement }) => ({
+  const files = sources.map(({ path, content }) => ({ name: path, mutate: true as const, content }));
+  const { files: written, mutants } = await instrumenter.instrument(files, options);
+  return new Map(written.map(({ name, content }) => [name, { code: content, mutations: mutationsOf(mutants, name) }]));
+}
+
+function mutationsOf(mutants: readonly Mutant[], path: string): readonly Mutation[] {
+  return mutants
+    .filter(({ fileName }) => fileName === path)
+    .map(({ id, location, mutatorName, replacement }) => ({
       id,
       line: location.start.line + 1,
       column: location.start.column + 1,
       mutator: mutatorName,
       replacement: replacement ?? '',
-    })),
-  };
+    }));
 }
 
 /** Part of Stryker's core, which is what is installed. */

@@ -27,6 +27,7 @@ export class Judge implements AsyncDisposable {
   #worker: ChildProcess | undefined;
   #judged = 0;
   #reached: readonly Reached[] = [];
+  #loading: ReadonlySet<string> = new Set();
 
   constructor(bundle: string) {
     this.#bundle = bundle;
@@ -38,13 +39,14 @@ export class Judge implements AsyncDisposable {
     if (answer?.kind !== 'reached') throw new Error('the tests do not come to an end');
     // Quick ones first, for most mutants end with the first failure.
     this.#reached = answer.reached.toSorted((a, b) => a.ms - b.ms);
+    this.#loading = new Set(answer.loading);
     return answer.failed;
   }
 
-  /** `unreached` where no test passes it, or only while files are loaded. */
+  /** `unreached` where no test passes it, `constant` where only loading does. */
   async judge(id: string): Promise<Verdict> {
     const reaching = this.#reached.filter(({ hits }) => hits[id] !== undefined);
-    if (reaching.length === 0) return { fate: 'unreached' };
+    if (reaching.length === 0) return { fate: this.#loading.has(id) ? 'constant' : 'unreached' };
     const hitLimit = MORE_HITS * Math.max(...reaching.map(({ hits }) => hits[id] ?? 0)) + 1000;
     const patience = LEAST_MS + SLOWER * reaching.reduce((sum, { ms }) => sum + ms, 0);
     const request: Request = { kind: 'mutant', id, tests: reaching.map(({ test }) => test), hitLimit };

@@ -1,5 +1,5 @@
 /**
- * `scripts/mutation`: small faults put into sources one at a time, each of which some test must notice. File by file; what was
+ * `scripts/mutation`: small faults put into sources one at a time, each of which some test must notice. What was
  * judged is kept at once, so that a run can be cut off and goes on where it was.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -16,8 +16,8 @@ const results = new Results(join(repository, 'dist/mutation'));
 const FOLDERS = ['shared', 'server/core'];
 /** Of all mutants that tests can reach. */
 const GOAL_PERCENT = 85;
-/** What is judged is kept at least so often. */
-const KEEP_MS = 5000;
+/** A run that is cut off loses no more than so many verdicts. */
+const KEEP_EACH = 10;
 
 const { values, positionals } = parseArgs({
   options: {
@@ -35,40 +35,74 @@ function sourcesOf(folder: string): readonly string[] {
   return names.map((name) => `${folder}/${name}`);
 }
 
-/** False when the time was over before all of it was judged. */
-async function judgeFile(file: string): Promise<boolean> {
-  const path = join(repository, file);
-  const content = readFileSync(path, 'utf8');
-  const source = digestOf(content);
-  const { code, mutations } = await instrument(path, content);
-  const before = results.of(file, source);
-  const isDone = ({ fate }: Result) => !(values.again && (fate === 'survived' || fate === 'unreached'));
-  const known = new Map(before.results.filter(isDone).map((result) => [result.id, result]));
-  const open = mutations.filter(({ id }) => !known.has(id));
-  if (open.length === 0) return true;
-  const startedAt = performance.now();
+/** One file's mutants, and what is known of them. */
+class Subject {
+  readonly file: string;
+  readonly path: string;
+  readonly content: string;
+  #judged: Map<string, Result>;
+  #seconds: number;
+
+  constructor(file: string) {
+    this.file = file;
+    this.path = join(repository, file);
+    this.content = readFileSync(this.path, 'utf8');
+    const kept = results.of(file, digestOf(this.content));
+    this.#judged = new Map(kept.results.map((result) => [keyOf(result), result]));
+    this.#seconds = kept.seconds;
+  }
+
+  /** To be judged: never judged before, or, where that is asked for, not noticed then. */
+  open(mutations: readonly Mutation[]): readonly Mutation[] {
+    return mutations.filter((mutation) => {
+      const fate = this.#judged.get(keyOf(mutation))?.fate;
+      return fate === undefined || (values.again && (fate === 'survived' || fate === 'unreached'));
+    });
+  }
+
+  note(result: Result, seconds: number): void {
+    this.#judged.set(keyOf(result), result);
+    this.#seconds += seconds;
+  }
+
+  keep(): void {
+    const [source, seconds] = [digestOf(this.content), this.#seconds];
+    results.keep(this.file, { source, results: [...this.#judged.values()], seconds });
+  }
+}
+
+/** The same as long as the source is. */
+function keyOf({ line, column, mutator, replacement }: Mutation): string {
+  return `${line}:${column} ${mutator} ${replacement}`;
+}
+
+/** All files together: to find out which test reaches what takes longer than most files' mutants do. */
+async function judgeAll(): Promise<void> {
+  const instrumented = await instrument(files.map((file) => new Subject(file)));
+  const work = files.map((file) => {
+    const subject = new Subject(file);
+    return { subject, open: subject.open(instrumented.get(subject.path)?.mutations ?? []) };
+  });
+  const unfinished = work.filter(({ open }) => open.length > 0);
+  if (unfinished.length === 0) return;
   const bundle = join(repository, `test/mutation/bundled-${process.pid}.mjs`);
-  // What was judged as survived is still that until it is judged again.
-  const judged = new Map(before.results.map((result) => [result.id, result]));
-  const keep = (): void => {
-    const seconds = before.seconds + (performance.now() - startedAt) / 1000;
-    results.keep(file, { source, results: [...judged.values()], seconds });
-  };
   try {
-    await bundleTests(path, code, bundle);
+    const codes = unfinished.map(({ subject: { path } }) => [path, instrumented.get(path)?.code ?? ''] as const);
+    await bundleTests(new Map(codes), bundle);
     await using judge = new Judge(bundle);
     for (const failure of await judge.prepare()) say(`notices nothing, since it fails without a mutant: ${failure}`);
-    let keptAt = performance.now();
-    for (const mutation of open) {
-      if (performance.now() > endsAt) return false;
-      judged.set(mutation.id, { ...mutation, ...(await judge.judge(mutation.id)) });
-      if (performance.now() - keptAt < KEEP_MS) continue;
-      keep();
-      keptAt = performance.now();
+    for (const { subject, open } of unfinished) {
+      for (const [at, mutation] of open.entries()) {
+        if (performance.now() > endsAt) return say(`the time is over in the midst of ${subject.file}: call it again`);
+        const startedAt = performance.now();
+        const verdict = await judge.judge(mutation.id);
+        subject.note({ ...mutation, ...verdict }, (performance.now() - startedAt) / 1000);
+        if (at % KEEP_EACH === 0) subject.keep();
+      }
+      subject.keep();
     }
-    return true;
   } finally {
-    keep();
+    for (const { subject } of unfinished) subject.keep();
     rmSync(bundle, { force: true });
   }
 }
@@ -103,11 +137,5 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-if (!values.report) {
-  for (const file of files) {
-    if (await judgeFile(file)) continue;
-    say(`the time is over in the midst of ${file}: call it again to go on`);
-    break;
-  }
-}
+if (!values.report) await judgeAll();
 process.exitCode = report();

@@ -19,7 +19,7 @@ export interface Result extends Mutation {
 interface Kept {
   readonly source: string;
   readonly results: readonly Result[];
-  /** Of all runs together, in which something was judged. */
+  /** That judging took, in all runs together. */
   readonly seconds: number;
 }
 

@@ -19,7 +19,13 @@ export type Request =
   | { readonly kind: 'mutant'; readonly id: string; readonly tests: readonly string[]; readonly hitLimit: number };
 
 export type Answer =
-  | { readonly kind: 'reached'; readonly reached: readonly Reached[]; readonly failed: readonly string[] }
+  | {
+      readonly kind: 'reached';
+      readonly reached: readonly Reached[];
+      readonly failed: readonly string[];
+      /** Mutants that were passed while files were loaded. */
+      readonly loading: readonly string[];
+    }
   /** The test that failed; undefined when none did. */
   | { readonly kind: 'judged'; readonly id: string; readonly killer?: string };
 
@@ -31,6 +37,9 @@ const [bundle = ''] = process.argv.slice(2);
 // Tests of one file after the other want to be told of the process's end.
 process.setMaxListeners(0);
 const context = instrumented();
+// Before the source is loaded, which keeps a hold of it.
+const coverage: NonNullable<InstrumenterContext['mutantCoverage']> = { static: {}, perTest: {} };
+context.mutantCoverage = coverage;
 const { collectedTests } = (await import(pathToFileURL(bundle).href)) as {
   collectedTests(): readonly CollectedTest[];
 };
@@ -43,20 +52,19 @@ const tests = new Map(
 async function reach(): Promise<Answer> {
   const reached: Reached[] = [];
   const failed: string[] = [];
-  context.mutantCoverage = { static: {}, perTest: {} };
   for (const { id, run } of tests.values()) {
     context.currentTestId = id;
     const startedAt = performance.now();
     try {
       await run();
-      const hits = { ...context.mutantCoverage.perTest[id] };
+      const hits = { ...coverage.perTest[id] };
       reached.push({ test: id, ms: performance.now() - startedAt, hits });
     } catch (error) {
       failed.push(`${id}: ${(error as Error).message}`);
     }
   }
   delete context.currentTestId;
-  return { kind: 'reached', reached, failed };
+  return { kind: 'reached', reached, failed, loading: Object.keys(coverage.static) };
 }
 
 async function judge(id: string, wanted: readonly string[], hitLimit: number): Promise<Answer> {
@@ -92,4 +100,4 @@ process.on('message', (request: Request) => {
 });
 // A test of something else may reject behind its own back under a mutant: that is noticed, or it is not, by a test.
 process.on('unhandledRejection', () => undefined);
-process.send?.({ kind: 'reached', reached: [], failed: [] } satisfies Answer);
+process.send?.({ kind: 'reached', reached: [], failed: [], loading: [] } satisfies Answer);
