@@ -9,10 +9,9 @@ import { build, type Plugin } from 'esbuild';
 
 /** Tests that are pure and quick. Others reach the same code, later and slower. */
 const UNIT =
-  'bound contest derive engine explain ini-document library listed-set matcher-counts matcher-flood odds open-once packet penalty ' +
-  'policy profile-uri scan-watch secret sequences-file shared-small stages stray-budget sweep throttle vectors written-odds';
-const PROPERTY =
-  'admissions bound contest grants ini-document matcher matcher-commands packet penalty sequences-file throttle';
+  'bound contest derive engine ini-document listed-set matcher-counts odds open-once packet penalty policy profile-uri scan-watch ' +
+  'secret sequences-file shared-small stages stray-budget throttle vectors written-odds';
+const PROPERTY = 'bound contest grants ini-document matcher matcher-commands packet penalty sequences-file throttle';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 

@@ -29,7 +29,10 @@ interface Instrumenter {
   instrument(
     files: readonly { readonly name: string; readonly mutate: true; readonly content: string }[],
     options: object,
-  ): Promise<{ readonly files: readonly { readonly name: string; readonly content: string }[]; readonly mutants: readonly Mutant[] }>;
+  ): Promise<{
+    readonly files: readonly { readonly name: string; readonly content: string }[];
+    readonly mutants: readonly Mutant[];
+  }>;
 }
 
 /** By path. */
