@@ -180,6 +180,21 @@ for (const { name, page, grammar, examples, folder: sources, completions, make }
     assert.deepEqual(unknownExamples, [], `take these out of ${sources}/examples.ts`);
   });
 
+  test(`${name}: the manual has every variable of the environment that is ours`, () => {
+    const found = readdirSync(new URL(`../../${sources}/`, import.meta.url), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) => [
+        ...readFileSync(new URL(`../../${sources}/${file}`, import.meta.url), 'utf8').matchAll(/\bKNOCK_OTP_[A-Z_]+/g),
+      ])
+      .map(([variable]) => variable)
+      // The build writes it into the single file.
+      .filter((variable) => variable !== 'KNOCK_OTP_VERSION');
+    const said = [...section(read(page), 'ENVIRONMENT').matchAll(/\bEv (KNOCK_OTP_\w+)/g)].map(
+      ([, variable]) => variable,
+    );
+    assert.deepEqual([...new Set(said)].sort(), [...new Set(found)].sort(), `"Sh ENVIRONMENT" of man/${page}`);
+  });
+
   test(`${name}: every example of the manual parses`, async () => {
     const lines = parts(section(read(page), 'EXAMPLES'), '.Bd');
     assert.ok(lines.size > 0);
