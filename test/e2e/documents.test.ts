@@ -11,6 +11,7 @@ import { Stage } from '../support/stage.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 180_000 };
 const isLong = process.env['KNOCK_OTP_LONG'] !== undefined || process.env['CI'] === 'true';
+const whenLong = { ...options, skip: options.skip || (isLong ? false : 'runs with --long and in CI') };
 
 /** The lines of the block that has `words`, without what is said of them. */
 function linesOf(document: string, words: string): readonly string[] {
@@ -55,7 +56,7 @@ test("the README's ways without a profile knock", options, async () => {
   }
 });
 
-test('what docs/CLIENT.md shows of ssh, of several bastions and of completion works', options, async () => {
+test('what docs/CLIENT.md shows of ssh, of several bastions and of completion works', whenLong, async () => {
   await using stage = await Stage.set();
   await stage.bastion.start();
   const { client } = stage.bastion;
@@ -78,7 +79,7 @@ test('what docs/CLIENT.md shows of ssh, of several bastions and of completion wo
   );
 });
 
-test('what docs/CLIENT.md shows of secrets at rest works', options, async () => {
+test('what docs/CLIENT.md shows of secrets at rest works', whenLong, async () => {
   await using stage = await Stage.set();
   await stage.bastion.start();
   const { client, dir } = stage.bastion;
@@ -93,7 +94,7 @@ test('what docs/CLIENT.md shows of secrets at rest works', options, async () => 
   await must(stage, client, 'knock-otp bastion1');
 });
 
-test('what docs/SEEING.md shows explains a recorded knock', options, async () => {
+test('what docs/SEEING.md shows explains a recorded knock', whenLong, async () => {
   await using stage = await Stage.set();
   const { bastion } = stage;
   const laptop = await bastion.enroll('laptop');
@@ -108,7 +109,7 @@ test('what docs/SEEING.md shows explains a recorded knock', options, async () =>
   assert.match(stdout, /knock 6 of 6 at door ssh, client laptop/);
 });
 
-test('what docs/MIGRATING-FROM-KNOCKD.md shows takes the place of a knockd', options, async () => {
+test('what docs/MIGRATING-FROM-KNOCKD.md shows takes the place of a knockd', whenLong, async () => {
   await using stage = await Stage.set();
   const { bastion } = stage;
   const opened = join(bastion.dir, 'opened');
@@ -129,10 +130,7 @@ test('what docs/MIGRATING-FROM-KNOCKD.md shows takes the place of a knockd', opt
   await must(stage, bastion.server, `test -e ${opened}-${bastion.client.ipv4}`);
 });
 
-test('the demo goes as it is told', {
-  ...options,
-  skip: options.skip || (isLong ? false : 'runs with --long and in CI'),
-}, async () => {
+test('the demo goes as it is told', whenLong, async () => {
   const demo = fileURLToPath(new URL('../../dist/scripts/demo.js', import.meta.url));
   const { code, stdout, stderr } = await run([process.execPath, demo], { timeoutMs: 90_000 });
   assert.equal(code, 0, stdout + stderr);
