@@ -5,7 +5,8 @@
  * HKDF rather than the truncated codes of RFC 4226: six digits are 20 bits and could be searched while a time step
  * lasts. Every identity field is bound in, so that a capture taken at one server, door or client says nothing of another.
  */
-import { expand, extract } from '@noble/hashes/hkdf.js';
+import { extract } from '@noble/hashes/hkdf.js';
+import { type _HMAC as HmacState, hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { KnockError } from './errors.ts';
@@ -16,10 +17,11 @@ import type { Secret } from './secret.ts';
 /** HKDF salt: names the protocol and its version, so that no other use of the secret can yield the same keys. */
 export const DERIVATION_LABEL = 'knock-otp/1';
 
+const HASH_BYTES = 32;
 /** Bytes consumed by one draw: two for the port, one for the protocol (used only where both are allowed). */
 const DRAW_BYTES = 3;
 /** RFC 5869 section 2.3: no more than 255 hash lengths of output. */
-const MAX_OUTPUT_BYTES = 255 * 32;
+const MAX_OUTPUT_BYTES = 255 * HASH_BYTES;
 
 /** What two bytes of length can say; beyond it two identities could encode alike. */
 const MAX_FIELD_BYTES = 0xffff;
@@ -44,6 +46,15 @@ export interface Shape {
   readonly protocols: 'tcp' | 'udp' | 'both';
 }
 
+type Keyed = HmacState<ReturnType<typeof sha256.create>>;
+
+/**
+ * Keyed once: that is half of an HKDF-Expand, and a server does one for each client at each step. They live as long as
+ * their keys.
+ */
+const keyed = new WeakMap<DerivationKey, Keyed>();
+let scratch: Keyed | undefined;
+
 /** HKDF-Extract, once for each secret. Opaque and as secret as the secret. */
 export type DerivationKey = Uint8Array & { readonly __derivationKey?: never };
 
@@ -66,7 +77,7 @@ export function deriveSequence(key: DerivationKey, identity: Identity, factor: n
   // 16-bit draws at or above the largest multiple of R are rejected: no port is likelier than another.
   const limit = Math.floor(0x10000 / ports.length) * ports.length;
   for (let bytes = firstOutputBytes(knocks); ; bytes = Math.min(bytes * 4, MAX_OUTPUT_BYTES)) {
-    const drawn = draw(expand(sha256, key, info, bytes), limit, knocks, ports, protocols);
+    const drawn = draw(expand(key, info, bytes), limit, knocks, ports, protocols);
     if (drawn !== undefined) return drawn;
     if (bytes === MAX_OUTPUT_BYTES) {
       throw new KnockError('CONFIG_INVALID', `no sequence of ${knocks} knocks from ${ports.length} allowed ports`, {
@@ -98,10 +109,10 @@ export function deriveAttempt(
  */
 export function derivationInfo(identity: Identity, factor: number): Uint8Array {
   const fields = [
-    utf8ToBytes(identity.server),
-    utf8ToBytes(identity.door),
-    utf8ToBytes(identity.client),
-    utf8ToBytes(identity.mode),
+    nameBytes(identity.server),
+    nameBytes(identity.door),
+    nameBytes(identity.client),
+    nameBytes(identity.mode),
     factorBytes(factor),
     identity.boundSource ?? new Uint8Array(0),
   ];
@@ -120,6 +131,37 @@ export function derivationInfo(identity: Identity, factor: number): Uint8Array {
     at += 2 + field.length;
   }
   return info;
+}
+
+/** HKDF-Expand, RFC 5869 section 2.3. @param bytes whole hash lengths, at most 255 */
+function expand(key: DerivationKey, info: Uint8Array, bytes: number): Uint8Array {
+  let start = keyed.get(key);
+  if (start === undefined) {
+    start = hmac.create(sha256, key);
+    keyed.set(key, start);
+  }
+  const output = new Uint8Array(bytes);
+  for (let at = 0; at < bytes; at += HASH_BYTES) {
+    const state = start._cloneInto(scratch);
+    scratch = state;
+    state
+      .update(output.subarray(Math.max(0, at - HASH_BYTES), at))
+      .update(info)
+      .update(Uint8Array.of(at / HASH_BYTES + 1))
+      .digestInto(output.subarray(at, at + HASH_BYTES));
+  }
+  return output;
+}
+
+/** Names are ASCII almost always, and encoding them costs as much as hashing them when a library is asked. */
+function nameBytes(name: string): Uint8Array {
+  const bytes = new Uint8Array(name.length);
+  for (let at = 0; at < name.length; at += 1) {
+    const code = name.charCodeAt(at);
+    if (code > 0x7f) return utf8ToBytes(name);
+    bytes[at] = code;
+  }
+  return bytes;
 }
 
 function draw(
@@ -150,5 +192,5 @@ function protocolOf(protocols: Shape['protocols'], byte: number): Protocol {
 
 /** Enough hash blocks for the draws that are expected, with half as many again. HKDF output is a stream: more is longer. */
 function firstOutputBytes(knocks: number): number {
-  return Math.ceil((knocks * DRAW_BYTES * 1.5) / 32) * 32;
+  return Math.ceil((knocks * DRAW_BYTES * 1.5) / HASH_BYTES) * HASH_BYTES;
 }

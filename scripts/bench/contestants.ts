@@ -18,12 +18,16 @@ const KNOCKD_PORTS = [7000, 8000, 9000];
 /** How long a single shot is given: those who do not repeat open at once or never. */
 const SHOT_PATIENCE_MS = 1500;
 const KNOCK_TIMEOUT_MS = 10_000;
+/** Longer than the kernel remembers who touched a live port. */
+const CALM_PATIENCE_MS = 120_000;
 
 export interface Contestant {
   readonly daemon: RunningProcess;
   /** Ports that it listens for now. */
   livePorts(): readonly number[];
   knock(): Promise<TimedKnock>;
+  /** Resolves when the last flood has left nothing behind that would be counted as the next one's cost. */
+  readonly calm?: () => Promise<void>;
   /** Runs the program of those who send once, on a host of the rig, from an address of it. */
   readonly shoot?: (host: NetworkHost, source: string) => Promise<void>;
 }
@@ -100,6 +104,13 @@ async function startOurs(rig: Rig, capture: CaptureMode): Promise<Contestant> {
       const timed = await rig.knock({ kind: 'otp', uri, counter, timeoutMs: KNOCK_TIMEOUT_MS });
       counter = timed.nextCounter;
       return timed;
+    },
+    calm: async () => {
+      const status = ['status', '--json', '-c', file];
+      const chooses = async () =>
+        capture !== 'kernel' ||
+        /"sees":"live"/.test((await rig.server.run([process.execPath, SERVER, ...status])).stdout);
+      await rig.until('the kernel chooses again', chooses, CALM_PATIENCE_MS);
     },
   };
 }

@@ -41,6 +41,7 @@ export async function measureFloods(
   for (const rate of plan.rates) {
     for (const kind of plan.kinds) {
       if (rate === 0 && kind !== plan.kinds[0]) continue;
+      await subject.calm?.();
       const knocks = !repeats ? plan.shots : rate === MOST ? plan.knocksAtMost : plan.knocks;
       const cell = await measureCell(rig, subject, { contestant, kind, rate, knocks, watchMs: plan.watchMs });
       cells.push(cell);

@@ -154,8 +154,8 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Looks now and then until a condition holds. @throws Error after ten seconds */
-  async until(what: string, condition: () => Promise<boolean>): Promise<void> {
-    const end = performance.now() + 10_000;
+  async until(what: string, condition: () => Promise<boolean>, patienceMs = 10_000): Promise<void> {
+    const end = performance.now() + patienceMs;
     while (!(await condition())) {
       if (performance.now() > end) throw new Error(`not in time: ${what}`);
       await pause(20);

@@ -75,7 +75,9 @@ export class SequenceIndex {
     this.#ids.add(sequence.id);
     this.#longestRun = Math.max(this.#longestRun, sequence.pairs.length + sequence.maxStrays);
     this.#longestTimeoutMs = Math.max(this.#longestTimeoutMs, sequence.seqTimeoutMs);
-    for (const pair of new Set(sequence.pairs)) {
+    const { pairs } = sequence;
+    for (const [at, pair] of pairs.entries()) {
+      if (isRepeated(pairs, at)) continue;
       const others = this.#byPair.get(pair);
       if (others === undefined) {
         this.#byPair.set(pair, [sequence]);
@@ -84,13 +86,25 @@ export class SequenceIndex {
     }
   }
 
+  /** Lists that were given out stay as they were: whoever goes through one may cause this. */
   remove(sequence: LiveSequence): void {
     if (!this.#ids.delete(sequence.id)) return;
-    for (const pair of new Set(sequence.pairs)) {
-      const others = this.#byPair.get(pair)?.filter((other) => other.id !== sequence.id) ?? [];
-      if (others.length === 0) {
-        if (this.#byPair.delete(pair)) this.#live?.remove(pair);
-      } else this.#byPair.set(pair, others);
+    for (const pair of sequence.pairs) {
+      const others = this.#byPair.get(pair);
+      const at = others === undefined ? -1 : others.indexOf(sequence);
+      if (others === undefined || at < 0) continue;
+      if (others.length > 1) this.#byPair.set(pair, others.toSpliced(at, 1));
+      else {
+        this.#byPair.delete(pair);
+        this.#live?.remove(pair);
+      }
     }
   }
+}
+
+/** Whether the pair at `at` came before. Sequences are short. */
+function isRepeated(pairs: readonly Pair[], at: number): boolean {
+  const pair = pairs[at];
+  for (let before = 0; before < at; before += 1) if (pairs[before] === pair) return true;
+  return false;
 }
