@@ -38,6 +38,8 @@ export interface AdmissionsDeps {
   readonly turnstile: Turnstile;
   /** Called when the set of grants changed: the next close may be due at another time. */
   readonly onGrantsChanged: () => void;
+  /** Has the service of a door run that has one, until the answer is called. Rejects when it does not. */
+  readonly useService?: (door: string) => Promise<() => void>;
   /** Resolves when packets to what became live by the spend are heard; soon in any case, and never rejects. */
   readonly whenNextIsHeard: () => Promise<void>;
 }
@@ -106,7 +108,7 @@ export class Admissions {
   }
 
   async #carryOut(admission: Admission): Promise<void> {
-    const { engine, store, firewall, clock, log, words } = this.#deps;
+    const { engine, firewall, clock, log } = this.#deps;
     const fields = {
       door: admission.door,
       source: formatAddress(admission.source),
@@ -136,6 +138,21 @@ export class Admissions {
       await this.#openForGood(door, admission, fields);
       return;
     }
+    let release: (() => void) | undefined;
+    try {
+      release = await this.#deps.useService?.(door.name);
+    } catch (error) {
+      this.failed += 1;
+      log.error('not opened: its service does not run', { ...fields, reason: formatProblemOf(error) });
+      await this.closings.undo(door, engine.planGrant(admission, clock.now()));
+      return;
+    }
+    await this.#open(door, admission, fields).finally(release);
+  }
+
+  /** What is spent, and may open. */
+  async #open(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
+    const { engine, store, firewall, clock, log, words } = this.#deps;
     const isExtension = engine.grants.get(admission.door, admission.source) !== undefined;
     const grant = engine.granted(admission, clock.now());
     this.#deps.onGrantsChanged();

@@ -13,6 +13,8 @@ import type { LoadedServer } from './config/load-server.ts';
 import type { Enrolment, ListedLine } from './core/door.ts';
 import { Engine } from './core/engine.ts';
 import { DEFAULT_LIMITS } from './core/matcher.ts';
+import { serviceEdges } from './demand/service-edges.ts';
+import { type ServiceEdges, ServicesOnDemand } from './demand/services.ts';
 import { policiesOf } from './door-policies.ts';
 import { type ClientChange, EnrolledClients } from './enrolled-clients.ts';
 import { LiveTrace } from './explain/live-trace.ts';
@@ -56,6 +58,8 @@ export interface DaemonDeps {
   /** The stray budget of a door for a number of enrolled clients. */
   readonly maxStraysOf: (door: DerivedDoor, clients: number) => number;
   readonly readEnrolments: (config: ServerConfig) => Promise<readonly Enrolment[]>;
+  /** What services on demand touch; this machine when not given. */
+  readonly services?: ServiceEdges;
   readonly createCapture: ListeningDeps['createCapture'];
 }
 
@@ -63,6 +67,7 @@ export class Daemon {
   readonly #deps: DaemonDeps;
   readonly #engine: Engine;
   readonly #admissions: Admissions;
+  readonly #services: ServicesOnDemand;
   readonly #turnstile = new Turnstile();
   readonly #clients: EnrolledClients;
   readonly #reload: ConfigReload;
@@ -97,6 +102,10 @@ export class Daemon {
     const engine = new Engine(config.serverId, policies, DEFAULT_LIMITS, config.throttle, limits);
     this.#engine = engine;
     this.trace = new LiveTrace(engine);
+    this.#services = new ServicesOnDemand({
+      ...{ store: deps.store, clock: deps.clock, log: deps.log, edges: deps.services ?? serviceEdges, doors },
+      grantsAt: (name) => engine.grants.all.filter(({ door }) => door === name).length,
+    });
     const words = new KnockdWords({ ...deps, doors });
     const admissions = new Admissions({
       ...deps,
@@ -105,6 +114,7 @@ export class Daemon {
       words,
       doorOf: (name) => doors().find((door) => door.name === name),
       onGrantsChanged: () => this.#scheduleClose(),
+      useService: (name) => this.#services.use(name),
       whenNextIsHeard: () => this.#listening.whenHeard(),
     });
     this.#admissions = admissions;
@@ -144,6 +154,7 @@ export class Daemon {
     this.#clients.enrol(enrolments, stored);
     for (const door of config.doors) if (door.kind === 'static') this.setLines(door.name, staticLine(door));
     const openings = await restoreGrants(stored.grants, this.#engine, { clock, config, firewall, store, log });
+    await this.#services.restore(stored.services);
     await firewall.prepare(config.doors, openings);
     await this.#onceWatch.look();
     this.#guard = new GuardWatch({
@@ -169,6 +180,7 @@ export class Daemon {
     await this.#changes;
     this.#admissions.closings.closeNow(this.#engine.grants.all);
     await this.#admissions.drain();
+    await this.#services.drain();
     await this.#admissions.retryUnwritten();
     await this.#deps.store.close();
   }
@@ -241,6 +253,7 @@ export class Daemon {
         capture: this.#listening.method(),
         interfaces: this.#listening.status(),
         doors: config.doors.map(({ name }) => name),
+        services: this.#services.status(clock.now()),
         counters: {
           packets: this.#arrivals,
           lost: this.#listening.lost,
@@ -248,6 +261,8 @@ export class Daemon {
           refused: this.#outcomes.refused,
           contested: this.#outcomes.contested,
           failed: this.#admissions.failed,
+          serviceStarts: this.#services.starts,
+          serviceStops: this.#services.stops,
           unwrittenSpends: this.#admissions.unwrittenSpends,
         },
         refusals: this.#outcomes.refusals,
@@ -264,6 +279,7 @@ export class Daemon {
     this.#listening.onTick(monoMs);
     this.#admissions.closings.closeDue();
     this.#outcomes.onTick();
+    this.#services.onTick();
     this.#guard?.onTick();
     void this.#onceWatch.look();
     if (this.#admissions.unwrittenSpends > 0 && monoMs >= this.#nextSpendRetryMs) {

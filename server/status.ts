@@ -6,6 +6,8 @@ import { formatAddress } from '../shared/address.ts';
 import type { CaptureMethod, CaptureStatus } from './capture/capture.ts';
 import type { Engine } from './core/engine.ts';
 import type { Now } from './core/grants.ts';
+import { describeService } from './demand/service-words.ts';
+import type { ServiceStatus } from './demand/services.ts';
 
 export interface Status {
   readonly version: string;
@@ -43,6 +45,8 @@ export interface Status {
     readonly openedAt: number;
     readonly remainingSeconds: number;
   }[];
+  /** Of doors that start a service; and of earlier ones, as long as their service runs. */
+  readonly services: readonly ServiceStatus[];
   readonly counters: Readonly<Record<string, number>>;
   /** By reason. */
   readonly refusals: Readonly<Record<string, number>>;
@@ -58,6 +62,7 @@ export interface StatusParts {
   readonly counters: Readonly<Record<string, number>>;
   readonly refusals: Readonly<Record<string, number>>;
   readonly doors: readonly string[];
+  readonly services: readonly ServiceStatus[];
 }
 
 export function describeStatus(engine: Engine, parts: StatusParts, now: Now): Status {
@@ -96,6 +101,7 @@ export function describeStatus(engine: Engine, parts: StatusParts, now: Now): St
       openedAt,
       remainingSeconds: Math.max(0, Math.ceil((endsAtMs - now.monoMs) / 1000)),
     })),
+    services: parts.services,
     counters: { ...engine.counters, ...parts.counters },
     refusals: parts.refusals,
   };
@@ -134,6 +140,9 @@ export function formatStatus(status: Status, nowMs: number): string {
           ? 'one sequence for everyone'
           : `${linesLeft} sequences left${linesLeft === 0 ? ': SHUT' : ''}`;
     lines.push(`door       ${name} ${mode}, ${rest}, open for ${openFor}`);
+  }
+  for (const service of status.services) {
+    lines.push(`service    ${service.door} ${describeService(service, nowMs)}`);
   }
   for (const { name, door, lastUse, drift } of status.clients) {
     const used = lastUse === undefined ? 'never used' : `last used ${ago(nowMs - lastUse)} ago`;

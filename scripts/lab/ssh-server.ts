@@ -17,8 +17,14 @@ export interface SshServer {
   readonly user: string;
 }
 
-/** Starts sshd on port 22 over IPv4 and IPv6; its files are kept in `dir`/ssh. */
-export async function startSshServer(host: NetworkHost, parent: string): Promise<SshServer> {
+/** What {@link startSshServer} starts, for whoever starts it otherwise. */
+export interface PreparedSshServer extends Omit<SshServer, 'process'> {
+  /** Becomes sshd in the foreground, on port 22 over IPv4 and IPv6. */
+  readonly argv: readonly string[];
+}
+
+/** Its files are kept in `parent`/ssh. */
+export async function prepareSshServer(parent: string): Promise<PreparedSshServer> {
   const dir = join(parent, 'ssh');
   await mkdir(dir, { mode: 0o700 });
   for (const key of ['host', 'user']) {
@@ -41,9 +47,15 @@ Subsystem sftp internal-sftp
 echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start
 mount --bind "$0/passwd" /etc/passwd
 exec unshare -U --map-user=1000 --map-group=1000 "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$0/config"`;
-  const process = host.spawn(['unshare', '-m', 'sh', '-c', script, dir]);
-  await process.waitForLine(/Server listening on :: port 22/);
   const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'BatchMode=yes', 'LogLevel=ERROR'];
   const command = ['ssh', '-F', 'none', '-i', join(dir, 'user'), ...options.flatMap((option) => ['-o', option])];
-  return { process, command, user: USER };
+  return { argv: ['unshare', '-m', 'sh', '-c', script, dir], command, user: USER };
+}
+
+/** Starts sshd on port 22 over IPv4 and IPv6; its files are kept in `parent`/ssh. */
+export async function startSshServer(host: NetworkHost, parent: string): Promise<SshServer> {
+  const { argv, ...rest } = await prepareSshServer(parent);
+  const process = host.spawn(argv);
+  await process.waitForLine(/Server listening on :: port 22/);
+  return { ...rest, process };
 }

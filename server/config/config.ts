@@ -6,6 +6,7 @@ import type { PortRanges } from '../../shared/allowed-ports.ts';
 import type { Knock } from '../../shared/knock.ts';
 import type { DoorPolicy, ListedDoor } from '../core/door.ts';
 import type { ThrottleLimits } from '../core/throttle.ts';
+import type { ServiceTerms } from '../demand/service-terms.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
 import type { LogFormat } from '../log-sinks.ts';
 import type { MetricsAddress } from '../metrics/metrics-server.ts';
@@ -15,6 +16,8 @@ import type { ScanOptions } from './read-scans.ts';
 interface AnyDoor {
   readonly name: string;
   readonly action: DoorAction;
+  /** A service that a knock starts, and that is stopped when it is idle. */
+  readonly service?: ServiceTerms;
   /** An upper limit for the stray budget, where the administrator gives one. */
   readonly maxStraysLimit?: number;
 }

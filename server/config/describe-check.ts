@@ -7,6 +7,7 @@ import { ANY_PACKET, OPENING_PACKETS, type TcpFlagRule, tcpFlagBits } from '../c
 import { type DoorAction, hasAnyClose, opensOnce } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, DerivedDoor, WrittenDoor } from './config.ts';
 import { penaltyLine, penaltyReport, scansLine, scansReport } from './describe-defences.ts';
+import { type ServiceReported, serviceLine, serviceReport } from './describe-service.ts';
 import { enrolmentsAt, type LoadedServer } from './load-server.ts';
 import { doorBudget, staticPairs, writtenBudget } from './stray-budget.ts';
 import type { SequencesFile } from './written-sequences.ts';
@@ -28,7 +29,7 @@ export interface CheckReport {
 
 export type DoorReport = DerivedDoorReport | WrittenDoorReport;
 
-export interface DerivedDoorReport {
+export interface DerivedDoorReport extends ServiceReported {
   readonly name: string;
   readonly otp: 'totp' | 'hotp';
   /** `nftables tcp/22`, `hosts.allow sshd`, or `command`: the command itself may hold what is not for every eye. */
@@ -62,7 +63,7 @@ export interface DerivedDoorReport {
 }
 
 /** The sequence itself is in no report. */
-export interface WrittenDoorReport {
+export interface WrittenDoorReport extends ServiceReported {
   readonly name: string;
   readonly sequences: 'static' | 'file';
   readonly file?: string;
@@ -139,6 +140,7 @@ function derivedReport(door: DerivedDoor, clients: readonly string[]): DerivedDo
     name: door.name,
     otp: policy.mode,
     opens: formatAction(action),
+    ...serviceReport(door),
     seconds: policy.grantMs / 1000,
     clients,
     knocks: policy.shape.knocks,
@@ -175,6 +177,7 @@ function writtenReport(door: WrittenDoor, file: SequencesFile | undefined): Writ
     sequences: policy.mode,
     ...(door.kind === 'file' ? { file: door.file, left: file?.left ?? 0 } : {}),
     opens: formatAction(action),
+    ...serviceReport(door),
     seconds: hasAnyClose(action) ? policy.grantMs / 1000 : null,
     order: 'strict',
     tcpFlags: formatFlags(policy.tcpFlags ?? OPENING_PACKETS),
@@ -226,6 +229,7 @@ function linesOf(report: DoorReport, door: ConfiguredDoor): [string, string][] {
   const packets = tcpFlags === 'any' ? 'any TCP packet' : `TCP flags ${tcpFlags}`;
   const head: [string, string][] = [
     ['opens', `${report.opens}, ${seconds === null ? 'and nothing closes it' : `for ${seconds} s`}`],
+    ...serviceLine(report),
     ['sequence', source],
   ];
   if (odds === undefined) return head;
@@ -251,6 +255,7 @@ function derivedLines(report: DerivedDoorReport, { policy }: DerivedDoor): [stri
   const excluded = report.excludePorts === '' ? '' : ` without ${report.excludePorts}`;
   return [
     ['opens', `${report.opens}, for ${report.seconds} s`],
+    ...serviceLine(report),
     ['otp', accepted],
     ['clients', report.clients.length === 0 ? 'none' : report.clients.join(', ')],
     [

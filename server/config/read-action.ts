@@ -14,6 +14,8 @@ const COMMAND_KEYS = [...COMMANDS, 'shell', 'run_as'] as const;
 /** Undefined when there is none that could be carried out, and a problem says why. */
 export function readAction(reader: DoorReader): DoorAction | undefined {
   const opened = readOpen(reader);
+  // Its commands are then those of a service, and what guards it may stand beside them: read-service reads them.
+  if (reader.has('stop_when')) return opened ?? unguarded(reader);
   const shell = reader.switch('shell');
   const runAs = reader.user('run_as');
   const [start, start6, stop, stop6] = COMMANDS.map((key) => reader.command(key));
@@ -40,6 +42,11 @@ export function readAction(reader: DoorReader): DoorAction | undefined {
     ...(shell ? { shell } : {}),
     ...(runAs === undefined ? {} : { runAs }),
   };
+}
+
+function unguarded(reader: DoorReader): DoorAction | undefined {
+  const services = reader.services('service');
+  return reader.has('open') || services === undefined ? undefined : { kind: 'service', services };
 }
 
 function readOpen(reader: DoorReader): DoorAction | undefined {

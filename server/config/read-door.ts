@@ -10,6 +10,7 @@ import type { ConfiguredDoor, DerivedDoor } from './config.ts';
 import type { Findings } from './findings.ts';
 import { type DoorReader, readAction } from './read-action.ts';
 import { readContested, readPenalty } from './read-defences.ts';
+import { readService } from './read-service.ts';
 import { readWrittenDoor } from './read-written-door.ts';
 import { doorKeys } from './schema.ts';
 import { NAME_HINT, SectionReader, shorten } from './section-reader.ts';
@@ -38,7 +39,9 @@ export function readDoor(section: IniSection, findings: Findings): ConfiguredDoo
   if (source === undefined) {
     reader.problem('otp', 'the key is missing', 'write otp = totp (by the time) or otp = hotp (by a counter)');
   }
-  return written ? readWrittenDoor(reader, name, source, action) : readDerivedDoor(reader, name, action);
+  const service = readService(reader, action);
+  const door = written ? readWrittenDoor(reader, name, source, action) : readDerivedDoor(reader, name, action);
+  return door === undefined || service === undefined ? door : { ...door, service };
 }
 
 function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | undefined): DerivedDoor | undefined {

@@ -16,6 +16,8 @@ export type ValueType =
   | 'names' // with commas
   | 'interfaces' // with commas
   | 'path' // absolute
+  | 'idle' // `idle` and a duration
+  | 'services' // TCP ports with commas, as tcp/22
   | 'ports' // ranges with commas; may be empty
   | 'open' // `nftables tcp/22, ...`, `hosts.allow sshd`
   | 'command' // to the letter
@@ -190,7 +192,7 @@ export const doorKeys = {
   },
   open: {
     type: 'open',
-    otherwise: 'none; a door has this or `start_command`',
+    otherwise: 'none; a door has this or `start_command`, or both with `stop_when`',
     doc: 'what a firewall hides and opens to the one who knocked',
   },
   open_once: {
@@ -210,6 +212,21 @@ export const doorKeys = {
     type: 'command',
     otherwise: 'the stop_command',
     doc: 'what to run to close for an IPv6 address',
+  },
+  stop_when: {
+    type: 'idle',
+    otherwise: 'none; the stop_command runs when the grant ends',
+    doc: 'makes the commands those of a service: started by a knock, stopped when it has been idle for so long',
+  },
+  service: {
+    type: 'services',
+    otherwise: 'the TCP ports of `open`',
+    doc: 'TCP ports whose connections tell whether the service is in use',
+  },
+  stop_any: {
+    type: 'switch',
+    default: 'no',
+    doc: 'stop the service too when it was running before a knock came',
   },
   shell: { type: 'switch', default: 'no', doc: 'give the commands to /bin/sh' },
   run_as: { type: 'user', otherwise: "the daemon's user", doc: 'the user whose rights the commands have' },

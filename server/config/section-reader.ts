@@ -8,12 +8,13 @@ import { type PortRanges, parsePortRanges } from '../../shared/allowed-ports.ts'
 import type { KnockError, Problem } from '../../shared/errors.ts';
 import type { IniEntry, IniSection } from '../../shared/ini-document.ts';
 import type { Knock } from '../../shared/knock.ts';
-import { NAME_PATTERN } from '../../shared/profile-uri.ts';
+import { NAME_PATTERN, parseService, type Service } from '../../shared/profile-uri.ts';
 import { parseSequencesFile } from '../../shared/sequences-file.ts';
 import { type TcpFlagRule, tcpFlagBits } from '../core/door.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
 import { isOpenProblem, parseOpen } from '../firewall/parse-open.ts';
 import type { MetricsAddress } from '../metrics/metrics-server.ts';
+import { parseDuration } from './duration.ts';
 import type { Findings } from './findings.ts';
 import { nearMiss } from './near-miss.ts';
 import { type Network, parseNetwork } from './networks.ts';
@@ -219,6 +220,23 @@ export class SectionReader<T extends Table> {
       if ((rule.set & rule.clear) !== 0) return fail('a flag stands there with ! and without: no packet has both');
       return rule;
     });
+  }
+
+  /** `idle 1h`: milliseconds. */
+  idle<K extends KeyOf<T, 'idle'>>(key: K): number | undefined {
+    return this.#read<K, number>(key, (text, fail) => {
+      const seconds = parseDuration(/^idle\s+(.*)$/i.exec(text)?.[1] ?? '');
+      return seconds === undefined
+        ? fail(`${quote(text)} is not idle and a time`, 'write idle 1h; the time is a number with s, m, h or d')
+        : seconds * 1000;
+    });
+  }
+
+  /** TCP only: no other protocol has connections that can be counted. */
+  services<K extends KeyOf<T, 'services'>>(key: K): readonly Service[] | undefined {
+    const flawOf = (part: string) => (parseService(part)?.protocol === 'tcp' ? undefined : 'is not a TCP port');
+    const parts = this.#list(key, flawOf, 'write tcp/22, or several with commas');
+    return parts?.flatMap((part) => parseService(part) ?? []);
   }
 
   user<K extends KeyOf<T, 'user'>>(key: K): string | undefined {

@@ -53,7 +53,8 @@ export async function explainFile(
       isOwn,
       ...(firstAtMs === undefined ? {} : { firstAtMs }),
     });
-    const wording: Wording = { opens: 'would open', secondsOf: grantSeconds(config.doors) };
+    const { doors } = config;
+    const wording: Wording = { opens: 'would open', secondsOf: grantSeconds(doors), serving: servingDoors(doors) };
     const lines = new PacketLines(print, wording);
     const sum = new Sum();
     const packets = readCapture(file.take);
@@ -77,6 +78,11 @@ export async function explainFile(
   } finally {
     file.close();
   }
+}
+
+/** Doors whose service a knock starts, for words. */
+export function servingDoors(doors: readonly ConfiguredDoor[]): ReadonlySet<string> {
+  return new Set(doors.filter(({ service }) => service !== undefined).map(({ name }) => name));
 }
 
 /** Seconds of a grant by door, for words. */

@@ -2,7 +2,7 @@
 import type { ServerConfig } from '../config/config.ts';
 import { followDaemon } from '../control/stream.ts';
 import type { ExplainedPacket } from './explain-capture.ts';
-import { type ExplainTalk, grantSeconds } from './explain-file.ts';
+import { type ExplainTalk, grantSeconds, servingDoors } from './explain-file.ts';
 import { describePacket } from './explain-text.ts';
 
 /** Resolves when `signal` ends it. @throws KnockError CONTROL when there is no daemon, or not any more */
@@ -12,7 +12,7 @@ export async function explainLive(
   { print, say }: ExplainTalk,
   signal: AbortSignal,
 ): Promise<void> {
-  const wording = { opens: 'opens', secondsOf: grantSeconds(config.doors) };
+  const wording = { opens: 'opens', secondsOf: grantSeconds(config.doors), serving: servingDoors(config.doors) };
   const onLine = (line: string): void => {
     if (flags.json === true) {
       print(line);

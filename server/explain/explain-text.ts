@@ -8,6 +8,8 @@ export interface Wording {
   readonly opens: string;
   /** Seconds of a grant; undefined where nothing closes the door. */
   readonly secondsOf: (door: string) => number | undefined;
+  /** Doors that start a service, should it not run. */
+  readonly serving?: ReadonlySet<string>;
 }
 
 interface Alike {
@@ -120,7 +122,8 @@ const REASONS: Readonly<Record<string, string>> = {
 function describeOutcome({ door, opens, reason }: ToldOutcome, wording: Wording): string {
   if (!opens) return reason === undefined ? 'refused' : `refused, ${REASONS[reason] ?? reason}`;
   const seconds = wording.secondsOf(door);
-  return seconds === undefined ? wording.opens : `${wording.opens} for ${seconds} s`;
+  const service = wording.serving?.has(door) ? ', its service started where it does not run' : '';
+  return `${wording.opens}${seconds === undefined ? '' : ` for ${seconds} s`}${service}`;
 }
 
 function doorWords({ door, client }: { readonly door: string; readonly client: string }): string {

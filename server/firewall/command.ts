@@ -14,8 +14,9 @@ import { type AddressKey, formatAddress, isIpv4 } from '../../shared/address.ts'
 import { KnockError } from '../../shared/errors.ts';
 import { argumentsFor, type CommandLine, parseCommandLine, parseShellLine } from './command-line.ts';
 import type { ActionDoor, DoorAction, Firewall, Opening } from './firewall.ts';
-import { asUser, findUser, type User } from './other-user.ts';
+import { asUser } from './other-user.ts';
 import { CommandNotStarted, runCommand } from './run-command.ts';
+import { userOf } from './user-of.ts';
 
 export interface CommandOptions {
   /** Milliseconds for one command; default 10,000. */
@@ -182,13 +183,4 @@ function commandsOf(door: ActionDoor, family: Family): Commands {
   // An empty line is the administrator's "nothing" for one family; a door that does nothing at all is a mistake.
   if (start === '' && start6 === '') parseCommandLine(start);
   return family === 4 ? { start: parse(start), stop: parse(stop) } : { start: parse(start6), stop: parse(stop6) };
-}
-
-/** Looked up for each run: a user that was removed meanwhile must not be run as. */
-async function userOf(name: string): Promise<User> {
-  const user = await findUser(name);
-  if (typeof user !== 'string') return user;
-  throw new CommandNotStarted('COMMAND', `command could not be started as user "${name.slice(0, 32)}": ${user}`, {
-    hint: 'run_as names a user of this machine',
-  });
 }

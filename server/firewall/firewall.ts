@@ -18,6 +18,11 @@ export type DoorAction =
       readonly once?: boolean;
     }
   | {
+      /** Nothing is guarded: the knock starts a service, whose ports these are. */
+      readonly kind: 'service';
+      readonly services: readonly Service[];
+    }
+  | {
       readonly kind: 'hosts.allow';
       /** A daemon's name as TCP Wrappers knows it. */
       readonly service: string;

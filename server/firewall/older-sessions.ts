@@ -29,7 +29,7 @@ const MAX_SESSIONS = 65_536;
  * States of net/tcp_states.h in which data still passes: ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING.
  * Not SYN_RECV: whoever has only sent a SYN is no session.
  */
-const LIVE_STATES: ReadonlySet<string> = new Set(['01', '04', '05', '08', '09', '0B']);
+export const LIVE_STATES: ReadonlySet<string> = new Set(['01', '04', '05', '08', '09', '0B']);
 
 /** Empty where /proc cannot be read. */
 export async function olderSessions(ports: ReadonlySet<number>, directory = '/proc/net'): Promise<OlderSession[]> {

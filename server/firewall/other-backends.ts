@@ -9,6 +9,7 @@ import { IptablesTable } from './iptables.ts';
 import { PfTable } from './pf.ts';
 import { RuleFirewall } from './rule-firewall.ts';
 import { UfwTable } from './ufw.ts';
+import { UnguardedDoors } from './unguarded.ts';
 
 export interface BackendOptions {
   /** Guards connections over `lo` too, where the guard is ours. */
@@ -25,5 +26,6 @@ export function otherBackends({ guardLoopback }: BackendOptions): Backends {
     pf: new RuleFirewall(new PfTable()),
     'hosts.allow': new RuleFirewall(new HostsAllowTable()),
     command: new CommandFirewall(),
+    service: new UnguardedDoors(),
   };
 }

@@ -15,6 +15,8 @@ const COUNTERS = [
   ['strays', 'Packets that counted and belonged to no live sequence.'],
   ['opened', 'Openings, extensions included.'],
   ['failed', 'Openings that failed after a good knock.'],
+  ['serviceStarts', 'Services that knocks have started.'],
+  ['serviceStops', 'Services that were stopped for being idle.'],
   ['evictedSources', 'Sources forgotten for want of room.'],
 ] as const;
 
@@ -26,7 +28,7 @@ const GAUGES = [
 ] as const;
 
 export function daemonMetrics(status: Status, spends: Histogram): readonly (Metric | HistogramMetric)[] {
-  const { interfaces, doors, clients, counters } = status;
+  const { interfaces, doors, clients, services, counters } = status;
   const one = (name: string, help: string, value: number | boolean): Metric => ({
     ...{ name: `knock_otp_${name}`, type: 'gauge', help, samples: [{ value: Number(value) }] },
   });
@@ -63,6 +65,15 @@ export function daemonMetrics(status: Status, spends: Histogram): readonly (Metr
         ...{ labels: { reason }, value },
       }),
     ),
+    each('gauge', 'service_up', 'Whether a service on demand runs; absent where nobody knows.', services, (one) => ({
+      ...{ labels: { door: one.door }, value: one.state === 'unknown' ? undefined : Number(one.state !== 'stopped') },
+    })),
+    each('gauge', 'service_connections', 'Connections to a service that was started on demand.', services, (one) => ({
+      ...{ labels: { door: one.door }, value: one.connections },
+    })),
+    each('gauge', 'service_idle_seconds', 'Since when it is idle; absent while it is in use.', services, (one) => ({
+      ...{ labels: { door: one.door }, value: one.idleSeconds },
+    })),
     each('gauge', 'capture_up', 'Whether the interface is heard.', interfaces, (one) => ({
       ...{ labels: { interface: one.interface }, value: Number(one.state === 'listening') },
     })),

@@ -6,11 +6,12 @@ import type { AddressKey } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
 import type { FactorState } from '../core/door.ts';
 import { checkGrant, checkSpend, checkWhole, factorUsed } from './spend-check.ts';
-import type { FactorOwner, JournaledGrant, Store, StoredState } from './store.ts';
+import type { FactorOwner, JournaledGrant, JournaledService, Store, StoredState } from './store.ts';
 
 export class MemoryStore implements Store {
   readonly #factors = new Map<string, FactorOwner & FactorState>();
   readonly #grants = new Map<string, JournaledGrant>();
+  readonly #services = new Map<string, JournaledService>();
   #clock = 0;
   #failure: KnockError | undefined;
   #closed = false;
@@ -22,7 +23,12 @@ export class MemoryStore implements Store {
 
   async load(): Promise<StoredState> {
     this.#checkOpen();
-    return { factors: [...this.#factors.values()], grants: [...this.#grants.values()], clockHighWater: this.#clock };
+    return {
+      factors: [...this.#factors.values()],
+      grants: [...this.#grants.values()],
+      services: [...this.#services.values()],
+      clockHighWater: this.#clock,
+    };
   }
 
   async spend(owner: FactorOwner, factor: FactorState, grant?: Omit<JournaledGrant, 'confirmed'>): Promise<void> {
@@ -50,6 +56,16 @@ export class MemoryStore implements Store {
   async closeGrant(door: string, source: AddressKey): Promise<void> {
     this.#checkWritable();
     this.#grants.delete(grantKey(door, source));
+  }
+
+  async noteService(service: JournaledService): Promise<void> {
+    this.#checkWritable();
+    this.#services.set(`${service.door}\0${service.stop}`, service);
+  }
+
+  async forgetService(door: string, stop: string): Promise<void> {
+    this.#checkWritable();
+    this.#services.delete(`${door}\0${stop}`);
   }
 
   async noteClock(wallMs: number): Promise<void> {

@@ -12,7 +12,7 @@ import { KnockError } from '../../shared/errors.ts';
 import type { FactorState } from '../core/door.ts';
 import { checkGrant, checkSpend, checkWhole, factorUsed } from './spend-check.ts';
 import { lockState, openState, type Sqlite, STATE_FILE, storeError } from './state-file.ts';
-import type { FactorOwner, JournaledGrant, Store, StoredState } from './store.ts';
+import type { FactorOwner, JournaledGrant, JournaledService, Store, StoredState } from './store.ts';
 
 interface FactorRow {
   readonly door: string;
@@ -32,6 +32,17 @@ interface GrantRow {
   readonly confirmed: number;
 }
 
+interface ServiceRow {
+  readonly door: string;
+  readonly stop: string;
+  readonly terms: string;
+  readonly started_at: number;
+  readonly idle_since: number | null;
+  readonly seen: number;
+  readonly stopping: number;
+  readonly boot: string;
+}
+
 /** The comparison stands in the statement: whatever a caller believes, a lower or equal factor changes no row. */
 const SPEND = `
   INSERT INTO factors (door, client, key_id, spent, drift, last_use)
@@ -44,6 +55,10 @@ const JOURNAL = `
   VALUES (@door, @source, @client, @openedAt, @expiresAt, 0)`;
 const CONFIRM = 'UPDATE grants SET confirmed = 1 WHERE door = ? AND source = ?';
 const FORGET = 'DELETE FROM grants WHERE door = ? AND source = ?';
+const NOTE_SERVICE = `
+  INSERT OR REPLACE INTO services (door, stop, terms, started_at, idle_since, seen, stopping, boot)
+  VALUES (@door, @stop, @terms, @startedAt, @idleSince, @seen, @stopping, @boot)`;
+const FORGET_SERVICE = 'DELETE FROM services WHERE door = ? AND stop = ?';
 const NOTE_CLOCK = 'UPDATE clock SET high_water = max(high_water, ?)';
 const ACCEPT_CLOCK = 'UPDATE clock SET high_water = ?';
 
@@ -85,6 +100,7 @@ export class SqliteStore implements Store {
       database.transaction(() => ({
         factors: database.prepare<[], FactorRow>('SELECT * FROM factors').all().map(factorOf),
         grants: database.prepare<[], GrantRow>('SELECT * FROM grants').all().map(grantOf),
+        services: database.prepare<[], ServiceRow>('SELECT * FROM services').all().map(serviceOf),
         clockHighWater:
           database.prepare<[], { high_water: number }>('SELECT high_water FROM clock').get()?.high_water ?? 0,
       }))(),
@@ -113,6 +129,17 @@ export class SqliteStore implements Store {
 
   async closeGrant(door: string, source: AddressKey): Promise<void> {
     this.#change(({ forget }) => forget.run(door, blob(source)));
+  }
+
+  async noteService(service: JournaledService): Promise<void> {
+    const { startedAt, idleSince, seen, stopping } = service;
+    [startedAt, ...(idleSince === undefined ? [] : [idleSince])].forEach(checkWhole);
+    const row = { ...service, idleSince: idleSince ?? null, seen: Number(seen), stopping: Number(stopping) };
+    this.#change(({ noteService }) => noteService.run(row));
+  }
+
+  async forgetService(door: string, stop: string): Promise<void> {
+    this.#change(({ forgetService }) => forgetService.run(door, stop));
   }
 
   async noteClock(wallMs: number): Promise<void> {
@@ -154,6 +181,8 @@ function prepareWrites(database: Sqlite) {
     journal: database.prepare(JOURNAL),
     confirm: database.prepare(CONFIRM),
     forget: database.prepare(FORGET),
+    noteService: database.prepare(NOTE_SERVICE),
+    forgetService: database.prepare(FORGET_SERVICE),
     noteClock: database.prepare(NOTE_CLOCK),
     acceptClock: database.prepare(ACCEPT_CLOCK),
   };
@@ -172,6 +201,19 @@ function factorOf({
   last_use: lastUse,
 }: FactorRow): FactorOwner & FactorState {
   return { door, client, keyId, spent, drift, ...(lastUse === null ? {} : { lastUse }) };
+}
+
+function serviceOf(row: ServiceRow): JournaledService {
+  return {
+    door: row.door,
+    stop: row.stop,
+    terms: row.terms,
+    startedAt: row.started_at,
+    ...(row.idle_since === null ? {} : { idleSince: row.idle_since }),
+    seen: row.seen === 1,
+    stopping: row.stopping === 1,
+    boot: row.boot,
+  };
 }
 
 function grantOf(row: GrantRow): JournaledGrant {

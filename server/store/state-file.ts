@@ -50,6 +50,16 @@ const SCHEMA = `
   INSERT INTO clock VALUES (1, 0);
 `;
 
+/** Came later than the rest: made where it is missing, since it changes nothing of what an earlier version knows. */
+const SERVICES = `
+  CREATE TABLE IF NOT EXISTS services (
+    door TEXT NOT NULL, stop TEXT NOT NULL, terms TEXT NOT NULL, started_at INTEGER NOT NULL, idle_since INTEGER,
+    seen INTEGER NOT NULL CHECK (seen IN (0, 1)), stopping INTEGER NOT NULL CHECK (stopping IN (0, 1)),
+    boot TEXT NOT NULL,
+    PRIMARY KEY (door, stop)
+  ) STRICT, WITHOUT ROWID;
+`;
+
 /**
  * A lock on the directory that this process holds until it closes it or ends, by whatever signal: SQLite's exclusive lock
  * is a lock of the kernel, and Node has no flock of its own. Never read the lock file by other means: POSIX drops a
@@ -94,6 +104,7 @@ export function openState(directory: string): Sqlite {
     database.pragma('synchronous = FULL');
     const found = database.pragma('quick_check(1)', { simple: true });
     if (found !== 'ok') throw refused(path, `is damaged (${String(found).slice(0, 120)})`);
+    database.exec(SERVICES);
     return database;
   } catch (error) {
     database?.close();

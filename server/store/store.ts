@@ -24,10 +24,31 @@ export interface JournaledGrant {
   readonly confirmed: boolean;
 }
 
+/** A service that a knock has started, or is about to start, and that is to be stopped. */
+export interface JournaledService {
+  readonly door: string;
+  /** With the door: which service. */
+  readonly stop: string;
+  /** All that is needed to stop it, as server/demand writes it. */
+  readonly terms: string;
+  /** Unix milliseconds. */
+  readonly startedAt: number;
+  /** Unix milliseconds since when it is idle; absent while it is busy. */
+  readonly idleSince?: number;
+  /** Whether it has been seen to listen. */
+  readonly seen: boolean;
+  /** The stop command may be running, or have run. */
+  readonly stopping: boolean;
+  /** Names the start of the machine that it was started in; empty where that is not known. */
+  readonly boot: string;
+}
+
 export interface StoredState {
   readonly factors: readonly (FactorOwner & FactorState)[];
   /** At most one for each (door, source). */
   readonly grants: readonly JournaledGrant[];
+  /** At most one for each (door, stop). */
+  readonly services: readonly JournaledService[];
   /** The latest Unix millisecond that the store has seen; 0 when new. */
   readonly clockHighWater: number;
 }
@@ -44,6 +65,10 @@ export interface Store {
   confirmOpen(door: string, source: AddressKey): Promise<void>;
   /** Forgets the grant: the close has been done. */
   closeGrant(door: string, source: AddressKey): Promise<void>;
+  /** Journals a service, in place of the one of the same door and stop command. */
+  noteService(service: JournaledService): Promise<void>;
+  /** Forgets a service: it has been stopped. */
+  forgetService(door: string, stop: string): Promise<void>;
   /** Remembers that it has been this late. Never goes down. */
   noteClock(wallMs: number): Promise<void>;
   /** Sets the clock high-water mark to `wallMs` even when that is lower: the administrator says that the clock is right. */

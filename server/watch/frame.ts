@@ -3,6 +3,7 @@
  * like is decided here, when one is drawn is watch-command's business.
  */
 import { createColors } from 'picocolors';
+import { describeService } from '../demand/service-words.ts';
 import type { Status } from '../status.ts';
 
 export interface FrameSize {
@@ -59,6 +60,7 @@ export function renderFrame(status: Status, nowMs: number, size: FrameSize, earl
       linesLeft === 0 ? red : openFor > 0 ? green : undefined,
     ] as Row;
   });
+  const services = status.services.map((service): Row => [`  ${service.door}  ${describeService(service, nowMs)}`]);
   const grants = status.grants.map(
     ({ door, source, client, remainingSeconds }): Row => [
       `  ${`${remainingSeconds} s`.padStart(7)}  ${door}  ${source}${client === '' ? '' : `  ${client}`}`,
@@ -73,6 +75,7 @@ export function renderFrame(status: Status, nowMs: number, size: FrameSize, earl
     });
   const sections = [
     { title: 'doors', rows: doors },
+    { title: 'services', rows: services },
     { title: 'open now', rows: grants },
     { title: 'last use', rows: clients },
   ];

@@ -25,7 +25,7 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
   describe(`the store contract, ${name}`, () => {
     test('when a store is new then it knows nothing', async () => {
       const store = await make();
-      assert.deepEqual(await store.load(), { factors: [], grants: [], clockHighWater: 0 });
+      assert.deepEqual(await store.load(), { factors: [], grants: [], services: [], clockHighWater: 0 });
       await store.close();
     });
 
@@ -35,6 +35,7 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
       assert.deepEqual(await store.load(), {
         factors: [{ ...OWNER, spent: 7, drift: -0.5, lastUse: 1000 }],
         grants: [{ ...grantFor('192.0.2.7'), confirmed: false }],
+        services: [],
         clockHighWater: 0,
       });
       await store.close();
@@ -46,6 +47,7 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
       assert.deepEqual(await store.load(), {
         factors: [{ ...OWNER, spent: 0, drift: 0 }],
         grants: [],
+        services: [],
         clockHighWater: 0,
       });
       await store.close();
@@ -59,6 +61,7 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
       assert.deepEqual(await store.load(), {
         factors: [],
         grants: [{ ...grantFor('192.0.2.7', { expiresAt: 40_000 }), confirmed: false }],
+        services: [],
         clockHighWater: 0,
       });
       await store.close();
@@ -167,10 +170,33 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
       test(`when ${spent} is to be spent then it is refused and nothing is stored`, async () => {
         const store = await make();
         await assert.rejects(store.spend(OWNER, { spent, drift: 0 }, grantFor('192.0.2.1')), { code: 'STORE' });
-        assert.deepEqual(await store.load(), { factors: [], grants: [], clockHighWater: 0 });
+        assert.deepEqual(await store.load(), { factors: [], grants: [], services: [], clockHighWater: 0 });
         await store.close();
       });
     }
+
+    test('when a service is journaled then it is there, replaces itself, and is forgotten by door and command', async () => {
+      const store = await make();
+      const service = {
+        door: 'ssh',
+        stop: '/bin/stop',
+        terms: '{}',
+        startedAt: 1000,
+        seen: false,
+        stopping: false,
+        boot: 'b',
+      };
+      await store.noteService(service);
+      await store.noteService({ ...service, stop: '/bin/other' });
+      const later = { ...service, seen: true, stopping: true, idleSince: 2000 };
+      await store.noteService(later);
+      await store.forgetService('web', '/bin/stop');
+      await store.forgetService('ssh', '/bin/other');
+      assert.deepEqual((await store.load()).services, [later]);
+      await store.noteService(service);
+      assert.deepEqual((await store.load()).services, [service]);
+      await store.close();
+    });
 
     test('when the store is closed then every verb rejects with STORE', async () => {
       const store = await make();

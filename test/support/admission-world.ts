@@ -184,6 +184,8 @@ export class AdmissionWorld {
         await store.closeGrant(door, source);
         this.#unforgotten.delete(placeOf(door, source));
       },
+      noteService: async () => assert.fail('there is no service here'),
+      forgetService: async () => assert.fail('there is no service here'),
       noteClock: async (wallMs: number) => {
         refuse();
         await store.noteClock(wallMs);

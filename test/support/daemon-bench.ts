@@ -7,6 +7,7 @@ import type { CaptureStatus } from '../../server/capture/capture.ts';
 import type { ConfiguredDoor, ServerConfig } from '../../server/config/config.ts';
 import { type DoorPolicy, type Enrolment, TCP_SYN } from '../../server/core/door.ts';
 import { Daemon } from '../../server/daemon.ts';
+import type { ServiceEdges } from '../../server/demand/services.ts';
 import type { ActionDoor, Firewall, Opening, Place } from '../../server/firewall/firewall.ts';
 import { formatLine, type LogFields } from '../../server/log.ts';
 import type { LineStriker } from '../../server/spending.ts';
@@ -113,6 +114,7 @@ export interface BenchOptions {
   /** The door of the policy opens once. */
   readonly once?: boolean;
   readonly nameOf?: (source: AddressKey) => Promise<string | undefined>;
+  readonly services?: ServiceEdges;
 }
 
 export class DaemonBench {
@@ -187,6 +189,7 @@ export class DaemonBench {
       lines: more.lines ?? { strike: async () => undefined },
       ...(more.ipv4Only === undefined ? {} : { ipv4Only: more.ipv4Only }),
       ...(more.nameOf === undefined ? {} : { nameOf: more.nameOf }),
+      ...(more.services === undefined ? {} : { services: more.services }),
       isOwnAddress: (key) => key === HERE,
       maxStraysOf: () => maxStrays,
       readEnrolments: async () => this.enrolments,

@@ -5,7 +5,7 @@ import type { DerivedDoor, ServerConfig, StaticDoor } from '../../server/config/
 import { type Enrolment, OPENING_PACKETS } from '../../server/core/door.ts';
 import { LINK_ETHERNET } from '../../server/core/link-layer.ts';
 import { CaptureExplainer, type ExplainedPacket, staticLines } from '../../server/explain/explain-capture.ts';
-import { describeSummary, PacketLines } from '../../server/explain/explain-text.ts';
+import { describePacket, describeSummary, PacketLines } from '../../server/explain/explain-text.ts';
 import type { StoredFactor } from '../../server/explain/stored-factors.ts';
 import { Sum } from '../../server/explain/summary.ts';
 import { parsePortRanges } from '../../shared/allowed-ports.ts';
@@ -256,4 +256,16 @@ test('times of a file may be anything: they go forward, and nothing is derived f
   assert.deepEqual(times, times.toSorted());
   assert.equal(times.at(-1), '9999-12-31T23:59:59.999Z');
   assert.ok(performance.now() - began < 20_000);
+});
+
+test('when a door starts a service then the packet that opens it says so, and at another door it does not', () => {
+  const outcomes = ['ssh', 'web'].map((door) => ({ door, client: '', opens: true }));
+  const ends = { source: '192.0.2.7', destination: '203.0.113.1', protocol: 'tcp', port: 7000 } as const;
+  const packet: ExplainedPacket = { number: 1, time: '2026-11-21T07:40:00.000Z', ...ends, knocks: [], outcomes };
+  const wording = { opens: 'opens', secondsOf: () => 30, serving: new Set(['ssh']) };
+  const started = ', its service started where it does not run';
+  assert.match(
+    describePacket(packet, wording),
+    new RegExp(`door ssh: opens for 30 s${started}; door web: opens for 30 s$`),
+  );
 });

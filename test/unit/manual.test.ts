@@ -226,6 +226,8 @@ const TYPES: Readonly<Record<ValueType, string>> = {
   names: 'Names with commas.',
   interfaces: 'Names of interfaces with commas.',
   path: 'A path.',
+  idle: 'The word idle and a time.',
+  services: 'TCP ports with commas.',
   ports: 'Ports and ranges with commas.',
   open: 'A firewall and what it opens.',
   command: 'A command.',

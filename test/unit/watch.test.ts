@@ -20,6 +20,7 @@ const status: Status = {
     { name: 'laptop', door: 'ssh', drift: -1, lastUse: NOW - 20_000 },
   ],
   grants: [{ door: 'ssh', source: '192.0.2.7', client: 'laptop', openedAt: NOW - 20_000, remainingSeconds: 10 }],
+  services: [],
   counters: { packets: 90, strays: 60, attempts: 1, opened: 3, refused: 2, failed: 0 },
   refusals: { replay: 2 },
 };

@@ -1,0 +1,21 @@
+/** Runs the start or stop command of a service: for the service, not for a source, so that there is no address in it. */
+import { parseCommandLine, parseShellLine } from '../firewall/command-line.ts';
+import { asUser } from '../firewall/other-user.ts';
+import { runCommand } from '../firewall/run-command.ts';
+import { userOf } from '../firewall/user-of.ts';
+import type { ServiceTerms } from './service-terms.ts';
+
+/** A service manager takes its time. */
+export const SERVICE_COMMAND_MS = 30_000;
+
+/** @throws KnockError COMMAND with what it said; CommandNotStarted when it could not be run */
+export async function runServiceCommand(door: string, terms: ServiceTerms, verb: 'start' | 'stop'): Promise<void> {
+  const { shell, runAs } = terms;
+  const line = shell === true ? parseShellLine(terms[verb]) : parseCommandLine(terms[verb]);
+  const user = runAs === undefined ? undefined : await userOf(runAs);
+  await runCommand({
+    ...(user === undefined ? line : asUser(user, line)),
+    environment: { KNOCK_OTP_DOOR: door, ...user?.environment },
+    timeoutMs: SERVICE_COMMAND_MS,
+  });
+}
