@@ -9,7 +9,7 @@ import { build, type Plugin } from 'esbuild';
 
 /** Tests that are pure and quick. Others reach the same code, later and slower. */
 const UNIT =
-  'bound contest derive engine ini-document listed-set matcher-counts odds open-once packet penalty policy profile-uri scan-watch ' +
+  'bound contest derive engine engine-state ini-document listed-set matcher-counts odds open-once packet penalty policy profile-uri scan-watch ' +
   'secret sequences-file shared-small stages stray-budget throttle vectors written-odds';
 const PROPERTY = 'bound contest grants ini-document matcher matcher-commands packet penalty sequences-file throttle';
 

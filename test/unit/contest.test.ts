@@ -132,3 +132,20 @@ test('however many sources show a sequence, two are kept, and the first one is n
   assert.equal(contest.rivalOf(sequence, OTHER), SOURCE);
   assert.ok(process.memoryUsage().heapUsed - before < 20_000_000);
 });
+
+test('a second source is in time for a minute after the opening, or for as long as a knock may take where that is longer', () => {
+  for (const [seqTimeoutMs, lastMs] of [
+    [10_000, 60_000],
+    [120_000, 120_000],
+  ] as const) {
+    const contest = new Contest();
+    const sequence = { seqTimeoutMs } as LiveSequence;
+    assert.equal(contest.lately(sequence, 0), undefined, 'nobody has shown it');
+    contest.show(sequence, SOURCE);
+    contest.opened(sequence, SOURCE, 0);
+    assert.equal(contest.lately(sequence, lastMs), SOURCE);
+    assert.equal(contest.isOver(sequence, lastMs), false);
+    assert.equal(contest.lately(sequence, lastMs + 1), undefined);
+    assert.equal(contest.isOver(sequence, lastMs + 1), true);
+  }
+});

@@ -89,6 +89,22 @@ test('drift is not learned when the client had to take a later step because the 
   assert.equal(decision.accept && decision.state.drift, 0);
 });
 
+test('a client is free to choose where more steps are unspent than both sides of the window and its middle', () => {
+  // Window 1: steps up to three beyond the spent one may be what it had to take.
+  for (const [spent, drift] of [
+    [998, 0],
+    [997, 1],
+  ] as const) {
+    const decision = decide(doorPolicy(), { spent, drift: 0 }, 1001, at(NOW));
+    assert.equal(decision.accept && decision.state.drift, drift, `spent ${spent}`);
+  }
+});
+
+test('a counter says nothing of a clock: hotp learns no drift', () => {
+  const decision = decide(doorPolicy({ mode: 'hotp' }), { spent: 4, drift: 0 }, 12, at(NOW));
+  assert.equal(decision.accept && decision.state.drift, 0);
+});
+
 test('drift never grows beyond its bound', () => {
   const decision = decide(doorPolicy(), { spent: 5, drift: MAX_DRIFT_STEPS }, 1000 + MAX_DRIFT_STEPS + 1, at(NOW));
   assert.equal(decision.accept && decision.state.drift, MAX_DRIFT_STEPS);

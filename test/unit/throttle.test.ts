@@ -52,6 +52,26 @@ test('lock-outs double up to an hour, and are forgotten after a quiet time', () 
   assert.equal(throttle.fail('ssh', SOURCE, 3_660_000), 0);
 });
 
+test('a lock-out is forgotten a quiet time after its end, not after its beginning', () => {
+  const throttle = new Throttle(LIMITS);
+  for (let i = 0; i < 5; i += 1) throttle.fail('ssh', SOURCE, 0);
+  // The last one ended at 120 s.
+  assert.equal(throttle.fail('ssh', SOURCE, 179_999), 240_000, 'it goes on where it was');
+  const other = new Throttle(LIMITS);
+  for (let i = 0; i < 5; i += 1) other.fail('ssh', SOURCE, 0);
+  assert.equal(other.fail('ssh', SOURCE, 180_000), 0);
+});
+
+test('whoever was let in by a fresh sequence has no failures, at that door', () => {
+  const throttle = new Throttle(LIMITS);
+  for (const place of ['ssh', 'web']) for (let i = 0; i < 4; i += 1) throttle.fail(place, SOURCE, 0);
+  throttle.succeed('ssh', SOURCE);
+  assert.equal(throttle.isLockedOut('ssh', SOURCE, 1), false);
+  assert.equal(throttle.isLockedOut('web', SOURCE, 1), true);
+  assert.equal(throttle.fail('ssh', SOURCE, 1), 0);
+  assert.equal(throttle.size, 2);
+});
+
 test('an IPv6 host that changes its address within its /64 stays locked out', () => {
   const throttle = new Throttle(LIMITS);
   for (let i = 1; i <= 4; i += 1) throttle.fail('ssh', address(`2001:db8::${i}`), 0);
