@@ -11,6 +11,8 @@ export interface Mutation {
   readonly id: string;
   readonly line: number;
   readonly column: number;
+  /** `line:column` behind it: a condition and its left side begin at one place. */
+  readonly end: string;
   readonly mutator: string;
   readonly replacement: string;
 }
@@ -51,6 +53,7 @@ function mutationsOf(mutants: readonly Mutant[], path: string): readonly Mutatio
       id,
       line: location.start.line + 1,
       column: location.start.column + 1,
+      end: `${location.end.line + 1}:${location.end.column + 1}`,
       mutator: mutatorName,
       replacement: replacement ?? '',
     }));

@@ -72,8 +72,8 @@ class Subject {
 }
 
 /** The same as long as the source is. */
-function keyOf({ line, column, mutator, replacement }: Mutation): string {
-  return `${line}:${column} ${mutator} ${replacement}`;
+function keyOf({ line, column, end, mutator, replacement }: Mutation): string {
+  return `${line}:${column}-${end} ${mutator} ${replacement}`;
 }
 
 /** All files together: to find out which test reaches what takes longer than most files' mutants do. */
@@ -127,10 +127,10 @@ function report(): number {
   return percent < GOAL_PERCENT ? 1 : 0;
 }
 
-function tell(file: string, source: string, { line, column, fate, mutator, replacement }: Result & Mutation): void {
-  const text = source.split('\n')[line - 1]?.trim() ?? '';
+function tell(file: string, source: string, { line, column, end, fate, mutator, replacement }: Result): void {
+  const text = source.split('\n')[line - 1]?.slice(column - 1) ?? '';
   const what = replacement.replaceAll(/\s+/g, ' ').slice(0, 120);
-  process.stdout.write(`  ${file}:${line}:${column} ${fate} ${mutator}: ${text.slice(0, 100)} -> ${what}\n`);
+  process.stdout.write(`  ${file}:${line}:${column}-${end} ${fate} ${mutator}: ${text.slice(0, 100)} -> ${what}\n`);
 }
 
 function say(line: string): void {
