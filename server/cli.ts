@@ -25,6 +25,7 @@ import { addSequencesCommand } from './one-time/sequences-command.ts';
 import { describeReload, type ReloadReport } from './reload.ts';
 import { runDaemon } from './run.ts';
 import type { FileFlags, RunFlags } from './run-flags.ts';
+import { addServiceCommand } from './service/service-command.ts';
 import { addSetupCommands } from './setup/setup-commands.ts';
 import { formatStatus, type Status } from './status.ts';
 import { watch } from './watch/watch-command.ts';
@@ -181,18 +182,12 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     },
   );
 
-  addSetupCommands(program, {
-    stdin: deps.stdin,
-    stderr,
-    say,
-    print,
-    setExitCode,
-    read: async (self) => {
-      const flags = self.optsWithGlobals<FileFlags>();
-      return await readConfig(fileOf(flags), overrides(flags));
-    },
-    run,
-  });
+  const read = async (self: Command) => {
+    const flags = self.optsWithGlobals<FileFlags>();
+    return await readConfig(fileOf(flags), overrides(flags));
+  };
+  addSetupCommands(program, { stdin: deps.stdin, stderr, say, print, setExitCode, read, run });
+  addServiceCommand(program, { say, print, read });
 
   addSequencesCommand(program.command('sequences'), say);
 

@@ -45,6 +45,11 @@ export const EXAMPLES: Examples = {
   ],
   confirm: [['knock-otpd confirm', 'from a session that a knock let in']],
   flush: [['knock-otpd flush', 'when the daemon is stopped']],
+  'install-service': [
+    ['knock-otpd install-service', 'and says what to type next'],
+    ['knock-otpd install-service --print', ''],
+    ['knock-otpd install-service --remove', 'when the service is disabled'],
+  ],
   sequences: [
     ['knock-otpd sequences -o ssh.sequences --copy laptop.sequences', ''],
     ['knock-otpd sequences -o ssh.sequences --print', 'and sheets for paper'],

@@ -28,7 +28,8 @@ const CAPABILITY_VERSION_3 = 0x20080522;
 const SECCOMP_SET_MODE_FILTER = 1;
 /** To all threads: V8's were there before us. The caller's no_new_privs goes to them as well. */
 const SECCOMP_FILTER_FLAG_TSYNC = 1;
-const AF_INET = 2;
+/** Any socket takes the question, this one where the service may have no internet sockets. */
+const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const SIOCGIFFLAGS = 0x8913;
 const MSG_DONTWAIT = 0x40;
@@ -79,7 +80,7 @@ async function load(): Promise<Libc | undefined> {
       },
       interfaceIndex: (name) => Number(ifNameToIndex(name)),
       interfaceFlags(name) {
-        if (asking < 0) asking = Number(socket(AF_INET, SOCK_DGRAM_CLOEXEC, 0));
+        if (asking < 0) asking = Number(socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0));
         const request = Buffer.alloc(40);
         request.write(name, 0, IFNAMSIZ - 1, 'latin1');
         return ioctl(asking, SIOCGIFFLAGS, request) === 0 ? request.readUInt16LE(IFNAMSIZ) : -1;

@@ -1,0 +1,137 @@
+/**
+ * What a configuration needs beyond the unit that is the same for everybody: places to write, sockets, capabilities. Pure:
+ * a list of lines for a drop-in, each with its reason. What the unit itself allows stands in systemd-unit.
+ */
+import { dirname } from 'node:path';
+import type { ConfiguredDoor, ServerConfig } from '../config/config.ts';
+import { OWN_FOLDERS, STATE_FOLDER } from './systemd-unit.ts';
+
+export interface Need {
+  /** Which words of the configuration ask for it. */
+  readonly reason: string;
+  /** Settings of systemd.exec(5) and systemd.resource-control(5), whole lines. */
+  readonly settings: readonly string[];
+}
+
+/** Not seen by the service: ProtectHome and PrivateTmp take them away, and others may write to some of them. */
+const HIDDEN_FOLDERS = ['/home', '/root', '/run/user', '/tmp', '/var/tmp'];
+
+const INTERNET_SOCKETS = 'RestrictAddressFamilies=AF_INET AF_INET6';
+
+/** In the order of the configuration; empty where the unit is enough. */
+export function needsOf(config: ServerConfig): readonly Need[] {
+  const needs: Need[] = [];
+  const { stateDir, logFile, pidFile, metrics, notify, scans, doors } = config;
+  if (stateDir !== STATE_FOLDER) {
+    needs.push({
+      reason: `state_dir = ${stateDir}`,
+      settings: [`ExecStartPre=+/bin/mkdir -p -m 0700 ${stateDir}`, writable(stateDir)],
+    });
+  }
+  for (const [key, file] of [['logfile', logFile] as const, ['pidfile', pidFile] as const]) {
+    if (file !== undefined && !isOwn(file)) needs.push({ reason: key, settings: [writable(dirname(file))] });
+  }
+  if (metrics?.kind === 'unix' && !isOwn(metrics.path)) {
+    needs.push({ reason: 'metrics by a socket', settings: [writable(dirname(metrics.path))] });
+  }
+  if (metrics?.kind === 'tcp') {
+    needs.push({ reason: 'metrics by TCP', settings: [INTERNET_SOCKETS, 'IPAddressAllow=localhost'] });
+  }
+  const commands = [
+    ...(notify === undefined ? [] : ['notify_command']),
+    ...(scans === undefined ? [] : ['scan_command']),
+    ...doors.filter(({ action }) => action.kind === 'command').map(({ name }) => `commands of [${name}]`),
+  ];
+  if (commands.length > 0) {
+    // What they do is not known. Most call a firewall, some a network service.
+    needs.push({
+      reason: commands.join(', '),
+      settings: [INTERNET_SOCKETS, 'IPAddressAllow=any', writable('/run')],
+    });
+  }
+  return [...needs, ...doors.flatMap(needsOfDoor)];
+}
+
+function needsOfDoor(door: ConfiguredDoor): readonly Need[] {
+  const { name, action } = door;
+  const needs: Need[] = [];
+  if (door.kind === 'file' && !isOwn(door.file)) {
+    // A strike may be a new file beside the old one.
+    needs.push({
+      reason: `one_time_sequences of [${name}]`,
+      settings: [writable(dirname(door.file)), 'CapabilityBoundingSet=CAP_CHOWN'],
+    });
+  }
+  switch (action.kind) {
+    case 'hosts.allow':
+      needs.push({
+        reason: `TCP Wrappers of [${name}]`,
+        settings: [writable(dirname(action.file ?? '/etc/hosts.allow')), 'CapabilityBoundingSet=CAP_CHOWN'],
+      });
+      break;
+    case 'iptables':
+      needs.push({ reason: `iptables of [${name}]: its lock`, settings: [INTERNET_SOCKETS, writable('/run')] });
+      break;
+    case 'ufw':
+      needs.push({
+        reason: `ufw of [${name}]: its rules and its lock`,
+        settings: [INTERNET_SOCKETS, writable('/etc/ufw'), writable('/run')],
+      });
+      break;
+    case 'command':
+      if (action.runAs === undefined) break;
+      needs.push({
+        reason: `run_as of [${name}]`,
+        // CAP_KILL: a command that takes too long is another user's process.
+        settings: ['CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL', 'SystemCallFilter=@setuid'],
+      });
+  }
+  return needs;
+}
+
+/** Every file and folder that the configuration names, with the words that do. */
+export function namedPaths({
+  file,
+  stateDir,
+  clientsDir,
+  logFile,
+  pidFile,
+  metrics,
+  doors,
+}: ServerConfig): NamedPath[] {
+  const named: readonly (readonly [what: string, path: string | undefined])[] = [
+    ['the configuration', file],
+    ['state_dir', stateDir],
+    ['clients_dir', clientsDir],
+    ['logfile', logFile],
+    ['pidfile', pidFile],
+    ['metrics', metrics?.kind === 'unix' ? metrics.path : undefined],
+    ...doors.map(
+      ({ name, ...door }) => [`one_time_sequences of [${name}]`, 'file' in door ? door.file : undefined] as const,
+    ),
+  ];
+  return named.flatMap(([what, path]) => (path === undefined ? [] : [{ what, path }]));
+}
+
+export interface NamedPath {
+  readonly what: string;
+  readonly path: string;
+}
+
+/** Whether the service does not see this absolute path. */
+export function isHidden(path: string): boolean {
+  return HIDDEN_FOLDERS.some((folder) => isWithin(path, folder));
+}
+
+function writable(folder: string): string {
+  // With the dash a folder that is missing is no failure of its own: the daemon says what it could not write.
+  return `ReadWritePaths=-${folder}`;
+}
+
+function isOwn(path: string): boolean {
+  return OWN_FOLDERS.some((folder) => isWithin(path, folder));
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
