@@ -1,0 +1,99 @@
+/**
+ * The packages of node_modules that the programs load, and of each the files that are loaded. Knows which dependencies of
+ * dependencies serve building alone, and what in the native ones is left of their building.
+ */
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+
+export interface RuntimePackage {
+  readonly name: string;
+  readonly version: string;
+  /** As its package.json has it: one SPDX identifier. */
+  readonly license: string;
+  /** Absolute. */
+  readonly folder: string;
+  readonly copyright: string;
+}
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license?: string;
+  /** As it was written before npm knew `license`. */
+  readonly licenses?: readonly { readonly type: string }[];
+  readonly author?: string | { readonly name?: string };
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+/** They fetch or compile native parts, which are there already. */
+const BUILDING_ALONE = new Set(['prebuild-install', 'nan', 'node-addon-api', 'node-gyp-build']);
+
+/** What nobody loads: documents, types, maps, tests, sources. Licences go into the package's copyright file. */
+const LEFT_OUT =
+  /(^|\/)(test|tests|docs?|example|examples|benchmark|src|deps|vendor|obj\.target|\.deps|\.github|musl_x64|musl_arm64)(\/|$)|\.(md|markdown|d\.[cm]?ts|ts|map|gyp|gypi|mk|yml|c|cc|cpp|h|txt)$|(^|\/)(licen[cs]e|copying|makefile|changelog|history|\.[\w.-]*)$|(^|\/)(test_extension\.node|cnoke\.cjs)$/i;
+
+/** All packages that the root package needs when it runs, by name; optional ones only where they are installed. */
+export function runtimePackages(root: string): readonly RuntimePackage[] {
+  const found = new Map<string, RuntimePackage>();
+  const visit = (manifest: Manifest): void => {
+    const { dependencies = {}, optionalDependencies = {} } = manifest;
+    for (const name of [...Object.keys(dependencies), ...Object.keys(optionalDependencies)]) {
+      if (found.has(name) || BUILDING_ALONE.has(name)) continue;
+      const folder = join(root, 'node_modules', name);
+      if (!existsSync(join(folder, 'package.json'))) {
+        if (name in optionalDependencies) continue;
+        throw new Error(`${name} is not installed at the top of node_modules`);
+      }
+      const own = manifestOf(folder);
+      found.set(name, {
+        name,
+        version: own.version,
+        license: licenseOf(own),
+        folder,
+        copyright: copyrightOf(folder, own),
+      });
+      visit(own);
+    }
+  };
+  visit(manifestOf(root));
+  return [...found.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+/** Copies what is loaded of a package into `modules`/NAME. */
+export function copyRuntimeFiles({ name, folder }: RuntimePackage, modules: string): void {
+  cpSync(folder, join(modules, name), {
+    recursive: true,
+    dereference: true,
+    filter: (source) => {
+      const path = relative(folder, source);
+      if (basename(path) === 'node_modules') return false;
+      return path === '' || !LEFT_OUT.test(path);
+    },
+  });
+}
+
+/** The text of its licence file. */
+export function licenceText({ folder }: RuntimePackage): string | undefined {
+  const file = readdirSync(folder).find((each) => /^(licen[cs]e|copying)/i.test(each));
+  return file === undefined ? undefined : readFileSync(join(folder, file), 'utf8').trim();
+}
+
+export function manifestOf(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+function licenseOf({ name, licenses, license = licenses?.[0]?.type }: Manifest): string {
+  if (license === undefined || !/^[\w.+-]+$/.test(license)) throw new Error(`${name} names no single licence`);
+  return license;
+}
+
+function copyrightOf(folder: string, { name, author }: Manifest): string {
+  const file = readdirSync(folder).find((each) => /^(licen[cs]e|copying)/i.test(each));
+  const text = file === undefined ? '' : readFileSync(join(folder, file), 'utf8');
+  const line = /^\s*(?:\(c\) )?copyright[^\n]*\d{4}[^\n]*$/im
+    .exec(text)?.[0]
+    .trim()
+    .replace(/^(\(c\) )?copyright\s*(\(c\)|©)?\s*/i, '');
+  return line ?? (typeof author === 'string' ? author : author?.name) ?? `the authors of ${name}`;
+}
