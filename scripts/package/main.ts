@@ -22,7 +22,7 @@ import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { systemdUnit } from '../../server/service/systemd-unit.ts';
 import { copyrightFile, longTexts } from './copyright.ts';
-import { copyRuntimeFiles, manifestOf, runtimePackages } from './runtime-packages.ts';
+import { copyRuntimeFiles, manifestOf, type RuntimePackage, runtimePackages } from './runtime-packages.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const parts = fileURLToPath(new URL('./debian/', import.meta.url));
@@ -56,6 +56,7 @@ function build(folder: string): string {
   const packages = runtimePackages(root);
   for (const each of packages) copyRuntimeFiles(each, at(`${LIB}/node_modules`));
   const natives = finishNatives(at(`${LIB}/node_modules`));
+  tryPackages(at(LIB), packages);
   symlinkSync(`../lib/knock-otp/dist/knock-otp.cjs`, at('usr/bin/knock-otp'));
   symlinkSync(`../lib/knock-otp/dist/server/main.js`, at('usr/sbin/knock-otpd'));
 
@@ -115,12 +116,21 @@ function finishNatives(modules: string): readonly string[] {
   return natives;
 }
 
+/** What was left out is not loaded: each package is, from the tree. Those of one platform are loaded by others. */
+function tryPackages(folder: string, packages: readonly RuntimePackage[]): void {
+  const names = packages.map(({ name }) => name).filter((name) => !/linux|koromix|^@otplib|^@noble|^@scure/.test(name));
+  const script = `for (const name of ${JSON.stringify(names)}) await import(name);
+    new (await import('better-sqlite3')).default(':memory:').close();`;
+  run('node', ['--input-type=module', '--eval', script], {}, folder);
+}
+
 function packagedUnit(): string {
   return systemdUnit({
     origin: 'What you change goes by: systemctl edit knock-otpd',
     node: '/usr/bin/node',
     program: `/${LIB}/dist/server/main.js`,
     documentation: 'man:knock-otpd(8)',
+    notifies: true,
     optionsFile: '/etc/default/knock-otpd',
   });
 }

@@ -31,7 +31,7 @@ const BUILDING_ALONE = new Set(['prebuild-install', 'nan', 'node-addon-api', 'no
 
 /** What nobody loads: documents, types, maps, tests, sources. Licences go into the package's copyright file. */
 const LEFT_OUT =
-  /(^|\/)(test|tests|docs?|example|examples|benchmark|src|deps|vendor|obj\.target|\.deps|\.github|musl_x64|musl_arm64)(\/|$)|\.(md|markdown|d\.[cm]?ts|ts|map|gyp|gypi|mk|yml|c|cc|cpp|h|txt)$|(^|\/)(licen[cs]e|copying|makefile|changelog|history|\.[\w.-]*)$|(^|\/)(test_extension\.node|cnoke\.cjs)$/i;
+  /(^|\/)(test|tests|docs?|example|examples|benchmark|deps|vendor|obj\.target|\.deps|\.github|musl_x64|musl_arm64)(\/|$)|\.(md|markdown|d\.[cm]?ts|ts|map|gyp|gypi|mk|yml|c|cc|cpp|h|hh|hpp|inc|lzz|s|asm|sh|sql|txt|lock|cmake)$|(^|\/)(licen[cs]e|copying|makefile|changelog|history|\.[\w.-]*)$|(^|\/)(test_extension\.node|cnoke\.cjs)$/i;
 
 /** All packages that the root package needs when it runs, by name; optional ones only where they are installed. */
 export function runtimePackages(root: string): readonly RuntimePackage[] {

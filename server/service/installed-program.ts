@@ -4,16 +4,20 @@
  */
 import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { canNotify } from './notify.ts';
 
 export interface Program {
   /** Absolute paths without links. */
   readonly node: string;
   readonly main: string;
+  /** Whether it can tell systemd how it is. */
+  readonly notifies: boolean;
 }
 
 /** What runs now. */
-export function runningProgram(): Program {
-  return { node: realpathSync(process.execPath), main: realpathSync(process.argv[1] ?? '') };
+export async function runningProgram(): Promise<Program> {
+  const main = realpathSync(process.argv[1] ?? '');
+  return { node: realpathSync(process.execPath), main, notifies: await canNotify() };
 }
 
 /** The part of the path that somebody else than root can change, and who; undefined when there is none. */

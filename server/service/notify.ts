@@ -87,6 +87,13 @@ export function socketAddress(path: string): Buffer | undefined {
   return address;
 }
 
+/** Whether a manager could be told at all here: koffi is an optional package. */
+export async function canNotify(): Promise<boolean> {
+  const sender = await openSender(Buffer.alloc(3));
+  sender?.close();
+  return sender !== undefined;
+}
+
 async function openSender(address: Buffer): Promise<{ readonly send: Send; readonly close: () => void } | undefined> {
   try {
     const { default: koffi } = await import('koffi');

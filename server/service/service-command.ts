@@ -25,7 +25,7 @@ export interface ServiceDeps {
   readonly print: (line: string) => void;
   readonly read: (self: Command) => Promise<ServerConfig>;
   /** What the service is to start; this program when not given. */
-  readonly program?: () => Program;
+  readonly program?: Program;
 }
 
 interface ServiceFlags {
@@ -62,7 +62,7 @@ async function install(config: ServerConfig, flags: ServiceFlags, { say, print, 
       hint: 'contrib/ has an rc.d script and a line for cron; --init writes it all the same',
     });
   }
-  const running = (program ?? runningProgram)();
+  const running = program ?? (await runningProgram());
   refuseUnfit(init, config, running);
   const files = filesFor(init, config, running, root);
   if (flags.print === true) {
@@ -77,6 +77,11 @@ async function install(config: ServerConfig, flags: ServiceFlags, { say, print, 
   const removed = await writeServiceFiles(files, root);
   if (files.length === 0) say("the package's unit is enough for this configuration");
   else say('written:');
+  if (init === 'systemd' && !running.notifies) {
+    say(
+      'koffi is not installed: systemd cannot be told when the daemon hears, and does not watch whether it stands still',
+    );
+  }
   for (const { path, what } of files) say(`  ${path}  ${what}`);
   for (const path of removed) say(`removed, nothing needs it any more: ${path}`);
   say('nothing was enabled or started. next:');

@@ -44,7 +44,7 @@ export function initUnder(root: string): Init | undefined {
 export function filesFor(
   init: Init,
   config: ServerConfig,
-  { node, main }: Program,
+  { node, main, notifies }: Program,
   root: string,
 ): readonly ServiceFile[] {
   const terms = { node, program: main, configFile: config.file };
@@ -56,7 +56,7 @@ export function filesFor(
   if (!PACKAGED_UNITS.some((path) => existsSync(join(root, path)))) {
     const origin = `${MARK}; what you change goes by: systemctl edit knock-otpd`;
     const what = 'the unit: two capabilities, no internet sockets, nothing to write but its own folders';
-    files.push({ path: UNIT_FILE, text: systemdUnit({ ...terms, origin }), mode: 0o644, what });
+    files.push({ path: UNIT_FILE, text: systemdUnit({ ...terms, notifies, origin }), mode: 0o644, what });
   }
   const needs = needsOf(config);
   if (needs.length > 0) {

@@ -19,11 +19,21 @@ export interface UnitTerms {
   readonly configFile?: string;
   /** For `systemctl help`; absent: none. */
   readonly documentation?: string;
+  /** Whether the daemon can tell systemd that it is ready and that it lives; without koffi it cannot. */
+  readonly notifies: boolean;
   /** A file of variables, of which KNOCK_OTPD_OPTIONS is put on the command line. */
   readonly optionsFile?: string;
 }
 
-export function systemdUnit({ origin, node, program, configFile, documentation, optionsFile }: UnitTerms): string {
+export function systemdUnit({
+  origin,
+  node,
+  program,
+  configFile,
+  documentation,
+  notifies,
+  optionsFile,
+}: UnitTerms): string {
   const words = [node, program, ...(configFile === undefined ? [] : ['-c', configFile])].join(' ');
   const options = optionsFile === undefined ? '' : ' $KNOCK_OTPD_OPTIONS';
   const configs = configFile === undefined ? ['|/etc/knock-otp.conf', '|/etc/knockd.conf'] : [configFile];
@@ -43,14 +53,12 @@ Conflicts=shutdown.target
 StartLimitIntervalSec=0
 
 [Service]
-Type=notify
-NotifyAccess=main
+${notifies ? 'Type=notify\nNotifyAccess=main' : 'Type=exec'}
 ${optionsFile === undefined ? '' : `EnvironmentFile=-${optionsFile}\n`}ExecStart=${words}${options}
 ExecReload=${words} reload${options}
 Restart=always
 RestartSec=2
-WatchdogSec=30
-TimeoutStartSec=60
+${notifies ? 'WatchdogSec=30\n' : ''}TimeoutStartSec=60
 TimeoutStopSec=30
 # The daemon alone is told to stop: it ends what it has started, and closes what is open by commands.
 KillMode=mixed

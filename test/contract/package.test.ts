@@ -57,9 +57,7 @@ test('installed, configured, upgraded, removed, purged', { skip: noMachine, time
   await using world = await ServiceWorld.create();
   const { machine } = world;
   // Not the clone that tests of the unit have there, nor what keeps services of a container from being restarted.
-  await machine.must(
-    'rm -f /usr/local/bin/node /usr/sbin/policy-rc.d; rm -rf /var/lib/knock-otp; apt-mark hold nodejs >/dev/null',
-  );
+  await machine.must('rm -f /usr/local/bin/node /usr/sbin/policy-rc.d; rm -rf /var/lib/knock-otp /etc/knockd.conf');
   for (const file of [first, second]) await copyFile(file, machine.path(`/srv/${basename(file)}`));
   const places = '/etc /usr /var /opt /srv /root /run/knock-otp /run/systemd/system';
   const files = async (): Promise<readonly string[]> => {
@@ -96,8 +94,8 @@ test('installed, configured, upgraded, removed, purged', { skip: noMachine, time
   assert.match(JSON.stringify(status.capture), /kernel/);
   assert.equal((await world.client.connect(world.server.ipv4, 22)).state, 'silent');
   // The package's own client, on another host.
-  await world.adopt('b1', uri);
-  const knocked = await world.knock(['b1'], '', machine.path('/usr/lib/knock-otp/dist/knock-otp.cjs'));
+  await machine.must('knock-otp add - --as b1', { input: uri });
+  const knocked = await machine.run(['knock-otp', 'b1'], {}, world.client);
   assert.equal(knocked.code, 0, knocked.stderr);
 
   // capture = pcap needs libpcap.so by that name, which its development package is not there for.

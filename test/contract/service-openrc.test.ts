@@ -24,7 +24,9 @@ ldconfig
 for part in daemons exclusive failed hotplugged inactive options scheduled started starting stopping tmp wasinactive; do
   mkdir -p "/run/openrc/$part"
 done
-touch /run/openrc/softlevel
+touch /run/openrc/softlevel /etc/insserv.conf
+printf '#!/sbin/openrc-run\\nstart() { return 0; }\\n' > /etc/init.d/localmount
+chmod 755 /etc/init.d/localmount
 ln -s /opt/knock-otp/dist/server/main.js /usr/local/sbin/knock-otpd
 chmod 755 /opt/knock-otp/dist/server/main.js`);
   await world.serve(22);

@@ -98,13 +98,13 @@ export class BootedSystemd implements AsyncDisposable {
     return join(`/proc/${this.#pid}/root`, inside);
   }
 
-  /** A command in it, as its root types it. */
-  async run(argv: readonly string[], options: SpawnOptions = {}): Promise<Finished> {
-    return await run(this.#inside(argv), { timeoutMs: 120_000, ...options });
+  /** A command in it, as its root types it. `from`: on another host's network. */
+  async run(argv: readonly string[], options: SpawnOptions = {}, from = this.#host): Promise<Finished> {
+    return await run(this.#inside(argv, from), { timeoutMs: 120_000, ...options });
   }
 
   spawn(argv: readonly string[], options: SpawnOptions = {}): RunningProcess {
-    return new RunningProcess(this.#inside(argv), options);
+    return new RunningProcess(this.#inside(argv, this.#host), options);
   }
 
   /** A line of shell in it. Fails the test when that fails. */
@@ -119,11 +119,11 @@ export class BootedSystemd implements AsyncDisposable {
     return (await this.must(`systemctl show --value --property=${property} ${unit}`)).trim();
   }
 
-  #inside(argv: readonly string[]): readonly string[] {
+  #inside(argv: readonly string[], host: NetworkHost): readonly string[] {
     const namespaces = ['-m', '-p', '-C', '-i', '-u'];
     const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
     const clean = ['env', '-i', path, 'HOME=/root', 'DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C.UTF-8', ...argv];
-    return this.#host.inside(['nsenter', '-t', `${this.#pid}`, ...namespaces, '--', ...clean]);
+    return host.inside(['nsenter', '-t', `${this.#pid}`, ...namespaces, '--', ...clean]);
   }
 
   async dispose(): Promise<void> {

@@ -57,12 +57,12 @@ export class ServiceWorld implements AsyncDisposable {
     return journal;
   }
 
-  /** knock-otp on the client's host, ours as it was built or another one. */
-  async knock(args: readonly string[], input = '', program = client): Promise<Finished> {
+  /** knock-otp on the client's host. */
+  async knock(args: readonly string[], input = ''): Promise<Finished> {
     const home = join(this.dir, 'home');
     await mkdir(home, { recursive: true, mode: 0o700 });
     const env = { HOME: home, XDG_CONFIG_HOME: join(home, 'config'), XDG_STATE_HOME: join(home, 'state') };
-    return await this.client.run([process.execPath, program, ...args], { input, env });
+    return await this.client.run([process.execPath, client, ...args], { input, env });
   }
 
   /** Gives the client a door's secret, under the door's name. */

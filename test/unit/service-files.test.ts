@@ -28,7 +28,7 @@ const folder = mkdtempSync(join(tmpdir(), 'knock-otp-service-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const SSH = '[ssh]\notp = totp\nopen = nftables tcp/22\n';
-const PLACE = { origin: 'written by a test', node: '/usr/bin/node', program: '/opt/knock-otp/main.js' };
+const PLACE = { origin: 'written by a test', node: '/usr/bin/node', program: '/opt/knock-otp/main.js', notifies: true };
 const UNIT = 'etc/systemd/system/knock-otpd.service';
 const DROP_IN = `${UNIT}.d/10-configuration.conf`;
 
@@ -51,7 +51,11 @@ interface Said {
   readonly printed: string;
 }
 
-async function installService(config: string, args: readonly string[], main = '/bin/ls'): Promise<Said> {
+async function installService(
+  config: string,
+  args: readonly string[],
+  { main = '/bin/ls', notifies = true } = {},
+): Promise<Said> {
   let [said, printed, exit] = ['', '', 0];
   const program = new Command().exitOverride();
   addServiceCommand(program, {
@@ -62,7 +66,7 @@ async function installService(config: string, args: readonly string[], main = '/
       printed += `${line}\n`;
     },
     read: async () => ({ ...(await readConfig(config)), file: '/etc/knock-otp.conf' }),
-    program: () => ({ node: '/bin/sh', main }),
+    program: { node: '/bin/sh', main, notifies },
   });
   try {
     await program.parseAsync(['install-service', ...args], { from: 'user' });
@@ -87,6 +91,16 @@ test('a configuration of nftables doors needs the unit and nothing besides', asy
   assert.equal(statSync(join(root, UNIT)).mode & 0o777, 0o644);
   assert.ok(!existsSync(join(root, DROP_IN)));
   assert.ok(!existsSync(join(root, 'etc/systemd/system/multi-user.target.wants')), 'nothing is enabled');
+});
+
+test('where koffi is missing, the unit waits for no sign of the daemon, and it is said', async () => {
+  const { root } = image(SSH);
+  const { exit, said } = await installService(join(root, 'etc/knock-otp.conf'), ['--root', root], { notifies: false });
+  assert.equal(exit, 0);
+  assert.match(said, /koffi is not installed/);
+  const text = readFileSync(join(root, UNIT), 'utf8');
+  assert.match(text, /^Type=exec$/m);
+  assert.doesNotMatch(text, /WatchdogSec|NotifyAccess/);
 });
 
 for (const [doors, options, want, why] of [
@@ -236,11 +250,9 @@ test('a program that others can change is not made a service: they would be root
   writeFileSync(main, '');
   chmodSync(main, 0o666);
   assert.match(foreignPart(main) ?? '', /main\.js (can be changed by others|belongs to user)/);
-  const { exit, said } = await installService(
-    join(root, 'etc/knock-otp.conf'),
-    ['--root', root, '--init', 'openrc'],
+  const { exit, said } = await installService(join(root, 'etc/knock-otp.conf'), ['--root', root, '--init', 'openrc'], {
     main,
-  );
+  });
   assert.equal(exit, 2);
   assert.match(said, /who would be root/);
   assert.equal(foreignPart('/bin/sh'), undefined);
