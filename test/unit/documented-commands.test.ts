@@ -24,6 +24,9 @@ const TYPED: readonly (readonly [document: string, words: string, test: string])
   ['docs/CLIENT.md', 'knock-otp unlock', 'e2e/documents'],
   ['docs/SEEING.md', 'knock-otpd explain', 'e2e/documents'],
   ['docs/MIGRATING-FROM-KNOCKD.md', 'knock-otpd check', 'e2e/documents'],
+  ['docs/INSTALL.md', 'dpkg -i', 'contract/package'],
+  ['docs/INSTALL.md', 'systemctl enable --now knock-otpd', 'contract/service-systemd'],
+  ['docs/INSTALL.md', 'systemctl disable --now knock-otpd', 'contract/service-systemd'],
 ];
 
 const SHELL = ['sh', 'console', 'bash'];
