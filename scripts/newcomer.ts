@@ -85,6 +85,10 @@ async function play(stage: Stage, steps: readonly Typed[]): Promise<void> {
     await scan(stranger, server, 'filtered');
   }
   if (daemon === undefined || !session) throw new Error('the README starts no daemon, or begins no session');
+  // What the tarball also brings: the client on the server, and the manuals where man(1) looks for them.
+  await server.must(
+    'knock-otp --version && ls /usr/local/share/man/man1/knock-otp.1 /usr/local/share/man/man8/knock-otpd.8',
+  );
   await daemon.waitForLine(/: closed .*door=ssh/, 0, 60_000);
   for (const who of [stranger, stage.client.net]) await scan(who, server, 'filtered');
 }
