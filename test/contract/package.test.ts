@@ -129,8 +129,16 @@ sed -i 's/^interface = eth0/&\\ncapture = pcap/' /etc/knock-otp.conf && systemct
   assert.equal(await machine.must('nft list tables'), '');
   assert.ok(existsSync(machine.path('/etc/knock-otp.conf')) && existsSync(machine.path('/var/lib/knock-otp/state.db')));
   await machine.must('dpkg --purge knock-otp');
-  const after = await files();
-  assert.deepEqual(after.filter((line) => !before.includes(line) && !line.startsWith('/root')), [], 'left behind');
-  const lost = before.filter((line) => !after.includes(line) && !line.endsWith('/libpcap.so'));
-  assert.deepEqual(lost, [], 'taken from others');
+  const left = await files();
+  const [were, are] = [new Set(before), new Set(left)];
+  assert.deepEqual(
+    left.filter((line) => !were.has(line) && !line.startsWith('/root')),
+    [],
+    'left behind',
+  );
+  assert.deepEqual(
+    before.filter((line) => !are.has(line) && !line.endsWith('/libpcap.so')),
+    [],
+    'taken from others',
+  );
 });

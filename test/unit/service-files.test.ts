@@ -320,12 +320,13 @@ test('needs are told with the words of the configuration that ask for them', asy
   );
 });
 
-test("docs/INSTALL.md says what the crontab and the unit have", () => {
+test('docs/INSTALL.md says what the crontab and the unit have', () => {
   const manual = readFileSync(new URL('../../docs/INSTALL.md', import.meta.url), 'utf8');
   const crontab = readFileSync(new URL('../../contrib/cron/crontab', import.meta.url), 'utf8');
   assert.ok(manual.includes(crontab.split('\n').find((line) => line.startsWith('*')) ?? 'no line'));
   const unit = systemdUnit(PLACE);
-  for (const folder of unit.match(/(?<=^(?:State|Runtime|Logs)Directory=).*$/gm) ?? []) assert.equal(folder, 'knock-otp');
+  for (const folder of unit.match(/(?<=^(?:State|Runtime|Logs)Directory=).*$/gm) ?? [])
+    assert.equal(folder, 'knock-otp');
   for (const limit of ['WatchdogSec=30', 'RestartSec=2', 'CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW']) {
     assert.match(unit, new RegExp(`^${limit}$`, 'm'), `the manual says so: ${limit}`);
   }
