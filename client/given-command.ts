@@ -8,7 +8,7 @@ import type { Knock } from '../shared/knock.ts';
 import { attempt } from './attempt.ts';
 import type { Address, Deps, ProbeSeen } from './deps.ts';
 import type { HostOptions, Way } from './host-options.ts';
-import { describeEvent } from './knock.ts';
+import { describeEvent } from './knock-events.ts';
 import { nothingSent, partlySent, stayedClosed } from './outcome.ts';
 import { BLIND_RESEND_AFTER_MS, GIVEN_PATIENCE_MS, RESEND_AFTER_MS, STRICT_GAP_MS } from './plan.ts';
 import { startProgress } from './progress.ts';

@@ -5,7 +5,7 @@
 import type { Deps } from './deps.ts';
 import { hostsOf } from './groups.ts';
 import { type HostOptions, type Way, wayOf } from './host-options.ts';
-import { describeEvent } from './knock.ts';
+import { describeEvent } from './knock-events.ts';
 import { startProgress } from './progress.ts';
 import { print, say } from './talk.ts';
 import { findProfile, visit } from './visit.ts';

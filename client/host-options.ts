@@ -4,7 +4,7 @@
  */
 import { KnockError } from '../shared/errors.ts';
 import { type Knock, parsePort } from '../shared/knock.ts';
-import type { Families } from './knock.ts';
+import type { Families } from './knock-request.ts';
 import { refuseOddSource } from './source-options.ts';
 import { isPortWord, parsePortWords, refuseOddFile } from './typed-words.ts';
 

@@ -2,85 +2,30 @@
  * A run of knocks at one host: reserve a factor, send its sequence, watch the port, repeat on loss, go on to the next
  * factor or address, within a bounded time. Which factor and when is plan.ts; sockets and clocks come as deps.
  */
-import type { Socket } from 'node:net';
 import { derivationKey, deriveAttempt } from '../shared/derive.ts';
 import { KnockError } from '../shared/errors.ts';
-import { formatSequence, type Knock } from '../shared/knock.ts';
+import type { Knock } from '../shared/knock.ts';
 import { profileShape } from '../shared/profile-uri.ts';
-import type { Secret } from '../shared/secret.ts';
-import { type AttemptOutcome, attempt, type Edges, type SentEvent } from './attempt.ts';
+import { type AttemptOutcome, attempt, type Edges } from './attempt.ts';
 import type { Address, ProbeSeen } from './deps.ts';
 import type { FactorLedger } from './factors.ts';
-import type { DoorMemory } from './last-success.ts';
-import { addressesOf, doorClosed, nothingSent, othersTurn, stepUsed } from './outcome.ts';
-import type { Outline } from './outline.ts';
+import type { KnockEvent } from './knock-events.ts';
+import type { KnockRequest, Opening } from './knock-request.ts';
+import { nextFactor } from './next-factor.ts';
+import { doorClosed, nothingSent, othersTurn } from './outcome.ts';
 import {
   BLIND_RESEND_AFTER_MS,
   type FactorPlan,
   factorBudget,
   PATIENCE_MS,
-  planFactor,
   RESEND_AFTER_MS,
   STRICT_GAP_MS,
 } from './plan.ts';
 import { reachableAddresses } from './reachable.ts';
-import type { PublicAddress, SourceOptions } from './source-options.ts';
+import type { PublicAddress } from './source-options.ts';
 import { type Standing, standing } from './standing.ts';
-import type { Turns } from './turn.ts';
-
-/** One address family, whichever the resolver prefers, or one after the other with a factor each. */
-export type Families = 'any' | 4 | 6 | 'both';
-
-export interface KnockRequest {
-  readonly profile: Outline;
-  /** Asked for once, when a knock is needed: somebody may have to type a passphrase. */
-  readonly secret: () => Promise<Secret>;
-  /** What the user typed, for messages. */
-  readonly name: string;
-  /** Name or address to knock at. */
-  readonly target: string;
-  readonly families: Families;
-  /** The TCP port that shows that the door is open; undefined to send without looking. */
-  readonly verifyPort: number | undefined;
-  /** Milliseconds between two knocks; undefined for what the door's order asks for. */
-  readonly gapMs?: number | undefined;
-  /** What the user says of the address that the server sees; for doors that bind to it. */
-  readonly source?: SourceOptions | undefined;
-  /** For everything together, waiting included. */
-  readonly timeoutMs: number;
-  /** What other runs at this door have seen and do; undefined to knock without looking at them. */
-  readonly company?: Company | undefined;
-  /** Ends the run at once, where another host has won. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface Company {
-  readonly memory: DoorMemory;
-  readonly turns: Turns;
-  /** Whether a door that stands open is taken as it is; false for one that opens for one connection. */
-  readonly mayShare: boolean;
-}
-
-export interface Opening {
-  readonly address: Address;
-  /** Undefined when the door stood open and nothing was spent. */
-  readonly factor: number | undefined;
-  readonly elapsedMs: number;
-  /** The connection that proved that the door is open; the caller owns it. Undefined when nothing was verified. */
-  readonly socket: Socket | undefined;
-}
-
-export type KnockEvent =
-  | { readonly kind: 'sharing' }
-  | { readonly kind: 'unlocking' }
-  | { readonly kind: 'waiting'; readonly waitMs: number }
-  | { readonly kind: 'knocking'; readonly address: Address; readonly factor: number }
-  | SentEvent;
 
 type Listener = (event: KnockEvent) => void;
-
-/** A countdown has seconds; a clock that is set while we wait is noticed as soon. */
-const COUNTDOWN_MS = 1000;
 
 /**
  * Knocks until the door is open. One result for each family asked for: with `both`, one may open and the other not.
@@ -166,7 +111,7 @@ class Run {
       const address = addresses[factors % addresses.length];
       if (address === undefined) break;
       source = await this.#sourceFor(address);
-      const plan = await this.#reserve(mayBeEarly, factors > 0);
+      const plan = await this.#nextFactor(mayBeEarly, factors > 0);
       if (plan === undefined) break;
       this.#listener({ kind: 'knocking', address, factor: plan.factor });
       const knocks = deriveAttempt(key, profile, plan.factor, shape, source?.bytes);
@@ -186,38 +131,19 @@ class Run {
     throw doorClosed(this.#request, addresses, { factors, elapsedMs, seen, source });
   }
 
-  /**
-   * Reserves the next factor, waiting for it where the server would not take it yet. Undefined, when others were tried
-   * before, for one that cannot be had in the time that is left: then what was seen says more than the wait.
-   */
-  async #reserve(mayBeEarly: boolean, triedBefore: boolean): Promise<FactorPlan | undefined> {
-    const { clock } = this.#edges;
-    const { mode, step, window, counter } = this.#request.profile;
-    for (;;) {
-      const lastUsed = await this.#ledger.last();
-      const plan = planFactor({
-        mode,
-        wallMs: clock.wallMs(),
-        stepSeconds: step,
-        window,
-        firstCounter: counter,
-        lastUsed,
-        mayBeEarly,
-      });
-      if (this.#ended()) return undefined;
-      const leftMs = this.#leftMs();
-      if (leftMs <= 0 || plan.waitMs >= leftMs) {
-        if (triedBefore) return undefined;
-        throw stepUsed(this.#request, plan, `${this.#ledger.folder}/${lastUsed}`);
-      }
-      if (plan.waitMs === 0) {
-        if (await this.#ledger.reserve(plan.factor)) return plan;
-      } else {
-        this.#listener({ kind: 'waiting', waitMs: plan.waitMs });
-        // The remainder first, so that the countdown shows whole seconds.
-        await clock.sleep(plan.waitMs % COUNTDOWN_MS || COUNTDOWN_MS, this.#request.signal);
-      }
-    }
+  async #nextFactor(mayBeEarly: boolean, triedBefore: boolean): Promise<FactorPlan | undefined> {
+    const { profile, name, signal } = this.#request;
+    return await nextFactor({
+      profile,
+      name,
+      ledger: this.#ledger,
+      clock: this.#edges.clock,
+      mayBeEarly,
+      triedBefore,
+      leftMs: () => this.#leftMs(),
+      signal,
+      onWait: (waitMs) => this.#listener({ kind: 'waiting', waitMs }),
+    });
   }
 
   /** Undefined where the door does not ask for it. Found out before a factor is spent. */
@@ -259,21 +185,5 @@ class Run {
 
   #leftMs(): number {
     return this.#deadlineMs - this.#edges.clock.monotonicMs();
-  }
-}
-
-/** One line for `-v`. Only for sequences that were sent: these are spent for us. */
-export function describeEvent(event: KnockEvent): string {
-  switch (event.kind) {
-    case 'unlocking':
-      return 'the secret is locked';
-    case 'sharing':
-      return 'another run knocks at this door: waiting for what comes of it';
-    case 'waiting':
-      return `waiting ${Math.ceil(event.waitMs / 1000)} s for the next time step`;
-    case 'knocking':
-      return `knocking at ${addressesOf([event.address])} with factor ${event.factor}`;
-    case 'sent':
-      return `${event.pass === 0 ? 'sent' : 'sent again'} ${formatSequence(event.knocks)}`;
   }
 }

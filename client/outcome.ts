@@ -101,7 +101,7 @@ function closed(
 }
 
 /** FACTOR_USED: the next time step cannot be used within the time that the user gives. */
-export function stepUsed(request: Knocked, plan: FactorPlan, record: string): KnockError {
+export function stepUsed(request: Pick<Knocked, 'name'>, plan: FactorPlan, record: string): KnockError {
   if (plan.waitMs > ABSURD_WAIT_MS) {
     return new KnockError('FACTOR_USED', `the last knock at ${request.name} used a time step far ahead of this clock`, {
       hint: `set the clock; if it is right now and was ahead then, delete ${record}`,

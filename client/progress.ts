@@ -4,7 +4,7 @@
  */
 import { canDraw } from '../shared/command-line/terminal.ts';
 import type { Talk } from './deps.ts';
-import type { KnockEvent } from './knock.ts';
+import type { KnockEvent } from './knock-events.ts';
 
 export interface Progress {
   /** @param host when it is another one than the line began with */

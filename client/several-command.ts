@@ -2,7 +2,7 @@
 import { KnockError } from '../shared/errors.ts';
 import type { Deps } from './deps.ts';
 import type { HostOptions, Way } from './host-options.ts';
-import { describeEvent } from './knock.ts';
+import { describeEvent } from './knock-events.ts';
 import { startProgress } from './progress.ts';
 import { allOpen, closeAll, type FirstOpen, firstOpen, type HostListener } from './several.ts';
 import { print, say } from './talk.ts';

@@ -5,7 +5,7 @@
  */
 import type { KnockError } from '../shared/errors.ts';
 import type { Deps } from './deps.ts';
-import type { KnockEvent } from './knock.ts';
+import type { KnockEvent } from './knock-events.ts';
 import { type Found, type Visit, type VisitOptions, visit } from './visit.ts';
 
 /** A good knock is open after two round trips and a command on the server; then nobody else is disturbed. */

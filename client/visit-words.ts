@@ -1,6 +1,6 @@
 /** What a visit came to, as a line or as JSON. */
 import type { KnockError } from '../shared/errors.ts';
-import type { Opening } from './knock.ts';
+import type { Opening } from './knock-request.ts';
 import type { StoredProfile } from './profiles.ts';
 import type { Visit } from './visit.ts';
 
