@@ -15,7 +15,8 @@ import { measureFlatness, measureFloods } from './floods.ts';
 import { measureLossy } from './lossy-path.ts';
 import { measureOpening } from './opening.ts';
 import { FULL, QUICK, type Sizes } from './plan.ts';
-import { renderMarkdown, renderSvg } from './report.ts';
+import { renderMarkdown } from './report.ts';
+import { renderSvg } from './report-charts.ts';
 import { measureRest } from './rest.ts';
 import {
   type Machine,

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { reach, renderCharts } from '../../scripts/bench/chart.ts';
 import { goals } from '../../scripts/bench/goals.ts';
 import { between } from '../../scripts/bench/orders.ts';
-import { renderMarkdown, renderSvg } from '../../scripts/bench/report.ts';
+import { renderMarkdown } from '../../scripts/bench/report.ts';
+import { renderSvg } from '../../scripts/bench/report-charts.ts';
 import type { FloodCell, Sections } from '../../scripts/bench/results.ts';
 import { drift, percentile, rateAtLeast, summarize } from '../../scripts/bench/statistics.ts';
 
