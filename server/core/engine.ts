@@ -8,27 +8,18 @@
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { isUdp, type Pair } from '../../shared/knock.ts';
-import {
-  type Door,
-  type Enrolment,
-  type FactorState,
-  isDerived,
-  type ListedLine,
-  OPENING_PACKETS,
-  TCP_ACK,
-  TCP_SYN,
-  type TcpFlagRule,
-} from './door.ts';
+import { type Door, type Enrolment, type FactorState, isDerived, type ListedLine, TCP_ACK, TCP_SYN } from './door.ts';
 import type { Admission, Effect } from './effects.ts';
 import { type Grant, Grants, type Now } from './grants.ts';
 import { Judge } from './judge.ts';
 import { ListedSet } from './listed-set.ts';
 import { LivePairs } from './live-pairs.ts';
 import { LiveSet } from './live-set.ts';
-import { DEFAULT_LIMITS, Matcher, type MatcherLimits } from './matcher.ts';
+import { DEFAULT_LIMITS, type MatcherLimits } from './matcher.ts';
 import type { Observer } from './observer.ts';
 import { type ScanLimits, ScanWatch } from './scan-watch.ts';
-import { type LiveSequence, SequenceIndex } from './sequence-index.ts';
+import { type Scope, Scopes } from './scopes.ts';
+import type { LiveSequence } from './sequence-index.ts';
 import { NO_THROTTLE, type ThrottleLimits } from './throttle.ts';
 
 export type { Admission, Effect } from './effects.ts';
@@ -47,25 +38,13 @@ export interface EngineCounters {
   readonly liveSequences: number;
 }
 
-/** Doors that look at the same packets share a matcher: same target, same flags. */
-interface Scope {
-  readonly rule: TcpFlagRule;
-  /** Names of the doors in it. */
-  readonly doors: Set<string>;
-  readonly index: SequenceIndex;
-  readonly matcher: Matcher;
-}
-
-/** Scopes of doors without a target: they watch this host's own addresses. */
-const OWN = '';
 const NONE: readonly Effect[] = [];
 
 export class Engine {
   readonly #live: LiveSet;
   readonly #listed: ListedSet;
   readonly #judge: Judge;
-  readonly #scopes = new Map<AddressKey | typeof OWN, Scope[]>();
-  readonly #limits: MatcherLimits;
+  readonly #scopes: Scopes;
   #lastId = 0;
   readonly grants = new Grants();
   /** What packets go to that could bring a knock forward. */
@@ -84,7 +63,7 @@ export class Engine {
     throttle: ThrottleLimits = NO_THROTTLE,
     scans?: ScanLimits,
   ) {
-    this.#limits = limits;
+    this.#scopes = new Scopes(limits, this.livePairs);
     if (scans !== undefined) {
       const isExempt = (source: AddressKey) => scans.isExempt(source) || this.grants.isIn(source);
       this.#scans = new ScanWatch({ ...scans, isExempt });
@@ -105,7 +84,7 @@ export class Engine {
   }
 
   get counters(): EngineCounters {
-    const scopes = [...this.#scopes.values()].flat();
+    const scopes = this.#scopes.all;
     const sum = (of: (scope: Scope) => number): number => scopes.reduce((total, scope) => total + of(scope), 0);
     return {
       eligible: this.#eligible,
@@ -120,7 +99,7 @@ export class Engine {
   /** At most one; undefined ends it. Costs nothing where there is none. */
   observe(observer: Observer | undefined): void {
     this.#observer = observer;
-    for (const { matcher } of [...this.#scopes.values()].flat()) matcher.observer = observer;
+    this.#scopes.observe(observer);
   }
 
   /** True once the sequence can open nothing any more: it, or a later one of its client, was used, or its line is gone. */
@@ -169,8 +148,8 @@ export class Engine {
   setDoor(door: Door, monoMs: number): void {
     const before = this.door(door.name);
     if (before !== undefined && isDerived(before) !== isDerived(door)) this.removeDoor(door.name);
-    else this.#leaveScopes(door.name);
-    const { index } = this.#enterScope(door);
+    else this.#scopes.leave(door.name);
+    const { index } = this.#scopes.enter(door);
     this.#longestMs = Math.max(this.#longestMs, door.seqTimeoutMs);
     if (isDerived(door)) this.#live.setDoor(door, index);
     else this.#listed.setDoor(door, index, monoMs);
@@ -180,7 +159,7 @@ export class Engine {
   removeDoor(name: string): void {
     this.#live.removeDoor(name);
     this.#listed.removeDoor(name);
-    this.#leaveScopes(name);
+    this.#scopes.leave(name);
   }
 
   /** Whether the door and the secret of an admission are still there; it may have waited while they were taken away. */
@@ -223,10 +202,10 @@ export class Engine {
     isOwn: boolean,
     now: Now,
   ): readonly Effect[] {
-    this.#observer?.arrived(isOwn || this.#scopes.has(destination));
+    this.#observer?.arrived(isOwn || this.#scopes.at(destination) !== undefined);
     // Where a target is one of our own addresses both kinds of scope see the packet: each has doors of its own.
-    const first = this.#watch(this.#scopes.get(destination), atMs, source, pair, flags, now);
-    const second = isOwn ? this.#watch(this.#scopes.get(OWN), atMs, source, pair, flags, now) : NONE;
+    const first = this.#watch(this.#scopes.at(destination), atMs, source, pair, flags, now);
+    const second = isOwn ? this.#watch(this.#scopes.own(), atMs, source, pair, flags, now) : NONE;
     const effects = second.length === 0 ? first : first.length === 0 ? second : [...first, ...second];
     if (this.#scans === undefined || !isOwn || isUdp(pair) || (flags & (TCP_SYN | TCP_ACK)) !== TCP_SYN) return effects;
     const scan = this.#scans.arrive(atMs, source, pair, this.#longestMs);
@@ -235,7 +214,7 @@ export class Engine {
 
   /** Packets are missing: whatever is on its way is void, since the strays in it can no longer be counted. */
   noteLoss(): void {
-    for (const { matcher } of [...this.#scopes.values()].flat()) matcher.forgetAll();
+    for (const { matcher } of this.#scopes.all) matcher.forgetAll();
   }
 
   /** The grant that an admission leads to. It counts from here on: the daemon calls this when the spend is durable. */
@@ -286,28 +265,5 @@ export class Engine {
       for (const completion of completions) effects.push(...this.#judge.completed(completion, now));
     }
     return effects ?? NONE;
-  }
-
-  #enterScope({ name, target, tcpFlags = OPENING_PACKETS }: Door): Scope {
-    const scopes = this.#scopes.get(target ?? OWN) ?? [];
-    this.#scopes.set(target ?? OWN, scopes);
-    const present = scopes.find(({ rule }) => rule.set === tcpFlags.set && rule.clear === tcpFlags.clear);
-    present?.doors.add(name);
-    if (present !== undefined) return present;
-    const index = new SequenceIndex(this.livePairs);
-    const scope = { rule: tcpFlags, doors: new Set([name]), index, matcher: new Matcher(index, this.#limits) };
-    scope.matcher.observer = this.#observer;
-    scopes.push(scope);
-    return scope;
-  }
-
-  /** A scope without doors goes when its door enters another one or none: nothing is left in its index by then. */
-  #leaveScopes(name: string): void {
-    for (const [target, scopes] of this.#scopes) {
-      for (const { doors } of scopes) doors.delete(name);
-      const inUse = scopes.filter(({ doors }) => doors.size > 0);
-      if (inUse.length === 0) this.#scopes.delete(target);
-      else this.#scopes.set(target, inUse);
-    }
   }
 }

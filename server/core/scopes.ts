@@ -1,0 +1,74 @@
+/**
+ * Which doors look at which packets: those with the same target and the same rule of flags share a matcher and an index.
+ * Whose packet it is, and what a completed sequence means, is the engine's.
+ */
+import type { AddressKey } from '../../shared/address.ts';
+import { type Door, OPENING_PACKETS, type TcpFlagRule } from './door.ts';
+import type { LivePairs } from './live-pairs.ts';
+import { Matcher, type MatcherLimits } from './matcher.ts';
+import type { Observer } from './observer.ts';
+import { SequenceIndex } from './sequence-index.ts';
+
+export interface Scope {
+  readonly rule: TcpFlagRule;
+  /** Names of the doors in it. */
+  readonly doors: Set<string>;
+  readonly index: SequenceIndex;
+  readonly matcher: Matcher;
+}
+
+/** Scopes of doors without a target: they watch this host's own addresses. */
+const OWN = '';
+
+export class Scopes {
+  readonly #scopes = new Map<AddressKey | typeof OWN, Scope[]>();
+  readonly #limits: MatcherLimits;
+  readonly #livePairs: LivePairs;
+  #observer: Observer | undefined;
+
+  constructor(limits: MatcherLimits, livePairs: LivePairs) {
+    this.#limits = limits;
+    this.#livePairs = livePairs;
+  }
+
+  get all(): readonly Scope[] {
+    return [...this.#scopes.values()].flat();
+  }
+
+  /** Those of doors with this target; undefined when there are none. */
+  at(target: AddressKey): readonly Scope[] | undefined {
+    return this.#scopes.get(target);
+  }
+
+  own(): readonly Scope[] | undefined {
+    return this.#scopes.get(OWN);
+  }
+
+  observe(observer: Observer | undefined): void {
+    this.#observer = observer;
+    for (const { matcher } of this.all) matcher.observer = observer;
+  }
+
+  enter({ name, target, tcpFlags = OPENING_PACKETS }: Door): Scope {
+    const scopes = this.#scopes.get(target ?? OWN) ?? [];
+    this.#scopes.set(target ?? OWN, scopes);
+    const present = scopes.find(({ rule }) => rule.set === tcpFlags.set && rule.clear === tcpFlags.clear);
+    present?.doors.add(name);
+    if (present !== undefined) return present;
+    const index = new SequenceIndex(this.#livePairs);
+    const scope = { rule: tcpFlags, doors: new Set([name]), index, matcher: new Matcher(index, this.#limits) };
+    scope.matcher.observer = this.#observer;
+    scopes.push(scope);
+    return scope;
+  }
+
+  /** A scope without doors goes when its door enters another one or none: nothing is left in its index by then. */
+  leave(name: string): void {
+    for (const [target, scopes] of this.#scopes) {
+      for (const { doors } of scopes) doors.delete(name);
+      const inUse = scopes.filter(({ doors }) => doors.size > 0);
+      if (inUse.length === 0) this.#scopes.delete(target);
+      else this.#scopes.set(target, inUse);
+    }
+  }
+}
