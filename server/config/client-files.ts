@@ -15,7 +15,8 @@ import type { Enrolment } from '../core/door.ts';
 import { type ClientSections, parseClient } from './client-document.ts';
 import type { ConfiguredDoor, ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
-import { NAME_HINT, shorten } from './section-reader.ts';
+import { shorten } from './section-keys.ts';
+import { NAME_HINT } from './section-reader.ts';
 import { ownershipFlaw, readTrusted } from './trusted-file.ts';
 
 const CLIENT_SUFFIX = '.client';

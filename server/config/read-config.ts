@@ -13,7 +13,7 @@ import { Findings } from './findings.ts';
 import { readDoor } from './read-door.ts';
 import { readOptions, type Surroundings } from './read-options.ts';
 import { OPTIONS_SECTION } from './schema.ts';
-import { isQuotable } from './section-reader.ts';
+import { isQuotable } from './section-keys.ts';
 import { readTrusted } from './trusted-file.ts';
 
 /** What the command line says instead of the file. */

@@ -13,7 +13,8 @@ import { readContested, readPenalty } from './read-defences.ts';
 import { readService } from './read-service.ts';
 import { readWrittenDoor } from './read-written-door.ts';
 import { doorKeys } from './schema.ts';
-import { NAME_HINT, SectionReader, shorten } from './section-reader.ts';
+import { shorten } from './section-keys.ts';
+import { NAME_HINT, SectionReader } from './section-reader.ts';
 import { shapeBits } from './stray-budget.ts';
 
 /** One of these says where a door's sequences come from. */

@@ -1,12 +1,11 @@
 /**
- * One section's values by the schema's table: text -> typed value, or a problem with section, key, line and hint. Every
- * method answers the default where the key is missing or its value is wrong, so that reading goes on and all problems
- * are found; whoever reads must not use the result when there are problems.
+ * One section's values by the schema's table: text -> typed value, or a problem. Which keys stand there, and where a
+ * problem is, is section-keys'. Every method answers the default where the key is missing or its value is wrong, so that
+ * reading goes on and all problems are found; whoever reads must not use the result when there are problems.
  */
 import { type AddressKey, addressKey } from '../../shared/address.ts';
 import { type PortRanges, parsePortRanges } from '../../shared/allowed-ports.ts';
-import type { KnockError, Problem } from '../../shared/errors.ts';
-import type { IniEntry, IniSection } from '../../shared/ini-document.ts';
+import type { KnockError } from '../../shared/errors.ts';
 import type { Knock } from '../../shared/knock.ts';
 import { NAME_PATTERN, parseService, type Service } from '../../shared/profile-uri.ts';
 import { parseSequencesFile } from '../../shared/sequences-file.ts';
@@ -15,11 +14,11 @@ import type { DoorAction } from '../firewall/firewall.ts';
 import { isOpenProblem, parseOpen } from '../firewall/parse-open.ts';
 import type { MetricsAddress } from '../metrics/metrics-server.ts';
 import { parseDuration } from './duration.ts';
-import type { Findings } from './findings.ts';
 import { nearMiss } from './near-miss.ts';
 import { type Network, parseNetwork } from './networks.ts';
 import { METRICS_HINT, parseMetricsAddress } from './read-metrics.ts';
-import { findKey, type KeySpec, type Table, type ValueType } from './schema.ts';
+import type { KeySpec, Table, ValueType } from './schema.ts';
+import { SectionKeys, shorten } from './section-keys.ts';
 
 export const NAME_HINT =
   'names have 1 to 64 letters, digits, dots, dashes and underscores, and begin with a letter or digit';
@@ -27,14 +26,6 @@ export const NAME_HINT =
 const USER_PATTERN = /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/;
 /** Linux: IFNAMSIZ is 16 with its NUL; a leading dash would be an option to tools. */
 const INTERFACE_PATTERN = /^[A-Za-z0-9_.][A-Za-z0-9_.:@-]{0,14}$/;
-
-/**
- * Whether an unknown key may be repeated in a message. A line that is no setting may be anything, a pasted secret too:
- * that has 26 letters or more, and the longest key there is has 18.
- */
-export function isQuotable(rawKey: string): boolean {
-  return rawKey.length <= 20;
-}
 
 type KeyOf<T extends Table, V extends ValueType> = {
   [K in keyof T]: T[K]['type'] extends V ? K : never;
@@ -44,57 +35,9 @@ type KeyOf<T extends Table, V extends ValueType> = {
 /** What a key without a value reads as: its default, and undefined where it has none. */
 type Read<Spec extends KeySpec, Value> = Spec extends { default: string } ? Value : Value | undefined;
 
-export class SectionReader<T extends Table> {
-  readonly #table: T;
-  readonly #section: IniSection;
-  readonly #findings: Findings;
-  readonly #written: boolean;
-  readonly #entries = new Map<string, IniEntry>();
-
-  /** Reports keys that `table` does not have. `written`: the defaults are those of doors with written-down sequences. */
-  constructor(table: T, section: IniSection, findings: Findings, { written = false } = {}) {
-    this.#table = table;
-    this.#written = written;
-    this.#section = section;
-    this.#findings = findings;
-    for (const entry of section.entries) {
-      const key = findKey(table, entry.key);
-      if (key === undefined) {
-        this.#reportUnknown(entry);
-        continue;
-      }
-      const before = this.#entries.get(key);
-      // The same spelling twice is the document's problem already; an alias is another spelling.
-      if (before !== undefined && before.key !== entry.key) {
-        this.problem(
-          key,
-          `"${before.rawKey}" at line ${before.line} and "${entry.rawKey}" are one key`,
-          undefined,
-          entry,
-        );
-      }
-      this.#entries.set(key, entry);
-    }
-  }
-
-  has(key: keyof T & string): boolean {
-    return this.#entries.has(key);
-  }
-
-  lineOf(key: keyof T & string): number {
-    return this.#entries.get(key)?.line ?? this.#section.line;
-  }
-
-  problem(key: keyof T & string, message: string, hint?: string, entry = this.#entries.get(key)): void {
-    this.#findings.problem(this.#place(key, message, hint, entry));
-  }
-
-  warn(key: keyof T & string, message: string, hint?: string): void {
-    this.#findings.warn(this.#place(key, message, hint, this.#entries.get(key)));
-  }
-
+export class SectionReader<T extends Table> extends SectionKeys<T> {
   integer<K extends KeyOf<T, 'integer'>>(key: K): Read<T[K], number> {
-    const { from = 0, to = Number.MAX_SAFE_INTEGER } = this.#spec(key);
+    const { from = 0, to = Number.MAX_SAFE_INTEGER } = this.spec(key);
     const hint = `a whole number from ${from} to ${to}`;
     return this.#read(key, (text, fail) => {
       // Decimal and nothing else: Number() would take 0x10, 1e3 and +5, and other programs read 010 as eight.
@@ -106,7 +49,7 @@ export class SectionReader<T extends Table> {
   }
 
   choice<K extends KeyOf<T, 'choice'>>(key: K): Read<T[K], NonNullable<T[K]['choices']>[number]> {
-    const choices = this.#spec(key).choices ?? [];
+    const choices = this.spec(key).choices ?? [];
     return this.#read(key, (text, fail) => {
       const found = choices.find((choice) => choice === text.toLowerCase());
       if (found !== undefined) return found;
@@ -120,7 +63,7 @@ export class SectionReader<T extends Table> {
 
   /** `yes`, `no`, or the key alone, as knockd's UseSyslog. */
   switch<K extends KeyOf<T, 'switch'>>(key: K): boolean {
-    const entry = this.#entries.get(key);
+    const entry = this.entry(key);
     if (entry !== undefined && entry.value === undefined) return true;
     const value = this.#read<K, boolean>(key, (text, fail) => {
       const word = text.toLowerCase();
@@ -275,12 +218,12 @@ export class SectionReader<T extends Table> {
     parse: (text: string, fail: (message: string, hint?: string) => undefined) => V | undefined,
     { mayBeEmpty = false } = {},
   ): Read<T[K], V> {
-    const entry = this.#entries.get(key);
+    const entry = this.entry(key);
     const fail = (message: string, hint?: string): undefined => {
       this.problem(key, message, hint);
     };
-    const spec = this.#spec(key);
-    const fallback = this.#written ? (spec.written ?? spec.default) : spec.default;
+    const spec = this.spec(key);
+    const fallback = this.isWritten ? (spec.written ?? spec.default) : spec.default;
     const value = (): V | undefined => {
       if (entry === undefined) return undefined;
       if (entry.value === undefined) return fail('the key has no value', `write ${key} = ...`);
@@ -291,46 +234,9 @@ export class SectionReader<T extends Table> {
     const result = value() ?? (fallback === undefined ? undefined : parse(fallback, fail));
     return result as Read<T[K], V>;
   }
-
-  #spec(key: string): KeySpec {
-    return this.#table[key] ?? { type: 'command', doc: '' };
-  }
-
-  #reportUnknown(entry: IniEntry): void {
-    const { name } = this.#section;
-    const key = isQuotable(entry.rawKey) ? entry.rawKey : undefined;
-    const known = Object.entries(this.#table).flatMap(([own, { aliases }]) => [own, ...(aliases ?? [])]);
-    const near = nearMiss(entry.key, known);
-    const hint = /^[;/]/.test(entry.key)
-      ? 'comments begin with #'
-      : near === undefined
-        ? `keys of this section: ${Object.keys(this.#table).join(', ')}`
-        : `did you mean ${near}?`;
-    this.#findings.problem({
-      section: shorten(name),
-      ...(key === undefined ? {} : { key }),
-      line: entry.line,
-      message: 'this key is not known',
-      hint,
-    });
-  }
-
-  #place(key: string, message: string, hint: string | undefined, entry: IniEntry | undefined): Problem {
-    return {
-      section: shorten(this.#section.name),
-      key: entry === undefined ? key : entry.rawKey,
-      line: entry?.line ?? this.#section.line,
-      message,
-      ...(hint === undefined ? {} : { hint }),
-    };
-  }
 }
 
 /** What was found, for a message: short enough to read. Control characters never get past the document. */
 function quote(text: string): string {
   return `"${shorten(text)}"`;
-}
-
-export function shorten(text: string): string {
-  return text.length <= 64 ? text : `${text.slice(0, 60)}...`;
 }
