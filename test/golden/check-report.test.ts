@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { checkReport, describeCheck } from '../../server/config/describe-check.ts';
+import { checkReport } from '../../server/config/check-report.ts';
+import { describeCheck } from '../../server/config/describe-check.ts';
 import { loadServer } from '../../server/config/load-server.ts';
 import { type ConfigDirectory, configDirectory, doorText } from '../support/config-text.ts';
 
