@@ -18,8 +18,9 @@ import { join } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { derivationInfo, derivationKey } from '../shared/derive.ts';
+import { codeOf, storeError } from '../shared/files/system-error.ts';
 import type { Profile } from '../shared/profile-uri.ts';
-import { codeOf, ensurePrivateFolder, type Owner, storeError, syncFolder } from './private-files.ts';
+import { ensurePrivateFolder, type Owner, syncFolder } from './private-files.ts';
 
 /** How many of the highest reservations stay on disk. */
 const KEPT = 8;

@@ -6,9 +6,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KnockError } from '../shared/errors.ts';
+import { codeOf, storeError } from '../shared/files/system-error.ts';
 import { NAME_PATTERN } from '../shared/profile-uri.ts';
 import type { Deps } from './deps.ts';
-import { checkPrivateFolder, codeOf, ensurePrivateFolder, storeError, syncFolder } from './private-files.ts';
+import { checkPrivateFolder, ensurePrivateFolder, syncFolder } from './private-files.ts';
 import { configFolder } from './profiles.ts';
 import { refuseOddHost } from './typed-words.ts';
 

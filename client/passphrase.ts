@@ -5,10 +5,11 @@
 import { readFile } from 'node:fs';
 import { promisify } from 'node:util';
 import { KnockError } from '../shared/errors.ts';
+import { codeOf, storeError } from '../shared/files/system-error.ts';
 import type { Secret } from '../shared/secret.ts';
 import type { Deps } from './deps.ts';
 import type { Outline } from './outline.ts';
-import { codeOf, readPrivateFile, storeError } from './private-files.ts';
+import { readPrivateFile } from './private-files.ts';
 import { unseal } from './sealed-secret.ts';
 import { say } from './talk.ts';
 

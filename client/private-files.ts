@@ -6,6 +6,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KnockError } from '../shared/errors.ts';
+import { codeOf, storeError } from '../shared/files/system-error.ts';
 
 export interface Owner {
   readonly platform: NodeJS.Platform;
@@ -79,18 +80,6 @@ export async function syncFolder(path: string, owner: Owner): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-/** The `code` of a system error, or an empty text. */
-export function codeOf(error: unknown): string {
-  const code: unknown = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : '';
-}
-
-/** A STORE error that says what could not be done and the system's code, nothing of the content. */
-export function storeError(what: string, cause: unknown): KnockError {
-  const code = codeOf(cause);
-  return new KnockError('STORE', code === '' ? what : `${what}: ${code}`, { cause });
 }
 
 async function ensureParents(path: string, owner: Owner): Promise<void> {

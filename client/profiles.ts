@@ -5,18 +5,12 @@
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KnockError } from '../shared/errors.ts';
+import { codeOf, storeError } from '../shared/files/system-error.ts';
 import { NAME_PATTERN, type Profile } from '../shared/profile-uri.ts';
 import { ledgerName } from './factors.ts';
 import type { Keeping, Kept } from './keeping.ts';
 import type { Owner } from './private-files.ts';
-import {
-  checkPrivateFolder,
-  codeOf,
-  ensurePrivateFolder,
-  readPrivateFile,
-  storeError,
-  syncFolder,
-} from './private-files.ts';
+import { checkPrivateFolder, ensurePrivateFolder, readPrivateFile, syncFolder } from './private-files.ts';
 import { formatProfileFile, parseProfileFile } from './profile-file.ts';
 import { refuseOddDoor, refuseOddHost } from './typed-words.ts';
 

@@ -5,8 +5,8 @@
  */
 import type { Socket } from 'node:net';
 import { KnockError } from '../shared/errors.ts';
+import { codeOf } from '../shared/files/system-error.ts';
 import type { Deps } from './deps.ts';
-import { codeOf } from './private-files.ts';
 
 /** Resolves when both directions have ended. @throws KnockError NETWORK when the connection broke before */
 export function carry(socket: Socket, deps: Pick<Deps, 'stdin' | 'stdout' | 'closeStdout'>): Promise<void> {

@@ -4,8 +4,8 @@
  */
 import { isIP } from 'node:net';
 import { KnockError } from '../shared/errors.ts';
+import { codeOf } from '../shared/files/system-error.ts';
 import type { Address } from './deps.ts';
-import { codeOf } from './private-files.ts';
 
 /**
  * Addresses in the order in which the resolver gives them (RFC 6724 is its job), without repetitions.

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { KnockError } from '../shared/errors.ts';
-import { codeOf } from './private-files.ts';
+import { codeOf } from '../shared/files/system-error.ts';
 
 /** What a shell answers for a program that is not there, or that it may not run. */
 const NOT_FOUND = 127;

@@ -9,9 +9,9 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setImmediate, setTimeout } from 'node:timers/promises';
+import { codeOf } from '../shared/files/system-error.ts';
 import type { Knock } from '../shared/knock.ts';
 import type { Address, SendOptions, SendReport } from './deps.ts';
-import { codeOf } from './private-files.ts';
 
 /** Not empty: some middle-boxes drop datagrams without a payload. The server looks at the port only. */
 const DATAGRAM = Uint8Array.of(0);

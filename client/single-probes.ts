@@ -1,8 +1,8 @@
 /** One datagram and its answer, one connection and what becomes of it: the sockets of `doctor`. */
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
+import { codeOf } from '../shared/files/system-error.ts';
 import type { Address, PortAnswer } from './deps.ts';
-import { codeOf } from './private-files.ts';
 
 /** The first datagram that comes back from there; undefined when none does in time. */
 export function exchange(

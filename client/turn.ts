@@ -8,8 +8,9 @@
  */
 import { readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../shared/files/system-error.ts';
 import type { Clock } from './deps.ts';
-import { codeOf, ensurePrivateFolder, type Owner } from './private-files.ts';
+import { ensurePrivateFolder, type Owner } from './private-files.ts';
 
 export interface Turns {
   /**

@@ -7,8 +7,8 @@
  * in, that one would be lost.
  */
 import { connect, type Socket } from 'node:net';
+import { codeOf } from '../shared/files/system-error.ts';
 import type { Address, ProbeSeen } from './deps.ts';
-import { codeOf } from './private-files.ts';
 
 /** Pauses between attempts; the last one repeats. */
 const PAUSES_MS: readonly number[] = [20, 40, 80, 160, 320, 500];

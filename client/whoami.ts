@@ -3,9 +3,9 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { KnockError } from '../shared/errors.ts';
+import { codeOf } from '../shared/files/system-error.ts';
 import type { WhoamiQuestion } from '../shared/source-words.ts';
 import type { Address } from './deps.ts';
-import { codeOf } from './private-files.ts';
 import { resolveHost } from './resolve.ts';
 
 const TIMEOUT_MS = 2000;

@@ -2,9 +2,10 @@
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KnockError } from '../../shared/errors.ts';
+import { codeOf } from '../../shared/files/system-error.ts';
 import type { Deps } from '../deps.ts';
 import { planFactor } from '../plan.ts';
-import { codeOf, ensurePrivateFolder } from '../private-files.ts';
+import { ensurePrivateFolder } from '../private-files.ts';
 import type { Found } from '../visit.ts';
 import type { Finding } from './finding.ts';
 

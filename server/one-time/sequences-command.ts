@@ -15,8 +15,9 @@ import {
 } from '../../shared/allowed-ports.ts';
 import { derivationKey, MAX_KNOCKS, type Shape } from '../../shared/derive.ts';
 import { KnockError } from '../../shared/errors.ts';
-import { openPrivateFile, storeError } from '../../shared/files/private-file.ts';
+import { openPrivateFile } from '../../shared/files/private-file.ts';
 import { type NewFile, writePrivateFiles } from '../../shared/files/replace-file.ts';
+import { storeError } from '../../shared/files/system-error.ts';
 import type { Knock } from '../../shared/knock.ts';
 import { Secret } from '../../shared/secret.ts';
 import { formatSequenceLine } from '../../shared/sequences-file.ts';

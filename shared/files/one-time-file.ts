@@ -28,8 +28,9 @@ import {
   struckBytes,
 } from '../sequences-file.ts';
 import { LOCK_FLAGS, lockHandle } from './file-lock.ts';
-import { codeOf, openPrivateFile, storeError, syncFolder } from './private-file.ts';
+import { openPrivateFile, syncFolder } from './private-file.ts';
 import { removeLeftovers, writeNameless } from './replace-file.ts';
+import { codeOf, storeError } from './system-error.ts';
 
 /** Some hundred thousand lines; a mistaken device or log file is not read to its end. */
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;

@@ -7,6 +7,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KnockError } from '../errors.ts';
+import { codeOf, storeError } from './system-error.ts';
 
 const STICKY = 0o1000;
 
@@ -58,29 +59,6 @@ export async function syncFolder(path: string): Promise<void> {
     await handle.close();
   }
 }
-
-/** The `code` of a system error, or an empty text. */
-export function codeOf(error: unknown): string {
-  const code: unknown = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : '';
-}
-
-/** A STORE error that says what could not be done and why in a few words; nothing of any content. */
-export function storeError(what: string, cause: unknown): KnockError {
-  const code = codeOf(cause);
-  const hint = HINTS[code];
-  return new KnockError('STORE', code === '' ? what : `${what}: ${code}`, {
-    cause,
-    ...(hint === undefined ? {} : { hint }),
-  });
-}
-
-const HINTS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is nothing of that name',
-  EACCES: 'this user may not; run it as the owner or as root',
-  EROFS: 'the file system is mounted read-only, and what is used must be written down',
-  ENOSPC: 'the disk is full, and what is used must be written down',
-};
 
 /** Whoever can rename files in the folder can put an old copy, with used sequences unstruck, in place of this one. */
 async function checkFolder(path: string): Promise<void> {

@@ -7,7 +7,8 @@ import { linkSync, renameSync } from 'node:fs';
 import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KnockError } from '../errors.ts';
-import { codeOf, storeError, syncFolder } from './private-file.ts';
+import { syncFolder } from './private-file.ts';
+import { codeOf, storeError } from './system-error.ts';
 
 const SUFFIX = '.new';
 
