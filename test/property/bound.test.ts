@@ -5,19 +5,16 @@ import fc from 'fast-check';
 import { firstPartStrays } from '../../server/core/bound-attempt.ts';
 import { Matcher } from '../../server/core/matcher.ts';
 import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
-import { type AddressKey, addressBytes, addressKey, addressKeyOfBytes } from '../../shared/address.ts';
+import { type AddressKey, addressBytes, addressKeyOfBytes } from '../../shared/address.ts';
 import { derivationKey, deriveSequence } from '../../shared/derive.ts';
 import { formatSequence } from '../../shared/knock.ts';
 import { Secret } from '../../shared/secret.ts';
-import { enrolment } from '../support/doors.ts';
+import { arrivalArbitrary, doorRules, pairArbitrary } from '../support/arbitraries.ts';
+import { address, enrolment } from '../support/doors.ts';
 import { type Packet, referenceCompletes, referenceCompletesBound } from '../support/reference-matcher.ts';
 
 const RUNS = process.env['KNOCK_OTP_LONG'] !== undefined ? 100_000 : 1_000;
-const sources = ['192.0.2.1', '192.0.2.2', '2001:db8::1'].map((text) => {
-  const key = addressKey(text);
-  assert.ok(key !== undefined);
-  return key;
-});
+const sources = ['192.0.2.1', '192.0.2.2', '2001:db8::1'].map(address);
 
 test('second parts of different addresses differ, and are none of what the first part is', () => {
   const ports = Array.from({ length: 60_000 }, (_, at) => 1024 + at);
@@ -44,26 +41,14 @@ test('second parts of different addresses differ, and are none of what the first
   );
 });
 
-// Few pairs and small budgets: collisions, repeats and exhausted budgets are the rule, not the exception.
-const pair = fc.integer({ min: 1, max: 5 });
+const PAIRS = 5;
 // Ports of a derived sequence are distinct; those of its two parts need not be.
 const parts = fc.integer({ min: 1, max: 3 }).chain((knocks) => {
-  const part = fc.uniqueArray(pair, { minLength: knocks, maxLength: knocks });
+  const part = fc.uniqueArray(pairArbitrary(PAIRS), { minLength: knocks, maxLength: knocks });
   return fc.tuple(part, fc.array(part, { minLength: sources.length, maxLength: sources.length }));
 });
-const attempt = fc.record({
-  order: fc.constantFrom('any' as const, 'strict' as const),
-  parts,
-  binds: fc.boolean(),
-  maxStrays: fc.integer({ min: 0, max: 3 }),
-  seqTimeoutMs: fc.integer({ min: 1, max: 60 }),
-  enteredAtMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 40 })),
-});
-const arrival = fc.record({
-  source: fc.integer({ min: 0, max: sources.length - 1 }),
-  pair,
-  gapMs: fc.integer({ min: 0, max: 6 }),
-});
+const attempt = fc.record({ ...doorRules({ timeoutMs: 60, enteredMs: 40 }), parts, binds: fc.boolean() });
+const arrival = arrivalArbitrary(sources.length, PAIRS);
 
 type Fields = typeof attempt extends fc.Arbitrary<infer T> ? T : never;
 

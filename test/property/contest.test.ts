@@ -5,6 +5,7 @@ import { Contest, contestFrom } from '../../server/core/contest.ts';
 import { Matcher } from '../../server/core/matcher.ts';
 import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
 import type { AddressKey } from '../../shared/address.ts';
+import { arrivalArbitrary, asLive, liveArbitrary } from '../support/arbitraries.ts';
 import { address } from '../support/doors.ts';
 import { referenceRival, referenceShows } from '../support/reference-contest.ts';
 import { type Packet, referenceCompletes } from '../support/reference-matcher.ts';
@@ -12,28 +13,8 @@ import { type Packet, referenceCompletes } from '../support/reference-matcher.ts
 // Two of one /64, one of another, and one of IPv4.
 const sources = ['2001:db8:0:1::1', '2001:db8:0:1:ffff::2', '2001:db8:0:2::1', '192.0.2.1'].map(address);
 
-// Few pairs and small budgets: collisions, repeats and exhausted budgets are the rule, not the exception.
-const pair = fc.integer({ min: 1, max: 8 });
-const liveSequence = fc.record({
-  order: fc.constantFrom('any' as const, 'strict' as const),
-  pairs: fc.array(pair, { minLength: 1, maxLength: 6 }),
-  maxStrays: fc.integer({ min: 0, max: 3 }),
-  seqTimeoutMs: fc.integer({ min: 1, max: 60 }),
-  enteredAtMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 60 })),
-});
-const arrival = fc.record({
-  source: fc.integer({ min: 0, max: sources.length - 1 }),
-  pair,
-  gapMs: fc.integer({ min: 0, max: 6 }),
-});
-
-type Fields = Pick<LiveSequence, 'order' | 'pairs' | 'maxStrays' | 'seqTimeoutMs' | 'enteredAtMs'>;
-
-function asLive(fields: Fields, id: number): LiveSequence {
-  const pairs = fields.order === 'any' ? [...new Set(fields.pairs)] : fields.pairs;
-  const shape = { pairs, contestFrom: contestFrom(pairs.length) };
-  return { ...fields, ...shape, id, door: `door${id}`, client: 'client', keyId: 'key', factor: id };
-}
+const liveSequence = liveArbitrary({ pairs: 8, knocks: 6, timeoutMs: 60 });
+const arrival = arrivalArbitrary(sources.length, 8);
 
 test('who shows that he knows a sequence, and who is whose rival, agrees with the naive definition', () => {
   let rivals = 0;
@@ -43,7 +24,7 @@ test('who shows that he knows a sequence, and who is whose rival, agrees with th
       fc.array(arrival, { minLength: 1, maxLength: 80, size: 'max' }),
       (fields, arrivals) => {
         const index = new SequenceIndex();
-        const live = fields.map(asLive);
+        const live = fields.map(asLive).map((each) => ({ ...each, contestFrom: contestFrom(each.pairs.length) }));
         for (const sequence of live) index.add(sequence);
         const matcher = new Matcher(index);
         const contest = new Contest();
@@ -59,7 +40,7 @@ test('who shows that he knows a sequence, and who is whose rival, agrees with th
           list.push({ atMs, pair: knocked });
           matcher.arrive(atMs, key, knocked);
           const unused = ({ id }: LiveSequence) => list.slice(used.get(`${source} ${id}`) ?? 0);
-          const expected = live.filter((one) => referenceShows(unused(one), one, one.contestFrom ?? 0));
+          const expected = live.filter((one) => referenceShows(unused(one), one, one.contestFrom));
           assert.deepEqual(matcher.shown.map(({ id }) => id).toSorted(), expected.map(({ id }) => id).toSorted());
           for (const sequence of expected) {
             const before = shown.get(sequence.id) ?? [];

@@ -3,36 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Matcher } from '../../server/core/matcher.ts';
 import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
-import { addressKey } from '../../shared/address.ts';
+import { arrivalArbitrary, asLive, liveArbitrary } from '../support/arbitraries.ts';
+import { address } from '../support/doors.ts';
 import { type Packet, referenceCompletes } from '../support/reference-matcher.ts';
 
-const sources = ['192.0.2.1', '192.0.2.2', '2001:db8::1'].map((text) => {
-  const key = addressKey(text);
-  assert.ok(key !== undefined);
-  return key;
-});
-
-// Few pairs and small budgets: collisions, repeats and exhausted budgets are the rule, not the exception.
-const pair = fc.integer({ min: 1, max: 9 });
-const liveSequence = fc.record({
-  order: fc.constantFrom('any' as const, 'strict' as const),
-  pairs: fc.array(pair, { minLength: 1, maxLength: 4 }),
-  maxStrays: fc.integer({ min: 0, max: 3 }),
-  seqTimeoutMs: fc.integer({ min: 1, max: 40 }),
-  enteredAtMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 60 })),
-});
-const arrival = fc.record({
-  source: fc.integer({ min: 0, max: sources.length - 1 }),
-  pair,
-  gapMs: fc.integer({ min: 0, max: 6 }),
-});
-
-type Fields = Pick<LiveSequence, 'order' | 'pairs' | 'maxStrays' | 'seqTimeoutMs' | 'enteredAtMs'>;
-
-function asLive(fields: Fields, id: number): LiveSequence {
-  const pairs = fields.order === 'any' ? [...new Set(fields.pairs)] : fields.pairs;
-  return { ...fields, id, pairs, door: `door${id}`, client: 'client', keyId: 'key', factor: id };
-}
+const sources = ['192.0.2.1', '192.0.2.2', '2001:db8::1'].map(address);
+const liveSequence = liveArbitrary({ pairs: 9, knocks: 4, timeoutMs: 40 });
+const arrival = arrivalArbitrary(sources.length, 9);
 
 test('the matcher agrees with the naive definition on every packet of every source', () => {
   fc.assert(

@@ -1,5 +1,6 @@
 /** Random values in the protocol's terms, for property tests. */
 import fc from 'fast-check';
+import type { LiveSequence } from '../../server/core/sequence-index.ts';
 import { allowedPorts, parsePortRanges } from '../../shared/allowed-ports.ts';
 import { NAME_PATTERN, type Profile } from '../../shared/profile-uri.ts';
 import { Secret } from '../../shared/secret.ts';
@@ -86,3 +87,47 @@ export const profileArbitrary: fc.Arbitrary<Profile> = fc
     window: rest.mode === 'totp' ? window : 0,
     counter: rest.mode === 'hotp' ? counter : 0,
   }));
+
+/** Few of them, so that collisions and repeats are the rule, not the exception. */
+export function pairArbitrary(pairs: number): fc.Arbitrary<number> {
+  return fc.integer({ min: 1, max: pairs });
+}
+
+/** What a door says of its sequences, for `fc.record`: small budgets, which are used up as often as not. */
+export function doorRules({ timeoutMs, enteredMs }: { readonly timeoutMs: number; readonly enteredMs: number }) {
+  return {
+    order: fc.constantFrom('any' as const, 'strict' as const),
+    maxStrays: fc.integer({ min: 0, max: 3 }),
+    seqTimeoutMs: fc.integer({ min: 1, max: timeoutMs }),
+    enteredAtMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: enteredMs })),
+  };
+}
+
+type LiveFields = Pick<LiveSequence, 'order' | 'pairs' | 'maxStrays' | 'seqTimeoutMs' | 'enteredAtMs'>;
+
+export interface LiveBounds {
+  readonly pairs: number;
+  readonly knocks: number;
+  readonly timeoutMs: number;
+}
+
+/** A sequence as an index takes it, but for its id. */
+export function liveArbitrary({ pairs, knocks, timeoutMs }: LiveBounds): fc.Arbitrary<LiveFields> {
+  const list = fc.array(pairArbitrary(pairs), { minLength: 1, maxLength: knocks });
+  return fc.record({ ...doorRules({ timeoutMs, enteredMs: 60 }), pairs: list });
+}
+
+/** Sequences in any order have distinct pairs; strict ones may repeat one. */
+export function asLive(fields: LiveFields, id: number): LiveSequence {
+  const pairs = fields.order === 'any' ? [...new Set(fields.pairs)] : fields.pairs;
+  return { ...fields, id, pairs, door: `door${id}`, client: 'client', keyId: 'key', factor: id };
+}
+
+/** A packet of one of so many sources, some milliseconds after the one before. */
+export function arrivalArbitrary(sources: number, pairs: number) {
+  return fc.record({
+    source: fc.integer({ min: 0, max: sources - 1 }),
+    pair: pairArbitrary(pairs),
+    gapMs: fc.integer({ min: 0, max: 6 }),
+  });
+}

@@ -1,6 +1,8 @@
 /** Doors, clients and knocks for tests of the pure core: real derivation, small and readable policies. */
+
 import assert from 'node:assert/strict';
 import type { DoorPolicy, Enrolment } from '../../server/core/door.ts';
+import type { LiveSequence } from '../../server/core/sequence-index.ts';
 import { type AddressKey, addressKey } from '../../shared/address.ts';
 import { allowedPorts, parsePortRanges } from '../../shared/allowed-ports.ts';
 import { derivationKey, deriveSequence } from '../../shared/derive.ts';
@@ -43,4 +45,21 @@ export function address(text: string): AddressKey {
   const key = addressKey(text);
   assert.ok(key !== undefined, `${text} is not an address`);
   return key;
+}
+
+/** Three knocks in any order, live from the beginning. */
+export function liveSequence(changes: Partial<LiveSequence> = {}): LiveSequence {
+  return {
+    id: 1,
+    door: 'ssh',
+    client: 'laptop',
+    keyId: 'key',
+    factor: 1,
+    pairs: [7001, 9002, 8003],
+    order: 'any',
+    seqTimeoutMs: 10_000,
+    maxStrays: 8,
+    enteredAtMs: 0,
+    ...changes,
+  };
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Contest, contestFrom } from '../../server/core/contest.ts';
 import type { LiveSequence } from '../../server/core/sequence-index.ts';
 import { addressKeyOfBytes } from '../../shared/address.ts';
-import { address, doorPolicy, enrolment, pairsFor } from '../support/doors.ts';
+import { address, doorPolicy, enrolment, liveSequence, pairsFor } from '../support/doors.ts';
 import { EngineBench, kinds, OTHER, SOURCE } from '../support/engine-bench.ts';
 
 const laptop = enrolment('laptop');
@@ -111,19 +111,7 @@ test('what is spent because it was contested says nothing of the client: neither
 
 test('however many sources show a sequence, two are kept, and the first one is never pushed out', () => {
   const contest = new Contest();
-  const sequence: LiveSequence = {
-    id: 1,
-    door: 'ssh',
-    client: 'laptop',
-    keyId: 'key',
-    factor: 1,
-    pairs: [1, 2, 3],
-    order: 'any',
-    seqTimeoutMs: 1000,
-    maxStrays: 0,
-    enteredAtMs: 0,
-    contestFrom: 3,
-  };
+  const sequence = liveSequence({ contestFrom: 3 });
   contest.show(sequence, SOURCE);
   const before = process.memoryUsage().heapUsed;
   for (let i = 0; i < 200_000; i += 1) {

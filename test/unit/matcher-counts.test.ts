@@ -2,22 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Matcher } from '../../server/core/matcher.ts';
-import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
-import { address } from '../support/doors.ts';
+import { SequenceIndex } from '../../server/core/sequence-index.ts';
+import { address, liveSequence } from '../support/doors.ts';
 
 const [one, two, three] = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map(address);
-const sequence: LiveSequence = {
-  id: 1,
-  door: 'ssh',
-  client: 'laptop',
-  keyId: 'key',
-  factor: 1,
-  pairs: [7001, 9002, 8003],
-  order: 'any',
-  seqTimeoutMs: 1_000,
-  maxStrays: 3,
-  enteredAtMs: 0,
-};
+const sequence = liveSequence({ seqTimeoutMs: 1_000, maxStrays: 3 });
 
 function matcherOf(room: number): Matcher {
   const index = new SequenceIndex();

@@ -4,26 +4,10 @@ import { test } from 'node:test';
 import { Matcher } from '../../server/core/matcher.ts';
 import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
 import { type AddressKey, addressKeyOfBytes } from '../../shared/address.ts';
-import { address } from '../support/doors.ts';
+import { address, liveSequence } from '../support/doors.ts';
 
 const CLIENT = address('192.0.2.7');
 const LIMITS = { sources: 1_000, promisingSources: 50, boundSources: 20 };
-
-function liveSequence(changes: Partial<LiveSequence> = {}): LiveSequence {
-  return {
-    id: 1,
-    door: 'ssh',
-    client: 'laptop',
-    keyId: 'key',
-    factor: 1,
-    pairs: [7001, 9002, 8003],
-    order: 'any',
-    seqTimeoutMs: 10_000,
-    maxStrays: 8,
-    enteredAtMs: 0,
-    ...changes,
-  };
-}
 
 function matcherOf(...sequences: readonly LiveSequence[]): Matcher {
   const index = new SequenceIndex();
