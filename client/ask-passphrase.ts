@@ -5,11 +5,12 @@
 import { closeSync, openSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
 import { KnockError } from '../shared/errors.ts';
+import { tidyBeforeSignal } from './interrupt.ts';
 
 /** No passphrase is longer; a file that is fed to the terminal is not read to its end. */
 const MAX_CHARACTERS = 1024;
 
-/** @returns undefined when there is no terminal @throws KnockError USAGE when it is given up with ^C or ^D */
+/** @returns undefined when there is no terminal @throws KnockError USAGE when it is given up with ^D; ^C ends us */
 export async function askAtTerminal(prompt: string, platform: NodeJS.Platform): Promise<string | undefined> {
   const windows = platform === 'win32';
   let input: number;
@@ -22,21 +23,28 @@ export async function askAtTerminal(prompt: string, platform: NodeJS.Platform): 
   }
   const keys = new ReadStream(input);
   const screen = new WriteStream(output);
+  let isInterrupted = false;
+  const takeBack = tidyBeforeSignal(() => keys.setRawMode(false));
   try {
     keys.setRawMode(true);
     screen.write(prompt);
-    return await typed(keys);
+    return await typed(keys, () => {
+      isInterrupted = true;
+    });
   } finally {
     keys.setRawMode(false);
+    takeBack();
     screen.write('\r\n');
     keys.destroy();
     await new Promise<void>((resolve) => screen.end(resolve));
     for (const fd of [input, output]) closeQuietly(fd);
+    // A raw terminal makes no signal of ^C.
+    if (isInterrupted) process.kill(process.pid, 'SIGINT');
   }
 }
 
 /** Raw: Enter is \r, and what the terminal's own editing would do is done here. */
-function typed(keys: ReadStream): Promise<string> {
+function typed(keys: ReadStream, onInterrupt: () => void): Promise<string> {
   let text = '';
   keys.setEncoding('utf8');
   return new Promise((resolve, reject) => {
@@ -47,6 +55,7 @@ function typed(keys: ReadStream): Promise<string> {
     keys.on('data', (chunk: string) => {
       for (const key of chunk) {
         if (key === '\r' || key === '\n') return resolve(text);
+        if (key === '\u0003') onInterrupt();
         if (key === '\u0003' || (key === '\u0004' && text === '')) return giveUp();
         if (key === '\u007F' || key === '\b') text = [...text].slice(0, -1).join('');
         else if (key === '\u0015') text = '';

@@ -25,10 +25,10 @@ export function systemDeps(): Deps {
       return process.stdin;
     },
     get stdout() {
-      return process.stdout;
+      return quiet(process.stdout);
     },
     get stderr() {
-      return process.stderr;
+      return quiet(process.stderr);
     },
     closeStdout,
     env: process.env,
@@ -58,6 +58,14 @@ export function systemDeps(): Deps {
     },
   };
 }
+
+/** Somebody who stopped reading (`| head -1`) does not change what came of a knock, nor its exit code. */
+function quiet<S extends NodeJS.WriteStream>(stream: S): S {
+  if (!stream.listeners('error').includes(nobodyReads)) stream.on('error', nobodyReads);
+  return stream;
+}
+
+function nobodyReads(): void {}
 
 /**
  * Node keeps descriptor 1 open whatever is done to process.stdout. Ending the stream shuts a socket down, closing the
