@@ -2,8 +2,17 @@
 import { KnockError } from '../shared/errors.ts';
 import type { Deps } from './deps.ts';
 import { clockFindings } from './doctor/clock-check.ts';
+import { counterFinding } from './doctor/counter-check.ts';
 import { type Finding, findingLines } from './doctor/finding.ts';
-import { doorFinding, echoFinding, nameFindings, portFinding } from './doctor/path-check.ts';
+import {
+  ANSWER_MS,
+  doorFinding,
+  echoFinding,
+  nameFindings,
+  networkFinding,
+  portFinding,
+  TRIED_PORTS,
+} from './doctor/path-check.ts';
 import { profileFindings } from './doctor/profile-check.ts';
 import { doorMemory } from './last-success.ts';
 import { print } from './talk.ts';
@@ -42,15 +51,21 @@ async function lookAt(
   const { profile, name } = patient.stored;
   const last = await doorMemory(patient.ledger.folder, deps.owner).last();
   found(...(await profileFindings(patient, deps)));
+  found(...present(counterFinding(profile, last, await patient.ledger.last())));
   found(...(await clockFindings(profile, last, options.ntp, deps)));
   const { addresses, findings } = await nameFindings(profile.host ?? name, last, deps);
   found(...findings);
   const [address] = addresses;
+  found(...present(await networkFinding(name, address, last, deps)));
   if (address !== undefined) {
     found(await doorFinding(verifyPortOf(profile, {}), address, deps));
-    found(await portFinding(profile, address, deps));
+    found(await portFinding(profile, address, TRIED_PORTS, ANSWER_MS, deps));
   }
   if (options.echo !== undefined) found(await echoFinding(options.echo, profile, deps));
+}
+
+function present(finding: Finding | undefined): readonly Finding[] {
+  return finding === undefined ? [] : [finding];
 }
 
 /** A profile that is there and cannot be used is a finding; one that is not there is a mistyped name. */

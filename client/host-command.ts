@@ -5,10 +5,10 @@
 import type { Deps } from './deps.ts';
 import { hostsOf } from './groups.ts';
 import { type HostOptions, type Way, wayOf } from './host-options.ts';
-import { describeEvent } from './knock-events.ts';
+import { describeEvent, type KnockEvent } from './knock-events.ts';
 import { startProgress } from './progress.ts';
-import { print, say } from './talk.ts';
-import { findProfile, visit } from './visit.ts';
+import { print, say, sayProblem } from './talk.ts';
+import { findProfile, toldWhy, visit } from './visit.ts';
 import { openingText, visitJson } from './visit-words.ts';
 
 /** @throws KnockError for every outcome but an open door, or sent knocks where nothing can be verified */
@@ -39,10 +39,13 @@ async function knockWithProfile(
   const found = await findProfile(host, options.door, deps);
   const { name } = found.stored;
   const progress = options.verbose === true ? undefined : startProgress(name, deps.stderr, deps.env);
-  const came = await visit(found, { ...options, families, proxyPort }, deps, (event) => {
+  const listener = (event: KnockEvent) => {
     if (options.verbose === true) say(deps, describeEvent(event));
     progress?.update(event);
-  }).finally(() => progress?.stop());
+  };
+  const came = await visit(found, { ...options, families, proxyPort }, deps, listener)
+    .then((visited) => toldWhy(visited, found, proxyPort !== undefined, deps, listener))
+    .finally(() => progress?.stop());
   const { openings, errors, verifyPort } = came;
   const [opening] = openings;
   if (proxyPort !== undefined && opening?.socket !== undefined) {
@@ -54,6 +57,6 @@ async function knockWithProfile(
   else for (const each of openings) print(deps, openingText(found.stored, verifyPort, each));
   // The exit code tells of the worst; with both families one may be open.
   const [first, ...others] = errors;
-  for (const other of others) say(deps, other.message);
+  for (const other of others) sayProblem(other, deps);
   if (first !== undefined) throw first;
 }

@@ -8,7 +8,15 @@ export type KnockEvent =
   | { readonly kind: 'sharing' }
   | { readonly kind: 'unlocking' }
   | { readonly kind: 'waiting'; readonly waitMs: number }
-  | { readonly kind: 'knocking'; readonly address: Address; readonly factor: number }
+  /** `resolved`: all addresses that could be knocked at. */
+  | {
+      readonly kind: 'knocking';
+      readonly address: Address;
+      readonly factor: number;
+      readonly resolved: readonly Address[];
+    }
+  /** It did not open. */
+  | { readonly kind: 'looking' }
   | SentEvent;
 
 /** One line for `-v`. Only for sequences that were sent: these are spent for us. */
@@ -22,6 +30,8 @@ export function describeEvent(event: KnockEvent): string {
       return `waiting ${Math.ceil(event.waitMs / 1000)} s for the next time step`;
     case 'knocking':
       return `knocking at ${addressesOf([event.address])} with factor ${event.factor}`;
+    case 'looking':
+      return 'not open: looking for the reason';
     case 'sent':
       return `${event.pass === 0 ? 'sent' : 'sent again'} ${formatSequence(event.knocks)}`;
   }

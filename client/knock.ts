@@ -113,14 +113,14 @@ class Run {
       source = await this.#sourceFor(address);
       const plan = await this.#nextFactor(mayBeEarly, factors > 0);
       if (plan === undefined) break;
-      this.#listener({ kind: 'knocking', address, factor: plan.factor });
+      this.#listener({ kind: 'knocking', address, factor: plan.factor, resolved: addresses });
       const knocks = deriveAttempt(key, profile, plan.factor, shape, source?.bytes);
       const { report, socket } = await this.#try(address, knocks, seen);
       packets += report.sent;
       failures.push(...report.failures);
       const open = socket !== undefined || (this.#request.verifyPort === undefined && report.sent > 0);
       if (open) {
-        await this.#remember(address, seen);
+        await this.#remember(address, seen, plan.factor, socket?.localAddress);
         return { address, factor: plan.factor, elapsedMs: this.#edges.clock.monotonicMs() - startedMs, socket };
       }
       // A step that was sent before its time and failed hints at a clock that is ahead: the next one waits for its own.
@@ -173,10 +173,10 @@ class Run {
     );
   }
 
-  async #remember({ address }: Address, { rttMs }: ProbeSeen): Promise<void> {
+  async #remember({ address }: Address, { rttMs }: ProbeSeen, factor: number, from: string | undefined): Promise<void> {
     const { company, verifyPort: port } = this.#request;
     if (rttMs === undefined || port === undefined) return;
-    await company?.memory.remember({ address, port, rttMs, atMs: this.#edges.clock.wallMs() });
+    await company?.memory.remember({ address, port, rttMs, atMs: this.#edges.clock.wallMs(), factor, from });
   }
 
   #ended(): boolean {

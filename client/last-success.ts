@@ -3,6 +3,7 @@
  * secret, and nothing depends on it but how long the client looks before it knocks and what it says when a knock fails.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { ensurePrivateFolder, type Owner } from './private-files.ts';
 
@@ -13,6 +14,10 @@ export interface LastSuccess {
   readonly rttMs: number;
   /** Unix milliseconds by this host's clock. */
   readonly atMs: number;
+  /** The factor that opened. Records of earlier versions have none, nor what follows. */
+  readonly factor?: number | undefined;
+  /** This host's own address. */
+  readonly from?: string | undefined;
 }
 
 export interface DoorMemory {
@@ -33,11 +38,11 @@ export function doorMemory(folder: string, owner: Owner): DoorMemory {
         return undefined;
       }
     },
-    remember: async ({ address, port, rttMs, atMs }) => {
+    remember: async ({ rttMs, ...success }) => {
       const own = `${path}.${process.pid}`;
       try {
         await ensurePrivateFolder(folder, owner);
-        await writeFile(own, `${JSON.stringify({ address, port, rttMs: Math.ceil(rttMs), atMs })}\n`, { mode: 0o600 });
+        await writeFile(own, `${JSON.stringify({ ...success, rttMs: Math.ceil(rttMs) })}\n`, { mode: 0o600 });
         await rename(own, path);
       } catch {
         // See above.
@@ -48,8 +53,13 @@ export function doorMemory(folder: string, owner: Owner): DoorMemory {
 
 function parsed(text: string): LastSuccess | undefined {
   const found = JSON.parse(text) as Partial<Record<keyof LastSuccess, unknown>> | null;
-  const { address, port, rttMs, atMs } = found ?? {};
-  if (typeof address !== 'string' || typeof port !== 'number') return undefined;
+  const { address, port, rttMs, atMs, factor, from } = found ?? {};
+  if (typeof address !== 'string' || isIP(address) === 0 || typeof port !== 'number') return undefined;
   if (typeof rttMs !== 'number' || typeof atMs !== 'number') return undefined;
-  return { address, port, rttMs, atMs };
+  return {
+    ...{ address, port, rttMs, atMs },
+    ...(Number.isSafeInteger(factor) ? { factor: factor as number } : {}),
+    // It comes back in a message.
+    ...(typeof from === 'string' && isIP(from) !== 0 ? { from } : {}),
+  };
 }

@@ -4,6 +4,7 @@
  */
 import { canDraw } from '../shared/command-line/terminal.ts';
 import type { Talk } from './deps.ts';
+import { tidyBeforeSignal } from './interrupt.ts';
 import type { KnockEvent } from './knock-events.ts';
 
 export interface Progress {
@@ -36,7 +37,11 @@ export function startProgress(name: string, stderr: Talk, env: Readonly<Record<s
   let isShown = false;
   let isHidden = false;
 
+  let takeBack = () => {};
+
   function draw(): void {
+    // A shell's prompt comes into the same line.
+    if (!isShown) takeBack = tidyBeforeSignal(() => stderr.write(CLEAR));
     isShown = true;
     stderr.write(`${CLEAR}${progressLine(line.text, line.share, stderr.columns ?? USUAL_COLUMNS)}`);
   }
@@ -44,6 +49,7 @@ export function startProgress(name: string, stderr: Talk, env: Readonly<Record<s
 
   function hide(): void {
     clearTimeout(timer);
+    takeBack();
     if (isShown) stderr.write(CLEAR);
     isShown = false;
     isHidden = true;
@@ -90,6 +96,8 @@ function describe(name: string, event: KnockEvent): string {
       return `${Math.ceil(event.waitMs / 1000)} s until ${name} takes the next knock: this time step is used`;
     case 'knocking':
       return `knocking at ${name} (${event.address.address}), factor ${event.factor}`;
+    case 'looking':
+      return `${name} did not open: looking for the reason`;
     case 'sent':
       return `verifying ${name}${event.pass === 0 ? '' : `, knock sent ${event.pass + 1} times`}`;
   }

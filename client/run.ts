@@ -1,10 +1,9 @@
 /**
  * From the words of the command line to an exit code. `knock-otp HOST` and ssh's `knock-otp --proxy HOST PORT` are what
- * people wait for, so these two, with or
- * without `--door`, are recognized here; everything else goes to the grammar in cli.ts, which takes longer
- * to load than a knock takes.
+ * people wait for, so these two, with or without `--door`, are recognized here; everything else goes to the grammar in cli.ts,
+ * which takes longer to load than a knock takes.
  */
-import { exitCodeOf, KnockError } from '../shared/errors.ts';
+import { exitCodeOf, formatProblem, KnockError } from '../shared/errors.ts';
 import { isCommandName } from './commands.ts';
 import type { Deps } from './deps.ts';
 import type { HostOptions } from './host-options.ts';
@@ -62,5 +61,6 @@ async function complain(error: unknown, deps: Deps): Promise<void> {
   ]);
   const { red, dim } = pc.createColors(canColor(deps.stderr, deps.env));
   say(deps, `${red('error:')} ${error instanceof Error ? error.message : String(error)}`);
+  if (error instanceof KnockError) for (const each of error.problems) say(deps, formatProblem(each));
   if (error instanceof KnockError && error.hint !== undefined) say(deps, `${dim('hint:')} ${error.hint}`);
 }

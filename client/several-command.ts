@@ -4,9 +4,9 @@ import type { Deps } from './deps.ts';
 import type { HostOptions, Way } from './host-options.ts';
 import { describeEvent } from './knock-events.ts';
 import { startProgress } from './progress.ts';
-import { allOpen, closeAll, type FirstOpen, firstOpen, type HostListener } from './several.ts';
-import { print, say } from './talk.ts';
-import { type Found, findProfile, type Visit } from './visit.ts';
+import { allOpen, closeAll, firstOpen, type HostListener } from './several.ts';
+import { print, say, sayProblem } from './talk.ts';
+import { type Found, findProfile, toldWhy, type Visit } from './visit.ts';
 import { errorJson, openingText, visitJson } from './visit-words.ts';
 
 type ProfileWay = Way & { readonly kind: 'profile' };
@@ -40,21 +40,25 @@ export async function knockAtFirst(
   deps: Deps,
 ): Promise<Visit> {
   const founds = await findAll(hosts, options, deps);
-  const { winner, errors } = await watched(hosts, options, deps, (listener) =>
-    firstOpen(founds, { ...options, ...way }, deps, listener),
-  );
-  if (options.json === true) print(deps, JSON.stringify(firstJson({ winner, errors })));
+  const { winner, others } = await watched(hosts, options, deps, async (listener) => {
+    const first = await firstOpen(founds, { ...options, ...way }, deps, listener);
+    if (first.winner !== undefined) return first;
+    return { ...first, others: await allTold(first.others, founds, way.proxyPort !== undefined, deps, listener) };
+  });
+  const errors = others.flatMap((came) => came.errors);
+  if (options.json === true) print(deps, JSON.stringify(firstJson(winner, errors)));
   if (winner === undefined && hosts.length === 1 && errors[0] !== undefined) throw errors[0];
-  for (const { message } of errors) say(deps, message);
+  for (const error of errors) sayProblem(error, deps);
   if (winner !== undefined) return winner;
   throw noneOpen(hosts, errors);
 }
 
 async function knockAtAll(hosts: readonly string[], way: ProfileWay, options: HostOptions, deps: Deps): Promise<void> {
   const founds = await findAll(hosts, options, deps);
-  const visits = await watched(hosts, options, deps, (listener) =>
-    allOpen(founds, { ...options, ...way }, deps, listener),
-  );
+  const visits = await watched(hosts, options, deps, async (listener) => {
+    const all = await allOpen(founds, { ...options, ...way }, deps, listener);
+    return await allTold(all, founds, false, deps, listener);
+  });
   const errors = visits.flatMap((came) => came.errors);
   if (options.json === true) {
     print(deps, JSON.stringify({ ok: errors.length === 0, hosts: visits.map(visitJson) }));
@@ -63,7 +67,7 @@ async function knockAtAll(hosts: readonly string[], way: ProfileWay, options: Ho
       for (const opening of openings) print(deps, openingText(stored, verifyPort, opening));
     }
   }
-  for (const { message } of errors) say(deps, message);
+  for (const error of errors) sayProblem(error, deps);
   const closed = visits.filter((came) => came.errors.length > 0).map(({ stored }) => stored.name);
   if (closed.length === 0) return;
   throw new KnockError('DOOR_CLOSED', `${closed.length} of ${hosts.length} did not open: ${closed.join(', ')}`, {
@@ -74,6 +78,23 @@ async function knockAtAll(hosts: readonly string[], way: ProfileWay, options: Ho
 /** All of them before anything is spent: a name that is mistyped must not wait until it is that host's turn. */
 async function findAll(hosts: readonly string[], options: HostOptions, deps: Deps): Promise<readonly Found[]> {
   return await Promise.all(hosts.map((host) => findProfile(host, options.door, deps)));
+}
+
+/** Side by side: nobody waits for one host's reasons longer than for another's. */
+async function allTold(
+  visits: readonly Visit[],
+  founds: readonly Found[],
+  isProxy: boolean,
+  deps: Deps,
+  listener: HostListener,
+): Promise<readonly Visit[]> {
+  return await Promise.all(
+    visits.map(async (came) => {
+      const found = founds.find(({ stored }) => stored === came.stored);
+      if (found === undefined) return came;
+      return await toldWhy(came, found, isProxy, deps, (event) => listener(event, came.stored.name));
+    }),
+  );
 }
 
 async function watched<T>(
@@ -89,7 +110,7 @@ async function watched<T>(
   }).finally(() => progress?.stop());
 }
 
-function firstJson({ winner, errors }: FirstOpen): unknown {
+function firstJson(winner: Visit | undefined, errors: readonly KnockError[]): unknown {
   return {
     ok: winner !== undefined,
     hosts: winner === undefined ? [] : [visitJson(winner)],

@@ -3,7 +3,6 @@
  * addresses), because a knock spends a factor of its own and most of the time the first host opens. Or all of them are:
  * then they are knocked at side by side.
  */
-import type { KnockError } from '../shared/errors.ts';
 import type { Deps } from './deps.ts';
 import type { KnockEvent } from './knock-events.ts';
 import { type Found, type Visit, type VisitOptions, visit } from './visit.ts';
@@ -15,8 +14,8 @@ export type HostListener = (event: KnockEvent, name: string) => void;
 
 export interface FirstOpen {
   readonly winner: Visit | undefined;
-  /** Of those that failed, not of those that were given up; in the order of the hosts. */
-  readonly errors: readonly KnockError[];
+  /** Those that failed or were given up, in the order of the hosts; the latter have no errors. */
+  readonly others: readonly Visit[];
 }
 
 /** The first host that opens; the others are given up at once, and connections to them are closed. */
@@ -54,7 +53,7 @@ export async function firstOpen(
   const thrown = ends.find((end) => end.status === 'rejected');
   if (thrown !== undefined && winner === undefined) throw thrown.reason;
   const others = ends.flatMap((end) => (end.status === 'fulfilled' && end.value !== winner ? [end.value] : []));
-  return { winner, errors: others.flatMap(({ errors }) => errors) };
+  return { winner, others };
 }
 
 /** Everything at once. Connections are closed. */

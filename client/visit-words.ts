@@ -33,6 +33,14 @@ export function visitJson({ stored: { name, profile }, verifyPort, openings, err
   };
 }
 
-export function errorJson({ code, message, hint }: KnockError): unknown {
-  return { code, message, ...(hint === undefined ? {} : { hint }) };
+/** `findings`: what was found out about a door that stayed closed; `check` is a stable name. */
+export function errorJson({ code, message, hint, problems }: KnockError): unknown {
+  return {
+    code,
+    message,
+    ...(problems.length === 0
+      ? {}
+      : { findings: problems.map((each) => ({ check: each.key, message: each.message })) }),
+    ...(hint === undefined ? {} : { hint }),
+  };
 }

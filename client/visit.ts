@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { KnockError } from '../shared/errors.ts';
-import type { Deps } from './deps.ts';
+import type { Address, Deps } from './deps.ts';
 import { type FactorLedger, factorLedger } from './factors.ts';
 import { factorsOf, secretOf } from './keeping.ts';
 import { knock } from './knock.ts';
@@ -43,6 +43,9 @@ export interface Visit {
   readonly verifyPort: number | undefined;
   readonly openings: readonly Opening[];
   readonly errors: readonly KnockError[];
+  /** Addresses that could be knocked at, and those that were, in the order of trying. */
+  readonly resolved: readonly Address[];
+  readonly knockedAt: readonly Address[];
 }
 
 /** Of --timeout: room for the wait until a used step of 30 s is over, and for two factors. */
@@ -107,6 +110,8 @@ export async function visit(
     // The one connection of a door that opens once is nobody else's, and no probe's.
     mayShare: options.again !== true && profile.opensOnce !== true,
   };
+  const resolved: Address[] = [];
+  const knockedAt: Address[] = [];
   const results = await knock(
     {
       profile,
@@ -127,14 +132,37 @@ export async function visit(
     },
     ledger,
     deps,
-    listener,
+    (event) => {
+      if (event.kind === 'knocking') {
+        knockedAt.push(event.address);
+        resolved.push(...event.resolved.filter((each) => !resolved.includes(each)));
+      }
+      listener(event);
+    },
   );
   return {
     stored,
     verifyPort,
     openings: results.filter((result): result is Opening => !(result instanceof KnockError)),
     errors: results.filter((result) => result instanceof KnockError),
+    resolved,
+    knockedAt,
   };
+}
+
+/** Where the door stayed closed: the same, with what could be found out about it. Loads nothing where it opened. */
+export async function toldWhy(
+  came: Visit,
+  found: Found,
+  isProxy: boolean,
+  deps: Deps,
+  listener: (event: KnockEvent) => void,
+): Promise<Visit> {
+  // Another run's knock is another run's to explain.
+  if (came.knockedAt.length === 0 || !came.errors.some(({ code }) => code === 'DOOR_CLOSED')) return came;
+  listener({ kind: 'looking' });
+  const { explained } = await import('./why-closed.ts');
+  return await explained(came, found.ledger, isProxy, deps);
 }
 
 /** Before a factor is spent on a sequence that the server would give up on. */

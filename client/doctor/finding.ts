@@ -1,10 +1,21 @@
-/** What `knock-otp doctor` has to say about one thing: a line, and what to do. Pure. */
+/** What `knock-otp doctor`, or a knock that failed, has to say about one thing: a line, and what to do. Pure. */
 
 export type Level = 'ok' | 'warn' | 'fail';
 
 export interface Finding {
   /** A stable name, for programs. */
-  readonly check: 'profile' | 'secret' | 'factors' | 'clock' | 'name' | 'route' | 'door' | 'ports' | 'echo';
+  readonly check:
+    | 'profile'
+    | 'secret'
+    | 'factors'
+    | 'counters'
+    | 'clock'
+    | 'name'
+    | 'network'
+    | 'route'
+    | 'door'
+    | 'ports'
+    | 'echo';
   readonly level: Level;
   readonly message: string;
   /** What to do; not for `ok`. */

@@ -4,6 +4,7 @@
  * that resets some ports. And with a host of the user's own, whose closed ports refuse, silence means a filter.
  */
 import { randomInt } from 'node:crypto';
+import { BlockList, isIPv6 } from 'node:net';
 import { allowedPorts } from '../../shared/allowed-ports.ts';
 import { KnockError } from '../../shared/errors.ts';
 import type { Address, Deps, PortAnswer } from '../deps.ts';
@@ -12,8 +13,8 @@ import type { Outline } from '../outline.ts';
 import { type Finding, some } from './finding.ts';
 
 /** Enough to see a filter that lets a few through, and few enough to be no scan. */
-const TRIED_PORTS = 8;
-const ANSWER_MS = 1000;
+export const TRIED_PORTS = 8;
+export const ANSWER_MS = 1000;
 
 export interface Path {
   readonly addresses: readonly Address[];
@@ -33,19 +34,11 @@ export async function nameFindings(target: string, last: LastSuccess | undefined
     };
   }
   const list = some(addresses.map(({ address }) => address));
-  const isNew = last !== undefined && addresses.every(({ address }) => address !== last.address);
-  const name: Finding = isNew
-    ? {
-        check: 'name',
-        level: 'warn',
-        message: `${target} is ${list} now, and was ${last.address} at the last knock that worked`,
-        hint: 'did the server move, or does the resolver of this network give false answers?',
-      }
-    : {
-        check: 'name',
-        level: 'ok',
-        message: addresses.length === 1 && list === target ? list : `${target} is ${list}`,
-      };
+  const name: Finding = movedFinding(target, addresses, last) ?? {
+    check: 'name',
+    level: 'ok',
+    message: addresses.length === 1 && list === target ? list : `${target} is ${list}`,
+  };
   const errors = await Promise.all(addresses.map((address) => deps.network.routeError(address)));
   const routes = addresses.map(({ address, family }, at): Finding => {
     const code = errors[at];
@@ -62,6 +55,50 @@ export async function nameFindings(target: string, last: LastSuccess | undefined
     };
   });
   return { addresses: addresses.filter((_, at) => errors[at] === undefined), findings: [name, ...routes] };
+}
+
+/** Undefined when the name is what it was at the last success, or nobody knows: `-4` says nothing of an IPv6 address. */
+export function movedFinding(
+  target: string,
+  addresses: readonly Address[],
+  last: LastSuccess | undefined,
+): Finding | undefined {
+  if (last === undefined || addresses.some(({ address }) => address === last.address)) return undefined;
+  const family = isIPv6(last.address) ? 6 : 4;
+  if (!addresses.some((each) => each.family === family)) return undefined;
+  return {
+    check: 'name',
+    level: 'warn',
+    message: `${target} is ${some(addresses.map(({ address }) => address))} now, and was ${last.address} at the last knock that worked`,
+    hint: 'did the server move, or does the resolver of this network give false answers?',
+  };
+}
+
+/** Undefined when this machine is where it was at the last success, as far as its own address tells. */
+export async function networkFinding(
+  name: string,
+  server: Address | undefined,
+  last: LastSuccess | undefined,
+  deps: Deps,
+): Promise<Finding | undefined> {
+  if (server === undefined || last?.from === undefined) return undefined;
+  const own = await deps.network.localAddress(server);
+  if (own === undefined || isSameNetwork(own, last.from)) return undefined;
+  return {
+    check: 'network',
+    level: 'warn',
+    message: `this machine is ${own} now, and was ${last.from} at the last knock that worked`,
+    hint: `another network may not let high ports out: knock-otp doctor ${name} --echo HOST tells`,
+  };
+}
+
+/** Hosts change the lower half of an IPv6 address every day (RFC 8981). Of two families nothing can be said. */
+function isSameNetwork(own: string, before: string): boolean {
+  if (isIPv6(own) !== isIPv6(before) || own === before) return true;
+  if (!isIPv6(own)) return false;
+  const network = new BlockList();
+  network.addSubnet(before, 64, 'ipv6');
+  return network.check(own, 'ipv6');
 }
 
 export async function doorFinding(port: number | undefined, address: Address, deps: Deps): Promise<Finding> {
@@ -95,9 +132,15 @@ export async function doorFinding(port: number | undefined, address: Address, de
 const UNREACHABLE = 'somebody on the way says that it cannot be reached, or may not be (ICMP)';
 
 /** A few of the ports that sequences are made of, at the server. Each is a stray there, and opens nothing. */
-export async function portFinding(profile: Outline, address: Address, deps: Deps): Promise<Finding> {
+export async function portFinding(
+  profile: Outline,
+  address: Address,
+  ports: number,
+  answerMs: number,
+  deps: Deps,
+): Promise<Finding> {
   const check = 'ports';
-  const answers = await tried(profile, address, deps);
+  const answers = await tried(profile, address, ports, answerMs, deps);
   const of = (answer: PortAnswer) => answers.filter((each) => each.answer === answer).map(({ port }) => port);
   const [barred, reset, silent] = [of('unreachable'), of('refused'), of('silent')];
   if (barred.length > 0) {
@@ -130,7 +173,7 @@ export async function echoFinding(host: string, profile: Outline, deps: Deps): P
     return { check, level: 'fail', message: error.message };
   }
   if (address === undefined) return { check, level: 'fail', message: `${host} has no address` };
-  const answers = await tried(profile, address, deps);
+  const answers = await tried(profile, address, TRIED_PORTS, ANSWER_MS, deps);
   const back = answers.filter(({ answer }) => answer === 'refused' || answer === 'open');
   const lost = answers.filter(({ answer }) => answer === 'silent' || answer === 'unreachable').map(({ port }) => port);
   const count = `${back.length} of ${answers.length} high ports`;
@@ -146,12 +189,14 @@ export async function echoFinding(host: string, profile: Outline, deps: Deps): P
 async function tried(
   profile: Outline,
   address: Address,
+  most: number,
+  answerMs: number,
   deps: Deps,
 ): Promise<readonly { readonly port: number; readonly answer: PortAnswer }[]> {
   const allowed = allowedPorts(profile.range, profile.exclude);
   const ports = new Set<number>();
-  while (ports.size < Math.min(TRIED_PORTS, allowed.length)) ports.add(allowed[randomInt(allowed.length)] ?? 0);
+  while (ports.size < Math.min(most, allowed.length)) ports.add(allowed[randomInt(allowed.length)] ?? 0);
   return await Promise.all(
-    [...ports].map(async (port) => ({ port, answer: await deps.network.tryPort(address, port, ANSWER_MS) })),
+    [...ports].map(async (port) => ({ port, answer: await deps.network.tryPort(address, port, answerMs) })),
   );
 }

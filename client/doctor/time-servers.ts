@@ -11,7 +11,7 @@ export const TIME_FILES = [
   '/etc/ntp.conf',
 ] as const;
 
-/** Asked one after the other until one answers. */
+/** Asked at once; the first answer is taken. */
 const MOST = 3;
 
 const HOST = /^[A-Za-z0-9:][A-Za-z0-9.:_-]{0,252}$/;

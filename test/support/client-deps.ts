@@ -64,6 +64,8 @@ export interface World {
   readonly texts: Map<string, string>;
   /** What is typed at the terminal; none when nothing is left. */
   readonly typed: string[];
+  /** This host's own address. */
+  ownIpv4: string;
   /** What a name server says is our IPv4 address. */
   whoami: string | undefined;
   /** Programs that were run: their words, and the variables that were added. */
@@ -86,6 +88,7 @@ export function testWorld(changes: Partial<World> = {}): World {
     ports: new Map(),
     texts: new Map(),
     typed: [],
+    ownIpv4: '198.51.100.7',
     whoami: '203.0.113.9',
     ran: [],
     programStatus: 0,
@@ -145,7 +148,7 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
     },
     network: {
       resolve: async (_, family) => world.addresses.filter((each) => family === 0 || each.family === family),
-      localAddress: async ({ family }) => (family === 4 ? '198.51.100.7' : '2001:db8::7'),
+      localAddress: async ({ family }) => (family === 4 ? world.ownIpv4 : '2001:db8::7'),
       whoami: async (_, family) => (family === 4 ? world.whoami : undefined),
       routeError: async ({ address }) => world.routeErrors.get(address),
       send: async ({ address }: Address, knocks: readonly Knock[]): Promise<SendReport> => {
@@ -162,7 +165,7 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
           if (world.refuses) seen.refused += 1;
           const open = () => {
             seen.rttMs = 10;
-            resolve(new Socket());
+            resolve(Object.defineProperty(new Socket(), 'localAddress', { value: world.ownIpv4 }));
           };
           if (isOpen()) return open();
           waiting.add(open);

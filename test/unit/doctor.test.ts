@@ -11,21 +11,7 @@ import { run } from '../../client/run.ts';
 import { parsePortRanges } from '../../shared/allowed-ports.ts';
 import type { Profile } from '../../shared/profile-uri.ts';
 import { inHome, TEN_SECONDS_IN, testDeps, testUri, testWorld, type World } from '../support/client-deps.ts';
-
-/** A server's answer, `aheadMs` ahead of `nowMs`. */
-function answer(question: Uint8Array, nowMs: number, aheadMs: number): Uint8Array {
-  const bytes = new Uint8Array(48);
-  const view = new DataView(bytes.buffer);
-  bytes[0] = 0b00_100_100;
-  bytes[1] = 2;
-  bytes.set(question.subarray(40, 48), 24);
-  for (const at of [32, 40]) {
-    const seconds = (nowMs + aheadMs) / 1000 + 2_208_988_800;
-    view.setUint32(at, Math.floor(seconds) % 2 ** 32);
-    view.setUint32(at + 4, Math.floor((seconds % 1) * 2 ** 32));
-  }
-  return bytes;
-}
+import { timeAnswer } from '../support/time-answer.ts';
 
 interface Case {
   readonly title: string;
@@ -43,7 +29,7 @@ const chrony = (world: World) => {
 };
 const clock = (aheadMs: number) => (world: World) => {
   chrony(world);
-  world.timeAnswer = (question) => answer(question, world.wallMs, aheadMs);
+  world.timeAnswer = (question) => timeAnswer(question, world.wallMs, aheadMs);
 };
 
 const CASES: readonly Case[] = [
@@ -68,7 +54,7 @@ const CASES: readonly Case[] = [
     title: 'the user names a time server',
     options: '--ntp t.example',
     prepare: (world) => {
-      world.timeAnswer = (question) => answer(question, world.wallMs, 0);
+      world.timeAnswer = (question) => timeAnswer(question, world.wallMs, 0);
     },
     check: 'clock',
     level: 'ok',
@@ -254,7 +240,7 @@ test('whatever comes back from a time server, reading it never throws, and a for
       assert.ok(!read.ok || isOurs);
     }),
   );
-  const good = answer(timeQuestion(cookie), TEN_SECONDS_IN, 5000);
+  const good = timeAnswer(timeQuestion(cookie), TEN_SECONDS_IN, 5000);
   const read = readTimeAnswer(good, cookie, TEN_SECONDS_IN - 10, TEN_SECONDS_IN + 10);
   assert.ok(read.ok && Math.abs(read.aheadMs - 5000) < 1 && read.delayMs === 20);
   const rows = [
@@ -278,7 +264,7 @@ test('whatever comes back from a time server, reading it never throws, and a for
 test('when NTP comes round in 2036 then times on both sides of it are read', () => {
   const cookie = new Uint8Array(8);
   for (const nowMs of [Date.UTC(2036, 1, 7, 6, 28, 10), Date.UTC(2036, 1, 7, 6, 28, 20), Date.UTC(2100, 0, 1)]) {
-    const read = readTimeAnswer(answer(timeQuestion(cookie), nowMs, -8000), cookie, nowMs, nowMs);
+    const read = readTimeAnswer(timeAnswer(timeQuestion(cookie), nowMs, -8000), cookie, nowMs, nowMs);
     assert.ok(read.ok && Math.abs(read.aheadMs + 8000) < 1);
   }
 });
