@@ -82,14 +82,18 @@ export async function syncFolder(path: string, owner: Owner): Promise<void> {
   }
 }
 
+/** One by one: the recursive call of Node 20 says ENOENT where the file system is read-only. */
 async function ensureParents(path: string, owner: Owner): Promise<void> {
   try {
-    const made = await mkdir(path, { recursive: true, mode: 0o700 });
-    if (made !== undefined) await syncFolder(dirname(made), owner);
+    await mkdir(path, { mode: 0o700 });
   } catch (error) {
-    if (error instanceof KnockError) throw error;
-    throw storeError(`cannot make the folder ${path}`, error);
+    const code = codeOf(error);
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw storeError(`cannot make the folder ${path}`, error);
+    await ensureParents(dirname(path), owner);
+    return ensureParents(path, owner);
   }
+  await syncFolder(dirname(path), owner);
 }
 
 async function opened(path: string, flags: number): Promise<FileHandle> {

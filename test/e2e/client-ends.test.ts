@@ -116,7 +116,7 @@ test('^C at the question for the passphrase ends it by the signal, with a termin
 test('when nobody reads what it prints then there is no noise, and the exit code is what it was', options, async () => {
   await atHome(async ({ host, env }) => {
     await host.must([...program, 'add', '-', '--as', 'work'], { env, input: `${testUri()}\n` });
-    for (const args of [['list'], ['list', '--json'], ['--help'], ['show', 'work'], ['group', 'list', '--json']]) {
+    for (const args of [['list'], ['list', '--json'], ['--help'], ['group', 'list', '--json']]) {
       const { stderr } = await host.run(['sh', '-c', '{ "$@"; echo "exit $?" >&2; } | :', 'sh', ...program, ...args], {
         env,
       });

@@ -1,36 +1,44 @@
-"""Runs a command at a terminal of its own: AT_TERMINAL.py WHEN BYTES COMMAND...
+"""Runs a command at a terminal of its own: at_terminal.py WHEN BYTES COMMAND...
 
 Writes BYTES (hexadecimal) once WHEN has been shown, and prints as JSON what was shown, how the command ended (negative:
 by a signal), and whether the terminal echoes and edits lines again.
 """
+import fcntl
 import json
 import os
 import pty
 import select
+import struct
+import subprocess
 import sys
 import termios
 
 when, keys, command = sys.argv[1].encode(), bytes.fromhex(sys.argv[2]), sys.argv[3:]
-pid, fd = pty.fork()
-if pid == 0:
-    os.execvp(command[0], command)
-# One who holds the other end keeps its settings readable when the command has ended.
-held = os.open(os.ptsname(fd), os.O_RDWR | os.O_NOCTTY)
-shown, typed, ended, status = b'', False, 0, 0
-os.set_blocking(fd, False)
+ours, theirs = pty.openpty()
+os.set_blocking(ours, False)
+# One without columns is a serial console, on which nothing is drawn.
+fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 100, 0, 0))
+child = subprocess.Popen(
+    command,
+    stdin=theirs,
+    stdout=theirs,
+    stderr=theirs,
+    start_new_session=True,
+    preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+)
+shown, typed = b'', False
 while True:
-    if not ended:
-        ended, status = os.waitpid(pid, os.WNOHANG)
+    ended = child.poll() is not None
     try:
-        shown += os.read(fd, 65536)
+        shown += os.read(ours, 65536)
     except BlockingIOError:
         if ended:
             break
         # Woken by the next output, or to see whether the command has ended.
-        select.select([fd], [], [], 0.05)
+        select.select([ours], [], [], 0.05)
     if not typed and when in shown:
         typed = True
-        os.write(fd, keys)
-flags = termios.tcgetattr(held)[3]
+        os.write(ours, keys)
+flags = termios.tcgetattr(theirs)[3]
 sane = flags & termios.ECHO != 0 and flags & termios.ICANON != 0
-print(json.dumps({'shown': shown.decode(), 'ended': os.waitstatus_to_exitcode(status), 'sane': sane, 'typed': typed}))
+print(json.dumps({'shown': shown.decode(), 'ended': child.returncode, 'sane': sane, 'typed': typed}))
