@@ -54,6 +54,8 @@ export type PortAnswer = 'open' | 'refused' | 'silent' | 'unreachable';
 export interface Network {
   /** Addresses in the resolver's order. @throws KnockError NETWORK */
   resolve(host: string, family: 0 | 4 | 6): Promise<readonly Address[]>;
+  /** For whoever may go without: nothing when nobody answers in time. */
+  resolveInTime(host: string, timeoutMs: number): Promise<readonly Address[]>;
   /** Asks the routing table without sending anything: a system code when there is no way, undefined when there is. */
   routeError(address: Address): Promise<string | undefined>;
   /** The address from which packets to there leave, undefined when there is none. Sends nothing. */

@@ -36,6 +36,30 @@ export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<read
   return [...unique].map(([address, kind]) => ({ address, family: kind }));
 }
 
+/**
+ * The same for whoever may go without: asks the name servers themselves, since nothing can call the system's resolver back,
+ * and a name server that does not answer would keep this process for as long as that one tries. Hosts files are not read.
+ * @returns nothing when there is none, or no answer in time
+ */
+export async function resolveInTime(host: string, timeoutMs: number): Promise<readonly Address[]> {
+  const literal = isIP(host);
+  if (literal !== 0) return [{ address: host, family: literal === 4 ? 4 : 6 }];
+  const { Resolver } = await import('node:dns/promises');
+  const resolver = new Resolver({ timeout: timeoutMs, tries: 1 });
+  const timer = setTimeout(() => resolver.cancel(), timeoutMs);
+  try {
+    return await Promise.any([
+      resolver.resolve4(host).then((all) => all.map((address): Address => ({ address, family: 4 }))),
+      resolver.resolve6(host).then((all) => all.map((address): Address => ({ address, family: 6 }))),
+    ]);
+  } catch {
+    return [];
+  } finally {
+    clearTimeout(timer);
+    resolver.cancel();
+  }
+}
+
 function none(host: string, family: 0 | 4 | 6): KnockError {
   const kind = family === 0 ? '' : ` IPv${family}`;
   return new KnockError('NETWORK', `"${host}" has no${kind} address`, {

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { Clock, Deps } from './deps.ts';
-import { resolveHost } from './resolve.ts';
+import { resolveHost, resolveInTime } from './resolve.ts';
 import { routeError, sendKnocks } from './sender.ts';
 import { say } from './talk.ts';
 import { probe } from './verify.ts';
@@ -36,6 +36,7 @@ export function systemDeps(): Deps {
     clock,
     network: {
       resolve: resolveHost,
+      resolveInTime,
       routeError,
       localAddress,
       whoami: askWhoami,

@@ -1,7 +1,7 @@
 /** Is this clock right enough for a totp door? Against a time server, and against the last knock that worked. */
 import { randomBytes } from 'node:crypto';
 import { KnockError } from '../../shared/errors.ts';
-import type { Deps } from '../deps.ts';
+import type { Address, Deps } from '../deps.ts';
 import type { LastSuccess } from '../last-success.ts';
 import type { Outline } from '../outline.ts';
 import type { Finding } from './finding.ts';
@@ -30,7 +30,7 @@ export async function clockFindings(
       { check: 'clock', level: 'warn', message: 'no time server is set up on this host, so none was asked', hint },
     ];
   }
-  const asked = await askAll(servers, ANSWER_MS, deps);
+  const asked = await askAll(servers, ANSWER_MS, (host) => deps.network.resolve(host, 0), deps);
   if ('answer' in asked) return [judged(profile, asked.server, asked.answer)];
   const hint = 'many networks let no NTP out; compare with a clock that you trust (date -u)';
   return [{ check: 'clock', level: 'warn', message: `no time server answered (${asked.failures.join('; ')})`, hint }];
@@ -49,7 +49,9 @@ export async function clockFinding(
   if (profile.mode === 'hotp') return undefined;
   const before = setBack(last, deps.clock.wallMs());
   if (before !== undefined) return before;
-  const asked = await askAll(timeServers(await filesThatAreThere(deps)), answerMs, deps);
+  const servers = timeServers(await filesThatAreThere(deps));
+  const find: Finder = (host) => deps.network.resolveInTime(host, answerMs);
+  const asked = await askAll(servers, answerMs, find, deps);
   return 'answer' in asked ? judged(profile, asked.server, asked.answer) : undefined;
 }
 
@@ -71,14 +73,15 @@ function judged({ step, window }: Outline, server: string, { aheadMs, delayMs }:
   return { check: 'clock', level: off > allowedMs ? 'fail' : 'warn', message, hint: `${limit}${HOW_TO_SET}` };
 }
 
+type Finder = (host: string) => Promise<readonly Address[]>;
 type Told = TimeAnswer & { readonly ok: true };
 type Asked = { readonly server: string; readonly answer: Told } | { readonly failures: readonly string[] };
 
 /** Side by side, whichever answers first: they were chosen by whoever set this host up, and their times differ by little. */
-async function askAll(servers: readonly string[], answerMs: number, deps: Deps): Promise<Asked> {
+async function askAll(servers: readonly string[], answerMs: number, find: Finder, deps: Deps): Promise<Asked> {
   const failures: string[] = [];
   const asked = servers.map(async (server) => {
-    const answer = await ask(server, answerMs, deps);
+    const answer = await ask(server, answerMs, find, deps);
     if (answer.ok) return { server, answer };
     failures.push(`${server}: ${answer.reason}`);
     throw new Error(answer.reason);
@@ -87,9 +90,9 @@ async function askAll(servers: readonly string[], answerMs: number, deps: Deps):
   return await Promise.any(asked).catch(() => ({ failures }));
 }
 
-async function ask(server: string, answerMs: number, { network, clock }: Deps): Promise<TimeAnswer> {
+async function ask(server: string, answerMs: number, find: Finder, { network, clock }: Deps): Promise<TimeAnswer> {
   try {
-    const [address] = await network.resolve(server, 0);
+    const [address] = await find(server);
     if (address === undefined) return { ok: false, reason: 'no address' };
     const cookie = randomBytes(8);
     const sentMs = clock.wallMs();

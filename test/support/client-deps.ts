@@ -148,6 +148,7 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
     },
     network: {
       resolve: async (_, family) => world.addresses.filter((each) => family === 0 || each.family === family),
+      resolveInTime: async () => world.addresses,
       localAddress: async ({ family }) => (family === 4 ? world.ownIpv4 : '2001:db8::7'),
       whoami: async (_, family) => (family === 4 ? world.whoami : undefined),
       routeError: async ({ address }) => world.routeErrors.get(address),
