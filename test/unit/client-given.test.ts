@@ -1,6 +1,6 @@
 /** The client without a profile: what must hold at the moment when the first packet leaves, and what is said after. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -80,8 +80,9 @@ test('when there is no way to the host then no line is struck', async (context) 
 });
 
 test('when the file cannot be struck then nothing is sent', async (context) => {
-  const { run, world } = await bench(context, '');
-  assert.equal(codeOf(await run([], { oneTime: '/proc/self/status' })), 'INSECURE_FILE');
+  const { run, file, world } = await bench(context, ' 1001,1002\n');
+  await chmod(file, 0o644);
+  assert.equal(codeOf(await run([], { oneTime: file })), 'INSECURE_FILE');
   assert.deepEqual(world.sent, []);
 });
 
