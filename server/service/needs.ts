@@ -40,7 +40,7 @@ export function needsOf(config: ServerConfig): readonly Need[] {
   const commands = [
     ...(notify === undefined ? [] : ['notify_command']),
     ...(scans === undefined ? [] : ['scan_command']),
-    ...doors.filter(({ action }) => action.kind === 'command').map(({ name }) => `commands of [${name}]`),
+    ...doors.filter(hasCommands).map(({ name }) => `commands of [${name}]`),
   ];
   if (commands.length > 0) {
     // What they do is not known. Most call a firewall, some a network service.
@@ -78,15 +78,21 @@ function needsOfDoor(door: ConfiguredDoor): readonly Need[] {
         settings: [INTERNET_SOCKETS, writable('/etc/ufw'), writable('/run')],
       });
       break;
-    case 'command':
-      if (action.runAs === undefined) break;
-      needs.push({
-        reason: `run_as of [${name}]`,
-        // CAP_KILL: a command that takes too long is another user's process.
-        settings: ['CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL', 'SystemCallFilter=@setuid'],
-      });
+  }
+  const runAs = action.kind === 'command' ? action.runAs : door.service?.runAs;
+  if (runAs !== undefined) {
+    needs.push({
+      reason: `run_as of [${name}]`,
+      // CAP_KILL: a command that takes too long is another user's process.
+      settings: ['CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL', 'SystemCallFilter=@setuid'],
+    });
   }
   return needs;
+}
+
+/** Its own way to open, or the service that it starts. */
+function hasCommands({ action, service }: ConfiguredDoor): boolean {
+  return action.kind === 'command' || service !== undefined;
 }
 
 /** Every file and folder that the configuration names, with the words that do. */

@@ -151,6 +151,18 @@ for (const [doors, options, want, why] of [
     'another user',
   ],
   [
+    '[x]\notp = totp\nopen = nftables tcp/25\nstart_command = /bin/true\nstop_command = /bin/true\nstop_when = idle 5m\nrun_as = nobody\n',
+    '',
+    [
+      'RestrictAddressFamilies=AF_INET AF_INET6',
+      'IPAddressAllow=any',
+      'ReadWritePaths=-/run',
+      'CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL',
+      'SystemCallFilter=@setuid',
+    ],
+    'a service that a knock starts, as another user',
+  ],
+  [
     '[x]\none_time_sequences = /etc/knock-otp/x.seq\nstart_command = /bin/echo %IP%\n',
     '',
     [
