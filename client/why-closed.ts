@@ -18,6 +18,9 @@ const LOOK_MS = 1500;
 /** ssh waits too, and mostly tells nobody. */
 const PROXY_LOOK_MS = 800;
 
+/** Ports that are silent to the end must not take the word from the one that answered. */
+const SUM_UP_MS = 250;
+
 /** Each is a stray at the server: fewer than the doctor tries, and enough where a network bars most of them. */
 const TRIED_PORTS = 4;
 
@@ -53,7 +56,7 @@ async function look(came: Visit, ledger: FactorLedger, lookMs: number, deps: Dep
     timely(
       address === undefined
         ? Promise.resolve(undefined)
-        : barred(portFinding(profile, address, TRIED_PORTS, lookMs, deps)),
+        : barred(portFinding(profile, address, TRIED_PORTS, lookMs - SUM_UP_MS, deps)),
     ),
   ]);
   over.abort();

@@ -1,6 +1,6 @@
 /**
- * What the client says of a knock that failed, with real packets: a clock that is off and a time server, a name that means
- * another host, a counter far ahead, and a name server that never answers.
+ * What the client says of a knock that failed, with real packets: a clock that is off and a time server, a path that bars
+ * high ports, a name that means another host, a counter far ahead, and a name server that never answers.
  */
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -63,6 +63,29 @@ test('a clock that is two minutes behind is told from the time server of this ho
   } finally {
     await server.end('SIGKILL');
   }
+});
+
+test('a router that bars high ports is told from its answers', options, async () => {
+  await using bastion = await Bastion.create();
+  const { client, other, server } = bastion;
+  await added(bastion, (await bastion.enroll('laptop')).uri);
+  await bastion.start();
+  await client.ip(`route add ${server.ipv4}/32 via ${other.ipv4}`);
+  // The way through the same interface would be told to the client as a better one.
+  const settings = 'echo 1 > ip_forward; for each in conf/*/send_redirects; do echo 0 > "$each"; done';
+  await other.must(['sh', '-c', `cd /proc/sys/net/ipv4; ${settings}`]);
+  const rule = 'tcp dport 1024-65535 reject with icmp type admin-prohibited';
+  await other.must(['nft', '-f', '-'], {
+    input: `table ip path { chain out { type filter hook forward priority 0; ${rule}; }; }\n`,
+  });
+  // Longer: a router answers few packets a second, and the knock's own were answered first.
+  const { code, stderr } = await bastion.knockOtp(['work', '--timeout', '6']);
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /ports: [1-4] of 4 high ports: somebody on the way says that it cannot be reached, or may not be/,
+  );
+  assert.match(stderr, /hint: this network bars them: try another one, or ask its administrator/);
 });
 
 test('a name that means another host than at the last knock that worked is told', slowly, async () => {
