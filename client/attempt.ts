@@ -49,8 +49,14 @@ export async function attempt(
   const { address, knocks, order, gapMs, resendAfterMs, verifyPort, patienceMs, signal: ended } = request;
   const { clock, network } = edges;
 
+  const over = new AbortController();
+  ended?.addEventListener('abort', () => over.abort(), { once: true });
+  if (ended?.aborted) over.abort();
+
   async function send(pass: number, signal?: AbortSignal): Promise<SendReport> {
-    const options = signal === undefined ? { order, gapMs } : { order, gapMs, signal };
+    // Where the server's ports listen, a knock is a connection, and that takes a round trip. Their order is never strict.
+    const common = order === 'any' ? { order, gapMs, hold: over.signal } : { order, gapMs };
+    const options = signal === undefined ? common : { ...common, signal };
     const report = await network.send(address, knocks, options);
     if (report.sent > 0) listener({ kind: 'sent', address, knocks, pass });
     return report;
@@ -74,9 +80,6 @@ export async function attempt(
     await repeat(untilMs, ended);
     return { report, socket: undefined };
   }
-  const over = new AbortController();
-  ended?.addEventListener('abort', () => over.abort(), { once: true });
-  if (ended?.aborted) over.abort();
   const patience = clock.sleep(Math.max(patienceMs, 0), over.signal).then(() => over.abort());
   const repeating = repeat(untilMs, over.signal);
   const socket = await network.probe(address, verifyPort, seen, over.signal);

@@ -36,6 +36,8 @@ export interface SendOptions {
   /** Milliseconds between two knocks. */
   readonly gapMs: number;
   readonly signal?: AbortSignal;
+  /** Sockets wait for an answer, within the time of a round trip, until this aborts; without it they wait for none. */
+  readonly hold?: AbortSignal;
 }
 
 /** What the port said while it was not open. */

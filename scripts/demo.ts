@@ -10,30 +10,13 @@ import pc from 'picocolors';
 import { type Connection, Network, type NetworkHost } from './lab/namespaces.ts';
 import type { RunningProcess } from './lab/running-process.ts';
 import { startSshServer } from './lab/ssh-server.ts';
+import { Story } from './lab/story.ts';
 
 const PROGRAMS = join(import.meta.dirname, '..');
 const SERVER = join(PROGRAMS, 'server', 'main.js');
 const CLIENT = join(PROGRAMS, 'client', 'main.js');
 const RECORDER = join(PROGRAMS, '..', 'scripts', 'lab', 'record-frames.mjs');
 const GRANT_SECONDS = 6;
-
-class Story {
-  #step = 0;
-
-  tell(text: string): void {
-    this.#step += 1;
-    console.log(`\n${pc.bold(`${this.#step}. ${text}`)}`);
-  }
-
-  show(text: string): void {
-    for (const line of text.trimEnd().split('\n')) console.log(pc.dim(`   ${line}`));
-  }
-
-  check(what: string, holds: boolean): void {
-    if (!holds) throw new Error(`not as told: ${what}`);
-    console.log(`   ${pc.green('✓')} ${what}`);
-  }
-}
 
 const story = new Story();
 const folder = mkdtempSync(join(tmpdir(), 'knock-otp-demo-'));

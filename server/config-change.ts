@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../shared/errors.ts';
-import { captureScopeOf, watchedBy } from './config/capture-scope.ts';
+import { captureScopeOf, listenedDoors, watchedBy } from './config/capture-scope.ts';
 import type { ConfiguredDoor, ServerConfig } from './config/config.ts';
 import { OPTIONS_SECTION } from './config/schema.ts';
 import { formatMetricsAddress } from './metrics/metrics-server.ts';
@@ -71,7 +71,7 @@ export function compareConfigs(before: ServerConfig, after: ServerConfig): Confi
 }
 
 function listening({ interfaces, capture, nflogGroup, doors }: ServerConfig): unknown {
-  return [interfaces, capture, nflogGroup, captureScopeOf(doors), watchedBy(doors)];
+  return [interfaces, capture, nflogGroup, captureScopeOf(doors), watchedBy(doors), listenedDoors(doors)];
 }
 
 /** Whether the sequences of a door come from somewhere else: what was live or listed before means nothing any more. */

@@ -4,8 +4,11 @@
  */
 import { KnockError } from '../shared/errors.ts';
 import { formatProfileUri } from '../shared/profile-uri.ts';
+import { readClients } from './config/client-files.ts';
 import { generateSecret, writeClient } from './config/client-writes.ts';
 import type { DerivedDoor, ServerConfig } from './config/config.ts';
+import { crowdProblem } from './config/listening.ts';
+import { enrolmentsAt } from './config/load-server.ts';
 import { opensOnce, servicesOf } from './firewall/firewall.ts';
 
 export interface EnrolOptions {
@@ -45,8 +48,20 @@ export async function enrolClient(
     ...(policy.bindsSource === true ? { bindsSource: true } : {}),
     ...(opensOnce(door.action) ? { opensOnce: true } : {}),
   });
+  await refuseCrowd(config, door, name);
   await writeClient(config, { client: name, door: door.name, secret, replace });
   return uri;
+}
+
+/** One more client than a listening door can hide would shut it to all of them. */
+async function refuseCrowd(config: ServerConfig, door: DerivedDoor, name: string): Promise<void> {
+  if (door.listenPorts === undefined) return;
+  const others = enrolmentsAt(door.name, await readClients(config)).filter(({ client }) => client !== name);
+  const problem = crowdProblem(door, others.length + 1);
+  if (problem === undefined) return;
+  throw new KnockError('USAGE', `[${door.name}] has no room for one more client: ${problem.message}`, {
+    ...(problem.hint === undefined ? {} : { hint: problem.hint }),
+  });
 }
 
 function doorOf(config: ServerConfig, name: string | undefined): DerivedDoor {

@@ -5,11 +5,12 @@
  */
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
+import { isIpv4 } from '../shared/address.ts';
 import { formatProblem, KnockError } from '../shared/errors.ts';
 import { ChosenCapture } from './capture/chosen-capture.ts';
 import { OwnAddresses } from './capture/own-addresses.ts';
 import { systemClock } from './clock.ts';
-import { captureScopeOf, watchedBy } from './config/capture-scope.ts';
+import { captureScopeOf, listenedDoors, watchedBy } from './config/capture-scope.ts';
 import { readClients } from './config/client-files.ts';
 import type { ServerConfig } from './config/config.ts';
 import type { LoadedServer } from './config/load-server.ts';
@@ -112,7 +113,7 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
     maxStraysOf: (door, clients) => doorBudget(door, clients).maxStrays,
     readEnrolments: readClients,
     onDoors: (now) => files.setDoors(fileDoorsOf(now)),
-    createCapture: options.createCapture ?? captureOf(log),
+    createCapture: options.createCapture ?? captureOf(log, own),
   });
   const reloads = new ReloadRequests(async () => {
     const report = await daemon.reload(async () => {
@@ -180,8 +181,8 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
   }
 }
 
-function captureOf(log: Log): DaemonDeps['createCapture'] {
-  return ({ capture, nflogGroup, interfaces, doors }, listeners, live) =>
+function captureOf(log: Log, own: OwnAddresses): DaemonDeps['createCapture'] {
+  return ({ capture, nflogGroup, interfaces, doors, stateDir }, listeners, live) =>
     new ChosenCapture({
       wanted: capture,
       group: nflogGroup,
@@ -190,6 +191,11 @@ function captureOf(log: Log): DaemonDeps['createCapture'] {
       ...watchedBy(doors),
       ...listeners,
       live,
+      stateDir,
+      listenedDoors: listenedDoors(doors),
+      ownAddress: (family) => [...own.all()].find((address) => isIpv4(address) === (family === 4)),
+      onUnbound: ({ taken, refused }) =>
+        log.warn('some ports cannot be bound: a sequence with one of them does not open', { taken, refused }),
       onFallback: (reason) => log.warn('capture by pcap: the kernel cannot choose packets here', { reason }),
     });
 }

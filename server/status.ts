@@ -135,7 +135,7 @@ export function formatStatus(status: Status, nowMs: number): string {
   for (const { name, mode, clients, maxStrays, linesLeft, openFor } of status.doors) {
     const rest =
       maxStrays !== undefined
-        ? `${clients} clients, ${maxStrays} strays allowed`
+        ? `${clients} clients, ${maxStrays < 0 ? 'SHUT: too many for the ports that listen' : `${maxStrays} strays allowed`}`
         : linesLeft === undefined
           ? 'one sequence for everyone'
           : `${linesLeft} sequences left${linesLeft === 0 ? ': SHUT' : ''}`;
@@ -161,7 +161,10 @@ export function formatStatus(status: Status, nowMs: number): string {
   return lines.join('\n');
 }
 
-function formatMethod({ kind, sees, reason }: CaptureMethod): string {
+function formatMethod({ kind, sees, reason, ports }: CaptureMethod): string {
+  if (kind === 'listen') {
+    return `listen, ${ports?.bound ?? 0} of ${ports?.wanted ?? 0} ports bound, live ones and decoys`;
+  }
   if (kind === 'pcap') return 'pcap, every packet that could be a knock';
   return sees === 'live'
     ? 'kernel, packets of sources that touched a live port'

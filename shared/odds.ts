@@ -12,6 +12,11 @@ export interface OddsInput {
   readonly liveSequences: number;
   /** True when the knocks may arrive in any order. */
   readonly anyOrder: boolean;
+  /**
+   * log2 of how many sequences it could be, for a sender who knows which pairs those are made of and sends none of them
+   * twice; absent where he has to draw from `pairs` at random.
+   */
+  readonly bits?: number;
 }
 
 /** Random packets a second that the stray budget is computed for. */
@@ -27,7 +32,7 @@ export const MIN_ENTROPY_BITS = 48;
 const SECONDS_PER_DAY = 86_400;
 
 /** log2 of how many different sequences there are: R!/(R-n)!, divided by n! where order does not matter. */
-export function entropyBits({ knocks, pairs, anyOrder }: Omit<OddsInput, 'liveSequences'>): number {
+export function entropyBits({ knocks, pairs, anyOrder }: Omit<OddsInput, 'liveSequences' | 'bits'>): number {
   let bits = 0;
   for (let i = 0; i < knocks; i += 1) bits += Math.log2(Math.max(pairs - i, 1)) - (anyOrder ? Math.log2(i + 1) : 0);
   return bits;
@@ -35,14 +40,19 @@ export function entropyBits({ knocks, pairs, anyOrder }: Omit<OddsInput, 'liveSe
 
 /**
  * log10 of the openings expected in a day from {@link ASSUMED_RANDOM_PACKETS_PER_SECOND} random packets with `strays`
- * allowed: one packet completes something with probability C(n+w-1, n-1) * (n! if any order) * L / R^n.
+ * allowed: one packet completes something with probability C(n+w-1, n-1) * (n! if any order) * L / R^n. Where a sender
+ * knows the pairs (`bits`) it is at most C(n+w-1, n-1) * L / 2^bits, whatever he sends: a packet completes no other sets
+ * than those that it makes with n-1 of the n+w-1 pairs before it.
  */
 export function log10OpeningsPerDay(input: OddsInput, strays: number): number {
-  const { knocks, pairs, liveSequences, anyOrder } = input;
+  const { knocks, pairs, liveSequences, anyOrder, bits } = input;
   if (liveSequences === 0) return Number.NEGATIVE_INFINITY;
-  let log = Math.log10(liveSequences) - knocks * Math.log10(pairs);
+  let log = Math.log10(liveSequences);
   for (let i = 1; i < knocks; i += 1) log += Math.log10(strays + i) - Math.log10(i);
-  if (anyOrder) for (let i = 2; i <= knocks; i += 1) log += Math.log10(i);
+  if (bits === undefined) {
+    log -= knocks * Math.log10(pairs);
+    if (anyOrder) for (let i = 2; i <= knocks; i += 1) log += Math.log10(i);
+  } else log -= bits * Math.log10(2);
   return log + Math.log10(ASSUMED_RANDOM_PACKETS_PER_SECOND * SECONDS_PER_DAY);
 }
 

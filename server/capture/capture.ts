@@ -1,6 +1,6 @@
 /**
- * The capture edge as the daemon sees it: packets in, state out. How packets are had (cap in a child process; later the
- * kernel, or listeners) is the implementations' business.
+ * The capture edge as the daemon sees it: packets in, state out. How packets are had (libpcap in a child process, the
+ * kernel's choice, ports that listen) is the implementations' business.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
@@ -65,9 +65,11 @@ export interface CaptureOptions extends CaptureScope {
 
 /** How packets are had, for people and programs. */
 export interface CaptureMethod {
-  readonly kind: 'kernel' | 'pcap';
-  /** `live`: the kernel hands over only the packets of sources that touched a live port lately. */
+  readonly kind: 'kernel' | 'pcap' | 'listen';
+  /** `live`: only the packets of sources that touched a live port lately, or only those to ports that listen. */
   readonly sees: 'live' | 'all';
+  /** Where ports listen: how many do, and how many should. */
+  readonly ports?: { readonly bound: number; readonly wanted: number };
   /** Why everything is looked at, where the kernel could choose. */
   readonly reason?: string;
 }

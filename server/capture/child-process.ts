@@ -21,6 +21,11 @@ export interface Child {
 
 export type ChildLauncher = (device: string, scope: CaptureScope, events: ChildEvents) => Child;
 
+/** One that takes orders, on its stdin. */
+export interface OrderedChild extends Child {
+  order(line: string): void;
+}
+
 /** What is kept of its stderr: the last line of ours stands at the end. */
 const MAX_STDERR = 4096;
 /** A child that says more than this is not ours any more; its stderr is shut. */
@@ -28,20 +33,24 @@ const MAX_STDERR_READ = 65_536;
 const MAX_REASON = 200;
 
 const fromSource = import.meta.url.endsWith('.ts');
-const childMain = fileURLToPath(new URL(fromSource ? './child.ts' : './child.js', import.meta.url));
 /** Fewer threads than V8's usual four: capabilities are given up thread by thread. */
 const NODE_OPTIONS = ['--v8-pool-size=0'];
 
-export const launchChild: ChildLauncher = (device, { udp, tcp }, events) => {
-  const argv = [...NODE_OPTIONS, ...loader(), childMain, device, udp ? 'udp' : 'tcp', tcp];
+export const launchChild: ChildLauncher = (device, { udp, tcp }, events) =>
+  launchProgram('./child', [device, udp ? 'udp' : 'tcp', tcp], events);
+
+/** @param program the path of its module from here, without an extension */
+export function launchProgram(program: string, words: readonly string[], events: ChildEvents): OrderedChild {
+  const main = fileURLToPath(new URL(`${program}.${fromSource ? 'ts' : 'js'}`, import.meta.url));
+  const argv = [...NODE_OPTIONS, ...loader(), main, ...words];
   try {
     return new RunningChild(startProcess(argv), events);
   } catch (error) {
     // Most failures to start come as events; a few (no memory) are thrown.
     queueMicrotask(() => events.ended(cannotStart(error as Error)));
-    return { kill: () => Promise.resolve() };
+    return { kill: () => Promise.resolve(), order: () => {} };
   }
-};
+}
 
 function startProcess(argv: readonly string[]): ChildProcess {
   return spawn(process.execPath, argv, {
@@ -52,7 +61,7 @@ function startProcess(argv: readonly string[]): ChildProcess {
   });
 }
 
-class RunningChild implements Child {
+class RunningChild implements OrderedChild {
   readonly #process: ChildProcess;
   readonly #events: ChildEvents;
   readonly #gone: Promise<void>;
@@ -77,6 +86,10 @@ class RunningChild implements Child {
     });
     child.stdin?.on('error', () => {});
     this.#readRecords();
+  }
+
+  order(line: string): void {
+    if (!this.#over) this.#process.stdin?.write(`${line}\n`);
   }
 
   kill(): Promise<void> {
@@ -110,6 +123,7 @@ class RunningChild implements Child {
       heartbeat: (heartbeat) => this.#over || this.#events.heartbeat(heartbeat),
       opened: (opened) => this.#over || this.#events.opened(opened),
       lost: (lost) => this.#over || this.#events.lost(lost),
+      bound: (bound) => this.#over || this.#events.bound(bound),
     });
     const pipe = this.#recordsPipe();
     pipe?.on('error', () => {});

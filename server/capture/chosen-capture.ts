@@ -1,6 +1,6 @@
 /**
- * The Capture of a configuration: the kernel's choice where that can be had, libpcap elsewhere or by wish. Knows when the
- * one takes the other's place; how either hears is theirs.
+ * The Capture of a configuration: the kernel's choice where that can be had, libpcap elsewhere or by wish, ports that
+ * listen by wish alone. Knows when the one takes the other's place; how each hears is theirs.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { formatProblemOf } from '../error-text.ts';
@@ -9,9 +9,12 @@ import type { Capture, CaptureMethod, CaptureStatus } from './capture.ts';
 import { isNflog } from './filter.ts';
 import { KernelCapture, type KernelCaptureOptions } from './kernel/kernel-capture.ts';
 import { REMOVE_WATCH } from './kernel/watch-script.ts';
+import { ListenCapture, type ListenOptions } from './listen/listen-capture.ts';
 import { CaptureSupervisor } from './supervisor.ts';
 
-export interface ChosenCaptureOptions extends KernelCaptureOptions {
+export interface ChosenCaptureOptions extends KernelCaptureOptions, Omit<ListenOptions, 'live' | 'doors'> {
+  /** What listens, where that is wanted. */
+  readonly listenedDoors: ListenOptions['doors'];
   /** Undefined: the kernel, and libpcap where the kernel cannot. */
   readonly wanted: CaptureMethod['kind'] | undefined;
   /** Once, when libpcap is used because the kernel cannot, with the reason. */
@@ -24,13 +27,16 @@ export class ChosenCapture implements Capture {
 
   constructor(options: ChosenCaptureOptions) {
     this.#options = options;
-    this.#capture = usesPcap(options) ? new CaptureSupervisor(options) : new KernelCapture(options);
+    this.#capture = captureOf(options);
   }
 
-  /** @throws KnockError CAPTURE when the kernel's choice is wanted and cannot be had */
+  /**
+   * @throws KnockError CAPTURE when the kernel's choice is wanted and cannot be had, STATE_REFUSED or STORE when it is
+   * unknown what listened before
+   */
   async start(): Promise<void> {
     const { wanted, onFallback } = this.#options;
-    if (usesPcap(this.#options)) {
+    if (wanted === 'listen' || usesPcap(this.#options)) {
       await removeLeftover();
       await this.#capture.start();
       return;
@@ -66,6 +72,11 @@ export class ChosenCapture implements Capture {
   stop(): Promise<void> {
     return this.#capture.stop();
   }
+}
+
+function captureOf(options: ChosenCaptureOptions): Capture {
+  if (options.wanted === 'listen') return new ListenCapture({ ...options, doors: options.listenedDoors });
+  return usesPcap(options) ? new CaptureSupervisor(options) : new KernelCapture(options);
 }
 
 /** Where an interface is an NFLOG group, rules of the administrator's choose. */

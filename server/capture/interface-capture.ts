@@ -7,7 +7,7 @@ import type { ArrivalListener, CaptureScope, CaptureState, CaptureStatus } from 
 import type { Child, ChildEvents, ChildLauncher } from './child-process.ts';
 import type { LinkReader } from './link-state.ts';
 import { describePrivileges } from './privileges.ts';
-import type { Heartbeat, Opened } from './records.ts';
+import type { Bound, Heartbeat, Opened } from './records.ts';
 
 /** A child that says nothing for so long hangs: it beats every second even under a flood. Starting takes a second at worst. */
 export const SILENCE_MS = 5000;
@@ -35,6 +35,8 @@ export interface InterfaceOptions {
   readonly onArrival: TaggedArrivalListener;
   /** Packets are missing between those told before and those told after; 0 where nobody knows how many. */
   readonly onLost: (packets: number) => void;
+  /** Of a child that listens. */
+  readonly onBound?: (bound: Bound) => void;
   readonly onState: (status: CaptureStatus) => void;
 }
 
@@ -138,6 +140,10 @@ export class InterfaceCapture {
       lost: ({ packets }) => {
         this.#lastWordAt = this.#edges.monotonicMs();
         this.#options.onLost(packets);
+      },
+      bound: (bound) => {
+        this.#lastWordAt = this.#edges.monotonicMs();
+        this.#options.onBound?.(bound);
       },
       ended: (reason) => this.#ended(reason),
     };

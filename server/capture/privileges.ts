@@ -20,8 +20,8 @@ const NOBODY = 65534;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
 
-/** Gives up what it can; what it could not, as bits. Irreversible. */
-export function dropPrivileges(libc: Libc | undefined): Pick<Opened, 'uid' | 'kept'> {
+/** Gives up what it can; what it could not, as bits. Irreversible. `listens`: sockets can still be made and bound. */
+export function dropPrivileges(libc: Libc | undefined, { listens = false } = {}): Pick<Opened, 'uid' | 'kept'> {
   if (process.getuid?.() === 0) {
     attempt(() => process.setgroups?.([]));
     attempt(() => process.setgid?.(NOBODY));
@@ -38,7 +38,7 @@ export function dropPrivileges(libc: Libc | undefined): Pick<Opened, 'uid' | 'ke
   if (process.getgid?.() === 0 || process.getgroups?.().includes(0) === true) kept |= KEPT_GROUPS;
   if (!everyThreadWithoutCapabilities()) kept |= KEPT_CAPABILITIES;
   // Last, since it ends the reading of files.
-  const filter = systemCallFilter(process.arch);
+  const filter = systemCallFilter(process.arch, { listens });
   if (libc === undefined || filter === undefined || !libc.filterSystemCalls(filter.seccompNumber, filter.program)) {
     kept |= KEPT_SYSTEM_CALLS;
   }

@@ -12,6 +12,7 @@
  * heartbeat  'K'     2      0      0   0           atMs        received  dropped   frames    0
  * opened     'K'     3      0      0   link type   atMs        uid       kept      counts    0
  * lost       'K'     4      0      0   0           atMs        packets   0         0         0
+ * bound      'K'     5      0      0   number      atMs        bound     taken     refused   0
  * ```
  * Integers of 4 bytes and float64 are little-endian. Flags are the byte of TCP flags, 0 for UDP. The tag is what an NFLOG
  * rule's prefix says, 0 elsewhere. `counts` is 1 where the child notices losses. `lost` stands where packets are missing between those before it and those behind it.
@@ -28,6 +29,7 @@ const PACKET = 1;
 const HEARTBEAT = 2;
 const OPENED = 3;
 const LOST = 4;
+const BOUND = 5;
 /** Of a packet record's first four bytes. */
 const FLAGS = 0xff0000;
 const TAG = 0xff000000;
@@ -68,12 +70,25 @@ export interface Lost {
   readonly packets: number;
 }
 
+/** Of a child that listens: what became of the ports of one of the daemon's orders. */
+export interface Bound {
+  readonly atMs: number;
+  /** Of the order, 1 to 2^32 - 1. */
+  readonly number: number;
+  readonly bound: number;
+  /** Ports that others hold. */
+  readonly taken: number;
+  /** Ports that the system refused for another reason: no right, no descriptor left. */
+  readonly refused: number;
+}
+
 /** Who is told. Called synchronously; a throw would be the daemon's end, so none may. */
 export interface RecordSink {
   packet(atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags: number, tag: number): void;
   heartbeat(heartbeat: Heartbeat): void;
   opened(opened: Opened): void;
   lost(lost: Lost): void;
+  bound(bound: Bound): void;
 }
 
 /** What a record takes from a decoded packet. */
@@ -120,6 +135,14 @@ export function forgetPackets(bytes: Buffer, from: number, to: number): number {
     forgotten += 1;
   }
   return forgotten;
+}
+
+export function writeBound(into: Buffer, at: number, { atMs, number, bound, taken, refused }: Bound): void {
+  writeHead(into, at, BOUND, number, atMs);
+  into.writeDoubleLE(bound, at + 16);
+  into.writeDoubleLE(taken, at + 24);
+  into.writeDoubleLE(refused, at + 32);
+  into.fill(0, at + 40, at + RECORD_BYTES);
 }
 
 /** `type` is the byte of that name, with those of the flags and the tag above it. */
@@ -202,6 +225,10 @@ export class RecordReader {
     }
     if (head === (MARK | (LOST << 8)) && value === 0 && second === 0 && third === 0) {
       this.#sink.lost({ atMs, packets: first });
+      return true;
+    }
+    if (head === (MARK | (BOUND << 8)) && value > 0) {
+      this.#sink.bound({ atMs, number: value, bound: first, taken: second, refused: third });
       return true;
     }
     return false;

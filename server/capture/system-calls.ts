@@ -1,6 +1,7 @@
 /**
- * A seccomp filter for the capture child: what it will never do again once its device is open. Knows system call numbers
- * of the two architectures we run on; elsewhere there is no filter, and the child says so.
+ * A seccomp filter for capture children: what they will never do again once their device is open, or they wait for ports
+ * to bind. Knows system call numbers of the two architectures we run on; elsewhere there is no filter, and the child says
+ * so.
  *
  * A list of what is denied, not of what is allowed: V8 and the C library may call something new after any update, and a
  * child that dies of it is a deaf daemon. Denied is what would carry an attacker who owns the child any further: other
@@ -15,6 +16,8 @@ interface Architecture {
   readonly audit: number;
   readonly seccomp: number;
   readonly denied: readonly number[];
+  /** socket, bind, listen, setsockopt. */
+  readonly listening: readonly number[];
 }
 
 /** pidfd_send_signal, io_uring_setup, open_tree, move_mount, fsopen, fsmount, pidfd_open, openat2, pidfd_getfd: the same everywhere. */
@@ -36,8 +39,8 @@ const ARM64 = [
 ];
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
-  x64: { audit: 0xc000003e, seccomp: 317, denied: [...X64, ...X64_OLD, ...DENIED_EVERYWHERE] },
-  arm64: { audit: 0xc00000b7, seccomp: 277, denied: [...ARM64, ...DENIED_EVERYWHERE] },
+  x64: { audit: 0xc000003e, seccomp: 317, denied: [...X64, ...X64_OLD, ...DENIED_EVERYWHERE], listening: [41, 49, 50, 54] },
+  arm64: { audit: 0xc00000b7, seccomp: 277, denied: [...ARM64, ...DENIED_EVERYWHERE], listening: [198, 200, 201, 208] },
 };
 
 /** Numbers from here on are the x32 ABI under AUDIT_ARCH_X86_64: the same calls by another name. */
@@ -60,11 +63,15 @@ export interface SystemCallFilter {
   readonly program: Buffer;
 }
 
-/** @param architecture as process.arch names it; undefined for one whose numbers are not known here */
-export function systemCallFilter(architecture: string): SystemCallFilter | undefined {
+/**
+ * @param architecture as process.arch names it; undefined for one whose numbers are not known here
+ * @param listens for a child that goes on making sockets: still none that connects
+ */
+export function systemCallFilter(architecture: string, { listens = false } = {}): SystemCallFilter | undefined {
   const known = ARCHITECTURES[architecture];
   if (known === undefined) return undefined;
-  const { audit, seccomp, denied } = known;
+  const { audit, seccomp, listening } = known;
+  const denied = listens ? known.denied.filter((number) => !listening.includes(number)) : known.denied;
   // Every test jumps to the last instruction, which refuses; the one before it allows.
   const refuseAt = 4 + denied.length + 1;
   const lines: [code: number, jumpTrue: number, jumpFalse: number, value: number][] = [

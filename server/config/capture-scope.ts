@@ -1,6 +1,8 @@
 /** Which packets the doors of a configuration need to see. What they do not need, the kernel does not wake us for. */
 import type { AddressKey } from '../../shared/address.ts';
+import { formatPortRanges } from '../../shared/allowed-ports.ts';
 import type { CaptureScope } from '../capture/capture.ts';
+import type { ListenedDoor } from '../capture/listen/cohorts.ts';
 import { isOpening, OPENING_PACKETS } from '../core/door.ts';
 import type { ConfiguredDoor } from './config.ts';
 
@@ -25,6 +27,25 @@ export function watchedBy(doors: readonly ConfiguredDoor[]): {
     targets: [...new Set(targets.filter((target) => target !== undefined))],
     longestTimeoutMs: Math.max(0, ...doors.map(({ policy }) => policy.seqTimeoutMs)),
   };
+}
+
+/** What listens for the doors that do. */
+export function listenedDoors(doors: readonly ConfiguredDoor[]): readonly ListenedDoor[] {
+  return doors.flatMap((door) => {
+    if (door.kind !== 'derived' || door.listenPorts === undefined) return [];
+    const { name, range, exclude, policy, listenPorts } = door;
+    const { ports, protocols, knocks } = policy.shape;
+    return {
+      name,
+      ports,
+      protocols,
+      size: listenPorts,
+      stepMs: policy.stepSeconds * 1000,
+      window: policy.window,
+      seqTimeoutMs: policy.seqTimeoutMs,
+      shape: `${knocks} ${protocols} of ${formatPortRanges(range)} without ${formatPortRanges(exclude)}, ${listenPorts}`,
+    };
+  });
 }
 
 function usesUdp(door: ConfiguredDoor): boolean {

@@ -17,7 +17,7 @@ export interface CheckReport {
   readonly serverId: string;
   readonly interfaces: readonly string[];
   /** `auto`: the kernel where it can. */
-  readonly capture: 'kernel' | 'pcap' | 'auto';
+  readonly capture: 'kernel' | 'pcap' | 'listen' | 'auto';
   readonly stateDir: string;
   readonly clientsDir: string;
   /** Absent where nobody is told of scans. */
@@ -42,6 +42,8 @@ export interface DerivedDoorReport extends ServiceReported {
   readonly portRange: string;
   readonly excludePorts: string;
   readonly allowedPorts: number;
+  /** Where ports listen: how many do for each time step. */
+  readonly listenPorts?: number;
   readonly liveSequences: number;
   readonly entropyBits: number;
   readonly maxStrays: number;
@@ -126,6 +128,7 @@ function derivedReport(door: DerivedDoor, clients: readonly string[]): DerivedDo
     portRange: formatPortRanges(door.range),
     excludePorts: formatPortRanges(door.exclude),
     allowedPorts: policy.shape.ports.length,
+    ...(door.listenPorts === undefined ? {} : { listenPorts: door.listenPorts }),
     liveSequences: budget.liveSequences,
     entropyBits: rounded(budget.bits),
     maxStrays: budget.maxStrays,

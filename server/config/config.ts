@@ -33,6 +33,8 @@ export interface DerivedDoor extends AnyDoor {
   readonly clients?: readonly string[];
   /** The administrator insists on a door below 48 bits of entropy. */
   readonly allowLowEntropy: boolean;
+  /** Where ports listen for knocks: how many do for each time step, live ones and decoys. */
+  readonly listenPorts?: number;
 }
 
 /** Without `maxStrays`: that follows from each sequence, see shared/written-odds. */
@@ -60,7 +62,7 @@ export interface ServerConfig {
   readonly serverId: string;
   readonly interfaces: readonly string[];
   /** Undefined: the kernel chooses packets where it can. */
-  readonly capture?: 'kernel' | 'pcap';
+  readonly capture?: 'kernel' | 'pcap' | 'listen';
   /** The group that it hands them over by. */
   readonly nflogGroup: number;
   readonly stateDir: string;

@@ -75,12 +75,15 @@ function derivedLines(report: DerivedDoorReport, { policy }: DerivedDoor): [stri
       `${binding === undefined ? report.knocks : `${report.knocks} and ${report.knocks} bound to the source`} (${protocols}, ${report.order} order, within ${report.seqTimeout} s)`,
     ],
     ['ports', `${report.allowedPorts} of ${report.portRange}${excluded}`],
+    ...(report.listenPorts === undefined
+      ? []
+      : [['listens', `${report.listenPorts} ports for each time step, live ones and decoys`] as [string, string]]),
     ['entropy', `${report.entropyBits.toFixed(1)} bits, ${count(report.liveSequences, 'live sequence')} at most`],
     ['strays', `${report.maxStrays} forgiven within a knock`],
     ...contestedLine(report.contested),
     ...penaltyLine(report),
     ...(binding === undefined
-      ? [['odds', formatOdds(report.log10OpeningsPerDay)] as [string, string]]
+      ? [['odds', formatOdds(report.log10OpeningsPerDay, report.listenPorts !== undefined)] as [string, string]]
       : ([
           ['odds', `${formatOdds(binding.blindLog10OpeningsPerDay)}, ${binding.blindEntropyBits.toFixed(1)} bits`],
           ['racer', `who copies the first part: ${formatOdds(report.log10OpeningsPerDay)}`],
@@ -94,9 +97,10 @@ function contestedLine(contested: 'first' | 'refuse' | undefined): [string, stri
 }
 
 /** Chances below one in a billion say more as a power of ten. */
-function formatOdds(log10: number | null): string {
+function formatOdds(log10: number | null, listens = false): string {
   if (log10 === null) return 'nobody can open it';
-  const rate = `a day, at 10^${Math.log10(ASSUMED_RANDOM_PACKETS_PER_SECOND)} random packets/s`;
+  const what = listens ? 'packets/s to ports that listen' : 'random packets/s';
+  const rate = `a day, at 10^${Math.log10(ASSUMED_RANDOM_PACKETS_PER_SECOND)} ${what}`;
   if (log10 >= 0) return `${grouped(10 ** log10)} random openings ${rate}`;
   if (log10 > -9) return `a random opening: 1 in ${grouped(10 ** -log10)} ${rate}`;
   return `a random opening: 10^${log10.toFixed(1)} ${rate}`;

@@ -4,6 +4,7 @@ import type { Enrolment } from '../core/door.ts';
 import { readEnrolments } from './client-files.ts';
 import type { ConfiguredDoor, ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
+import { crowdProblem } from './listening.ts';
 import { type ConfigOptions, draftConfig } from './read-config.ts';
 import { doorBudget, type StrayBudget, staticPairs, writtenBudget } from './stray-budget.ts';
 import { readSequencesFile, type SequencesFile } from './written-sequences.ts';
@@ -31,6 +32,9 @@ export async function loadServer(file: string, options: ConfigOptions = {}): Pro
   const draft = await draftConfig(file, options, findings);
   // Clients are read even where the configuration has problems, so that theirs are said in the same breath.
   const enrolments = draft?.optionsSound === true ? await readEnrolments(draft.config, draft.doorNames, findings) : [];
+  // With clients that could be found only because they are so many; fewer problems than that are said already.
+  if (findings.problems.length === 0)
+    for (const problem of crowdProblems(draft?.config, enrolments)) findings.problem(problem);
   findings.throwIfAny(file);
   if (draft === undefined) throw new KnockError('CONFIG_INVALID', `cannot read ${file}`);
   const { config } = draft;
@@ -60,6 +64,13 @@ function budgetOf(door: ConfiguredDoor, clients: number, file: SequencesFile | u
   if (door.kind === 'derived') return doorBudget(door, clients);
   const pairs = door.kind === 'static' ? staticPairs(door) : file?.weakest;
   return pairs === undefined ? undefined : writtenBudget(door, pairs);
+}
+
+function crowdProblems(config: ServerConfig | undefined, enrolments: readonly Enrolment[]): readonly Problem[] {
+  return (config?.doors ?? []).flatMap((door) => {
+    const clients = enrolmentsAt(door.name, enrolments).length;
+    return door.kind === 'derived' ? (crowdProblem(door, clients) ?? []) : [];
+  });
 }
 
 function replayWarning({ name }: ConfiguredDoor): Problem {

@@ -10,6 +10,7 @@ import { servicesOf } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, ServerConfig } from './config.ts';
 import { defaultInterface, readRouteTables } from './default-interface.ts';
 import { Findings } from './findings.ts';
+import { withListening } from './listening.ts';
 import { readDoor } from './read-door.ts';
 import { readOptions, type Surroundings } from './read-options.ts';
 import { OPTIONS_SECTION } from './schema.ts';
@@ -108,8 +109,10 @@ export function parseConfig(text: string, file: string, around: Surroundings, fi
   const before = findings.problems.length;
   // Where nothing is derived, no client knows this server by its id, and a host's name is nobody's problem.
   const needsId = doorSections.some(({ entries }) => entries.some(({ key }) => key === 'otp'));
-  const config = { file, ...readOptions(options, around, findings, needsId), doors };
+  const { listenPorts, ...rest } = readOptions(options, around, findings, needsId);
   const optionsSound = findings.problems.length === before;
+  const read = { file, ...rest, doors };
+  const config = listenPorts === undefined ? read : withListening(read, listenPorts, sections, findings);
   return { config, doorNames: doorSections.map(({ name }) => name), optionsSound };
 }
 

@@ -24,7 +24,10 @@ export interface Surroundings {
 /** The server's id where the host's name cannot be it and no door needs one. */
 const UNNAMED = 'knockd';
 
-export type Options = Omit<ServerConfig, 'file' | 'doors'>;
+export interface Options extends Omit<ServerConfig, 'file' | 'doors'> {
+  /** Undefined where nothing listens. */
+  readonly listenPorts: number | undefined;
+}
 
 /** `section` is undefined when the file has none: every option has a default. */
 export function readOptions(
@@ -35,7 +38,10 @@ export function readOptions(
 ): Options {
   const reader = new SectionReader(optionKeys, section ?? { name: OPTIONS_SECTION, line: 1, entries: [] }, findings);
   const configured = reader.interfaces('interface');
-  const interfaces = overriding(around, findings) ?? configured ?? [around.defaultInterface ?? 'any'];
+  const capture = reader.choice('capture');
+  const listens = capture === 'listen';
+  const usual = listens ? 'any' : (around.defaultInterface ?? 'any');
+  const interfaces = overriding(around, findings) ?? configured ?? [usual];
   let serverId = reader.name('server_id');
   if (serverId === undefined) {
     serverId = around.hostname;
@@ -48,13 +54,16 @@ export function readOptions(
       );
     }
   }
-  const capture = reader.choice('capture');
   if (capture === 'kernel' && interfaces.some(isNflog)) {
     reader.problem(
       'capture',
       'where an interface is an NFLOG group, rules of yours choose the packets',
       'capture = pcap',
     );
+  }
+  const listenPorts = reader.integer('listen_ports');
+  if (!listens && reader.has('listen_ports')) {
+    reader.warn('listen_ports', 'the key means nothing without capture = listen');
   }
   const [configuredLog, configuredPid] = [reader.path('logfile'), reader.path('pidfile')];
   const logFile = around.logFileOverride ?? configuredLog;
@@ -64,6 +73,7 @@ export function readOptions(
     serverId,
     interfaces,
     ...(capture === undefined ? {} : { capture }),
+    listenPorts: listens ? listenPorts : undefined,
     nflogGroup: reader.integer('nflog_group'),
     stateDir: reader.path('state_dir'),
     clientsDir: reader.path('clients_dir'),

@@ -55,9 +55,16 @@ export const optionKeys = {
   },
   capture: {
     type: 'choice',
-    choices: ['kernel', 'pcap'],
+    choices: ['kernel', 'pcap', 'listen'],
     otherwise: '`kernel` where nftables and NFLOG are there, `pcap` elsewhere',
-    doc: 'who chooses the packets to look at: nftables in the kernel, or libpcap all that could be knocks',
+    doc: 'how knocks are heard: packets that nftables chooses in the kernel, all packets by libpcap, or ports that listen',
+  },
+  listen_ports: {
+    type: 'integer',
+    default: '512',
+    from: 64,
+    to: 16_384,
+    doc: 'ports that listen for each time step with `capture = listen`: those of live sequences, and decoys',
   },
   nflog_group: {
     type: 'integer',

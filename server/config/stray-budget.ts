@@ -11,10 +11,13 @@ import {
   FEW_STRAYS,
   isGuessable,
   log10OpeningsPerDay,
+  type OddsInput,
   strayBudget,
 } from '../../shared/odds.ts';
 import { hasEchoes, isSweepable, writtenOdds, writtenStrayBudget } from '../../shared/written-odds.ts';
 import type { DerivedDoor, StaticDoor, WrittenDoor } from './config.ts';
+
+type SizedShape = Pick<Shape, 'knocks' | 'protocols'> & { readonly ports: { readonly length: number } };
 
 export interface StrayBudget {
   /** Sequences that would open the door at one moment, at most. */
@@ -23,6 +26,7 @@ export interface StrayBudget {
   readonly pairs: number;
   /** log2 of the number of sequences that the door tells apart. */
   readonly bits: number;
+  /** -1 where a listening door must not open to anybody: its clients have become too many for its crowd. */
   readonly maxStrays: number;
   /** Openings a day that random packets may expect, with `maxStrays`; -Infinity when nobody may knock. */
   readonly log10OpeningsPerDay: number;
@@ -38,10 +42,10 @@ const GUESSABLE =
 /** `clients`: how many are enrolled at the door. */
 export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
   const { shape, order } = door.policy;
-  const pairs = pairsOf(shape);
-  const liveSequences = liveSequencesOf(door, clients);
-  const odds = { knocks: shape.knocks, pairs, liveSequences, anyOrder: order === 'any' };
-  const affordable = strayBudget(odds);
+  const odds = doorOdds(door, clients);
+  const { pairs, liveSequences } = odds;
+  const listens = door.listenPorts !== undefined;
+  const affordable = listens && isGuessable(odds) ? -1 : strayBudget(odds);
   const maxStrays = Math.min(affordable, door.maxStraysLimit ?? affordable);
   const warnings: Problem[] = [];
   const warn = (message: string, hint: string): void => {
@@ -51,7 +55,8 @@ export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
     warn('nobody is enrolled at this door', `knock-otpd enroll NAME --door ${door.name}`);
   } else if (isGuessable(odds)) {
     warn(GUESSABLE, 'more knocks');
-  } else if (maxStrays < FEW_STRAYS) {
+  } else if (maxStrays < FEW_STRAYS && !(listens && shape.protocols === 'tcp')) {
+    // A connection has a sender who answers: nobody forges strays where knocks are connections.
     const limited = maxStrays < affordable;
     warn(
       `only ${maxStrays} strays are forgiven: a few packets with a forged source keep its owner from knocking`,
@@ -61,12 +66,29 @@ export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
   return {
     liveSequences,
     pairs,
-    bits: shapeBits(shape, order),
+    bits: odds.bits ?? shapeBits(shape, order),
     maxStrays,
     log10OpeningsPerDay: log10OpeningsPerDay(odds, maxStrays),
     ...(door.policy.bindsSource === true ? { blind: blindOdds(door, liveSequences, maxStrays) } : {}),
     warnings,
   };
+}
+
+/** What random packets meet at a door, or, where it listens, packets of a sender who knows which ports do. */
+export function doorOdds(door: DerivedDoor, clients: number): OddsInput {
+  const { shape, order } = door.policy;
+  const common = {
+    knocks: shape.knocks,
+    liveSequences: liveSequencesOf(door, clients),
+    anyOrder: order === 'any',
+  };
+  if (door.listenPorts === undefined) return { ...common, pairs: pairsOf(shape) };
+  return { ...common, pairs: pairsOf({ ...shape, ports: { length: door.listenPorts } }), bits: listeningBits(door) };
+}
+
+/** log2 of the sequences that a door can hide among its listening ports, whose life is one time step's. */
+export function listeningBits({ policy: { shape, order }, listenPorts = 0 }: DerivedDoor): number {
+  return shapeBits({ ...shape, ports: { length: listenPorts } }, order);
 }
 
 /**
@@ -109,18 +131,23 @@ export function writtenBudget(door: WrittenDoor, sequence: readonly Pair[]): Str
   };
 }
 
+/** Up to a power of two: a client more or less seldom changes the budget, and so seldom voids a knock. */
+export function roundedClients(clients: number): number {
+  return clients === 0 ? 1 : 2 ** Math.ceil(Math.log2(clients));
+}
+
 export function staticPairs({ sequence }: StaticDoor): readonly Pair[] {
   return sequence.map(({ protocol, port }) => pairOf(protocol, port));
 }
 
 /** log2 of the number of sequences of a shape. */
-export function shapeBits({ knocks, ports, protocols }: Shape, order: 'any' | 'strict'): number {
+export function shapeBits({ knocks, ports, protocols }: SizedShape, order: 'any' | 'strict'): number {
   // Ports are distinct whatever their protocol, so `both` adds one bit a knock rather than doubling the ports.
   const bits = entropyBits({ knocks, pairs: ports.length, anyOrder: order === 'any' });
   return protocols === 'both' ? bits + knocks : bits;
 }
 
-function pairsOf({ ports, protocols }: Shape): number {
+function pairsOf({ ports, protocols }: Omit<SizedShape, 'knocks'>): number {
   return protocols === 'both' ? 2 * ports.length : ports.length;
 }
 

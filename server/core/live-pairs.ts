@@ -1,10 +1,13 @@
 /**
- * The pairs that some live sequence contains, of all indexes together, and which of them may have changed since somebody
- * last asked. For captures that let the kernel choose packets; the matcher looks into the indexes themselves.
+ * The live sequences of all indexes together, the pairs that they contain, and which of these may have changed since
+ * somebody last asked. For captures that hear some ports only; the matcher looks into the indexes themselves.
  */
 import type { Pair } from '../../shared/knock.ts';
+import type { LiveSequence } from './sequence-index.ts';
 
 export class LivePairs {
+  /** Kept right by the indexes. */
+  readonly sequences = new Set<LiveSequence>();
   /** In how many indexes a pair is. */
   readonly #counts = new Map<Pair, number>();
   #touched = new Set<Pair>();

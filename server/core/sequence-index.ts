@@ -43,7 +43,7 @@ export class SequenceIndex {
   #longestRun = 0;
   #longestTimeoutMs = 0;
 
-  /** `live` is told which pairs come and go. */
+  /** `live` is told which sequences and pairs come and go. */
   constructor(live?: LivePairs) {
     this.#live = live;
   }
@@ -73,6 +73,7 @@ export class SequenceIndex {
   add(sequence: LiveSequence): void {
     if (this.#ids.has(sequence.id)) return;
     this.#ids.add(sequence.id);
+    this.#live?.sequences.add(sequence);
     this.#longestRun = Math.max(this.#longestRun, sequence.pairs.length + sequence.maxStrays);
     this.#longestTimeoutMs = Math.max(this.#longestTimeoutMs, sequence.seqTimeoutMs);
     const { pairs } = sequence;
@@ -89,6 +90,7 @@ export class SequenceIndex {
   /** Lists that were given out stay as they were: whoever goes through one may cause this. */
   remove(sequence: LiveSequence): void {
     if (!this.#ids.delete(sequence.id)) return;
+    this.#live?.sequences.delete(sequence);
     for (const pair of sequence.pairs) {
       const others = this.#byPair.get(pair);
       const at = others === undefined ? -1 : others.indexOf(sequence);

@@ -16,6 +16,7 @@ const PRODUCT = ['shared', 'server', 'client', 'scripts'];
 const NO_PRODUCT = [
   'scripts/gen-vectors.ts',
   'scripts/demo.ts',
+  'scripts/demo-listen.ts',
   'scripts/build-client.ts',
   'scripts/build/**',
   'scripts/lab/**',

@@ -5,6 +5,7 @@ import {
   RECORD_BYTES,
   RecordReader,
   type RecordSink,
+  writeBound,
   writeHeartbeat,
   writeLost,
   writeOpened,
@@ -23,6 +24,7 @@ function listener(): { sink: RecordSink; told: Told[] } {
       heartbeat: (heartbeat) => told.push(['heartbeat', heartbeat]),
       opened: (opened) => told.push(['opened', opened]),
       lost: (lost) => told.push(['lost', lost]),
+      bound: (bound) => told.push(['bound', bound]),
     },
   };
 }
@@ -86,7 +88,18 @@ const lost: fc.Arbitrary<Made> = fc.record({ atMs, packets: count }, { noNullPro
   return { bytes, told: ['lost', missing] };
 });
 
-const records = fc.array(fc.oneof(packet, heartbeat, opened, lost), { maxLength: 20 });
+const bound: fc.Arbitrary<Made> = fc
+  .record(
+    { atMs, number: fc.integer({ min: 1, max: 0xffffffff }), bound: count, taken: count, refused: count },
+    { noNullPrototype: true },
+  )
+  .map((answer) => {
+    const bytes = Buffer.alloc(RECORD_BYTES, 0xff);
+    writeBound(bytes, 0, answer);
+    return { bytes, told: ['bound', answer] };
+  });
+
+const records = fc.array(fc.oneof(packet, heartbeat, opened, lost, bound), { maxLength: 20 });
 
 /** Cuts `bytes` into pieces of the given sizes, over and over. */
 function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
@@ -147,7 +160,8 @@ test('when bytes are anything, then reading never throws and tells no more recor
         const buffer = Buffer.from(chunk);
         // Half of the runs look like records at first sight, so that fields are reached.
         if (marked)
-          for (let at = 0; at + 8 <= buffer.length; at += RECORD_BYTES) buffer.set([0x4b, 1 + (at % 3), 0, 0], at);
+          for (let at = 0; at + 8 <= buffer.length; at += RECORD_BYTES)
+            buffer.set([0x4b, 1 + ((at / RECORD_BYTES) % 5), 0, 0], at);
         bytes += buffer.length;
         reader.push(buffer);
       }

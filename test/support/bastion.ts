@@ -42,9 +42,13 @@ const FEW = '-all,+net_admin,+net_raw';
 
 /**
  * What makes a command run with CAP_NET_ADMIN and CAP_NET_RAW alone: `few` as root, `user` as nobody, to whom the ambient
- * set gives them. With anything else the command keeps what it has. nsenter before it needs more than these.
+ * set gives them; `none` as nobody, with no capability at all. With anything else the command keeps what it has. nsenter before it needs more than these.
  */
 export function daemonRights(rights: string | undefined): readonly string[] {
+  if (rights === 'none') {
+    const own = ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps', '-all', '--bounding-set', '-all'];
+    return ['setpriv', ...own, '--pdeathsig', 'KILL', '--'];
+  }
   if (rights !== 'few' && rights !== 'user') return [];
   const user = ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps', FEW, '--ambient-caps', FEW];
   // A change of user clears the signal that ends it with the test.
@@ -166,9 +170,14 @@ ${doors}`;
     return daemon;
   }
 
-  /** Starts knock-otpd and waits for nothing. */
-  launch(args: readonly string[] = [], rights = process.env['KNOCK_OTP_TEST_RIGHTS']): RunningProcess {
+  /** Starts knock-otpd, behind further words where given, and waits for nothing. */
+  launch(
+    args: readonly string[] = [],
+    rights = process.env['KNOCK_OTP_TEST_RIGHTS'],
+    before: readonly string[] = [],
+  ): RunningProcess {
     const argv = [
+      ...before,
       ...daemonRights(rights),
       ...[process.execPath, '--import', shiftedClock, serverProgram, '-c', this.configFile, ...args],
     ];

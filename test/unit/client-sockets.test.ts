@@ -1,7 +1,9 @@
 /** The client's socket edges against real sockets on loopback: sender, verify, proxy. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
@@ -55,6 +57,46 @@ test('when knocks are sent then each TCP port sees a connection that is closed a
   socket.destroy();
   for (const server of servers) server.close();
   udp.close();
+});
+
+const SYN_SENT = '02';
+
+/** Sockets of this host that wait for the answer to their SYN from a port. */
+async function waitingFor(port: number): Promise<number> {
+  const table = await readFile('/proc/net/tcp', 'latin1');
+  const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return table.split('\n').filter((line) => line.includes(` ${remote} ${SYN_SENT} `)).length;
+}
+
+test('when an answer is waited for then the socket stays until then, until nobody waits, or until a second is nearly over', async (t) => {
+  if (process.platform !== 'linux') return t.skip('asks /proc');
+  // Its queue is full and nobody accepts: the kernel drops what comes, as a far path lets one wait.
+  const program = `require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () {
+    console.log(this.address().port);
+  })`;
+  const server = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const port = Number(String((await once(server.stdout, 'data'))[0]));
+  server.kill('SIGSTOP');
+  const fill = [0, 1].map(() => connect(port, '127.0.0.1').on('error', () => undefined));
+  try {
+    await Promise.all(fill.map((socket) => once(socket, 'connect')));
+    const knocks: Knock[] = [{ protocol: 'tcp', port }];
+    await sendKnocks(loopback, knocks, { order: 'any', gapMs: 0 });
+    assert.equal(await waitingFor(port), 0);
+    const over = new AbortController();
+    await sendKnocks(loopback, knocks, { order: 'any', gapMs: 0, hold: over.signal });
+    assert.equal(await waitingFor(port), 1);
+    over.abort();
+    assert.equal(await waitingFor(port), 0);
+    await sendKnocks(loopback, knocks, { order: 'any', gapMs: 0, hold: new AbortController().signal });
+    const startedMs = performance.now();
+    while ((await waitingFor(port)) > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    const heldMs = performance.now() - startedMs;
+    assert.ok(heldMs > 500 && heldMs < 3000, `${heldMs} ms`);
+  } finally {
+    for (const socket of fill) socket.destroy();
+    server.kill('SIGKILL');
+  }
 });
 
 test('when every port is closed then the refusals count as sent', async () => {

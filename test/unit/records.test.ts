@@ -4,13 +4,14 @@ import { BATCH_RECORDS, RecordWriter } from '../../server/capture/record-writer.
 import {
   RECORD_BYTES,
   RecordReader,
+  writeBound,
   writeHeartbeat,
   writeLost,
   writeOpened,
   writePacket,
 } from '../../server/capture/records.ts';
 
-const silent = { packet: () => {}, heartbeat: () => {}, opened: () => {}, lost: () => {} };
+const silent = { packet: () => {}, heartbeat: () => {}, opened: () => {}, lost: () => {}, bound: () => {} };
 
 function record(write: (bytes: Buffer) => void): Buffer {
   const bytes = Buffer.alloc(RECORD_BYTES);
@@ -26,6 +27,7 @@ const opened = record((bytes) =>
   writeOpened(bytes, 0, { atMs: 5, linkType: 1, uid: 65_534, kept: 0, countsLosses: true }),
 );
 
+const bound = record((bytes) => writeBound(bytes, 0, { atMs: 5, number: 1, bound: 9, taken: 1, refused: 0 }));
 const lost = record((bytes) => writeLost(bytes, 0, { atMs: 5, packets: 3 }));
 
 function bent(original: Buffer, bend: (bytes: Buffer) => void): Buffer {
@@ -36,7 +38,11 @@ function bent(original: Buffer, bend: (bytes: Buffer) => void): Buffer {
 
 const wrong: [reason: string, bytes: Buffer][] = [
   ['no mark', bent(packet, (bytes) => bytes.writeUInt8(0, 0))],
-  ['an unknown type', bent(packet, (bytes) => bytes.writeUInt8(5, 1))],
+  ['an unknown type', bent(packet, (bytes) => bytes.writeUInt8(6, 1))],
+  ['an answer to no order', bent(bound, (bytes) => bytes.writeUInt32LE(0, 4))],
+  ['an answer with flags', bent(bound, (bytes) => bytes.writeUInt8(1, 2))],
+  ['an answer with a tail', bent(bound, (bytes) => bytes.writeDoubleLE(1, 40))],
+  ['an answer with half a port', bent(bound, (bytes) => bytes.writeDoubleLE(0.5, 16))],
   ['a heartbeat with a tag', bent(heartbeat, (bytes) => bytes.writeUInt8(1, 3))],
   ['a loss with a tag', bent(lost, (bytes) => bytes.writeUInt8(0xff, 3))],
   ['a loss with a value', bent(lost, (bytes) => bytes.writeUInt32LE(1, 4))],

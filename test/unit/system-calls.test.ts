@@ -24,22 +24,34 @@ function verdict(program: Buffer, number: number, architecture: number): number 
 
 const architectures = [
   // execve, socket, setsockopt, openat, ptrace, the last of the list; read, write, poll, recvfrom, getsockopt, mmap, futex,
-  // tgkill, exit_group
-  { name: 'x64', audit: 0xc000003e, denied: [59, 41, 54, 257, 101, 438], allowed: [0, 1, 7, 45, 55, 9, 202, 234, 231] },
+  // tgkill, exit_group; what one that listens needs besides
   {
-    name: 'arm64',
-    audit: 0xc00000b7,
-    denied: [221, 198, 208, 56, 117, 438],
-    allowed: [63, 64, 73, 207, 209, 222, 98, 131, 94],
+    ...{ name: 'x64', audit: 0xc000003e, denied: [59, 41, 54, 257, 101, 438] },
+    ...{ allowed: [0, 1, 7, 45, 55, 9, 202, 234, 231], listening: [41, 49, 50, 54], connect: 42 },
+  },
+  {
+    ...{ name: 'arm64', audit: 0xc00000b7, denied: [221, 198, 208, 56, 117, 438] },
+    ...{ allowed: [63, 64, 73, 207, 209, 222, 98, 131, 94], listening: [198, 200, 201, 208], connect: 203 },
   },
 ];
 
-for (const { name, audit, denied, allowed } of architectures) {
+for (const { name, audit, denied, allowed, listening, connect } of architectures) {
   test(`when a call is made on ${name} then what the child needs is allowed and what an attacker needs is not`, () => {
     const filter = systemCallFilter(name);
     assert.ok(filter !== undefined);
     for (const number of denied) assert.equal(verdict(filter.program, number, audit), REFUSE_EPERM, `call ${number}`);
     for (const number of allowed) assert.equal(verdict(filter.program, number, audit), ALLOW, `call ${number}`);
+  });
+
+  test(`when a child on ${name} listens then it can make sockets, and still none that connects`, () => {
+    const filter = systemCallFilter(name, { listens: true });
+    assert.ok(filter !== undefined);
+    for (const number of [...allowed, ...listening]) assert.equal(verdict(filter.program, number, audit), ALLOW);
+    for (const number of denied) {
+      const want = listening.includes(number) ? ALLOW : REFUSE_EPERM;
+      assert.equal(verdict(filter.program, number, audit), want, `call ${number}`);
+    }
+    assert.equal(verdict(filter.program, connect, audit), REFUSE_EPERM);
   });
 
   test(`when a call comes through another ABI than that of ${name} then it is refused`, () => {

@@ -98,6 +98,7 @@ function checkThoroughly(linkType: number, frame: Uint8Array, isKnock: boolean, 
     heartbeat: () => assert.fail('a packet became a heartbeat'),
     opened: () => assert.fail('a packet became an opening'),
     lost: () => assert.fail('a packet became a loss'),
+    bound: () => assert.fail('a packet became an answer'),
   });
   assert.equal(reader.push(record), true);
   assert.deepEqual(told, [[1, source, destination, view.pair, view.flags, view.tag]]);

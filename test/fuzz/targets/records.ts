@@ -5,6 +5,7 @@ import {
   RECORD_BYTES,
   RecordReader,
   type RecordSink,
+  writeBound,
   writeHeartbeat,
   writeLost,
   writeOpened,
@@ -37,6 +38,10 @@ class Listener implements RecordSink {
     for (const value of Object.values(lost)) assert.ok(Number.isFinite(value) && value >= 0);
     this.told.push(['lost', lost]);
   }
+  bound(bound: object): void {
+    for (const value of Object.values(bound)) assert.ok(Number.isFinite(value) && value >= 0);
+    this.told.push(['bound', bound]);
+  }
 }
 
 function read(bytes: Buffer, piece: number): { readonly told: unknown[][]; readonly sound: boolean } {
@@ -60,13 +65,14 @@ function run(input: Uint8Array, thorough: boolean): void {
   if (thorough) for (const other of [1, 47, 48, 49, bytes.length + 1]) assert.deepEqual(read(bytes, other), cut);
 }
 
-const sound = Buffer.alloc(RECORD_BYTES * 5);
+const sound = Buffer.alloc(RECORD_BYTES * 6);
 writeOpened(sound, 0, { atMs: 1, linkType: 1, uid: 65_534, kept: 1, countsLosses: true });
 writeHeartbeat(sound, RECORD_BYTES, { atMs: 2, received: 3, dropped: 0, frames: 9 });
 const places = { sourceAt: 0, destinationAt: 16, pair: 7000, flags: 2, tag: 7 };
 writePacket(sound, RECORD_BYTES * 2, 3, Buffer.alloc(40, 7), { ...places, family: 4 });
 writePacket(sound, RECORD_BYTES * 3, 3.5, Buffer.alloc(40, 7), { ...places, family: 6, pair: 0x10035, flags: 0 });
 writeLost(sound, RECORD_BYTES * 4, { atMs: 4, packets: 20 });
+writeBound(sound, RECORD_BYTES * 5, { atMs: 5, number: 1, bound: 500, taken: 10, refused: 2 });
 
 export const target: Target = {
   seeds: [0, 46, 47, 48, 99].map((piece) => Uint8Array.of(piece, ...sound)),

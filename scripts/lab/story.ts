@@ -1,0 +1,21 @@
+/** A story told in steps, each of which checks what it shows: the first that is not as told ends it. */
+import pc from 'picocolors';
+
+export class Story {
+  #step = 0;
+
+  tell(text: string): void {
+    this.#step += 1;
+    console.log(`\n${pc.bold(`${this.#step}. ${text}`)}`);
+  }
+
+  show(text: string): void {
+    for (const line of text.trimEnd().split('\n')) console.log(pc.dim(`   ${line}`));
+  }
+
+  /** @throws Error when it does not hold */
+  check(what: string, holds: boolean): void {
+    if (!holds) throw new Error(`not as told: ${what}`);
+    console.log(`   ${pc.green('✓')} ${what}`);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Main of the process that listens: orders come on stdin, one line each, records go out on descriptor 3. It knows no
+ * secret, no door, and not which of its ports are live; which ports those are altogether stands in no argument. It has no
+ * capability, and can open sockets and no file.
+ *
+ * libuv accepts one connection of a port in a turn of the event loop, so that under a flood timers and orders still have
+ * their turn. A connection that is dropped, here or by the kernel, tests no combination: what is not told counts for nobody.
+ */
+
+import { setPriority } from 'node:os';
+import { createInterface } from 'node:readline';
+import type { AddressKey } from '../../../shared/address.ts';
+import { isUdp, type Pair } from '../../../shared/knock.ts';
+import { TCP_SYN } from '../../core/door.ts';
+import { failInChild, leaveWithDaemon, monotonicNow, writeToDaemon } from '../daemon-pipe.ts';
+import { loadLibc } from '../libc.ts';
+import { dropPrivileges } from '../privileges.ts';
+import { RecordWriter } from '../record-writer.ts';
+import { writeBound, writeHeartbeat, writeOpened, writePacket } from '../records.ts';
+import { HEARTBEAT_MS, STALL_MS } from '../wire.ts';
+import { Listeners } from './listeners.ts';
+import { parseOrder, UNKNOWN } from './orders.ts';
+
+/** When the pipe was full. */
+const RETRY_MS = 10;
+/** Whoever floods shall not keep the daemon from its work. */
+const NICENESS = 5;
+
+const writer = new RecordWriter(writeToDaemon);
+/** Both addresses of a record, as they would stand in a packet. */
+const addresses = Buffer.alloc(32);
+let received = 0;
+let dropped = 0;
+let aliveAt = monotonicNow();
+let scheduled = false;
+
+function onArrival(source: AddressKey, destination: AddressKey | undefined, pair: Pair): void {
+  const at = monotonicNow();
+  // Who stood still would stamp what came long ago as if it had just come: a knock that took too long would look short.
+  const slot = at - aliveAt > STALL_MS ? -1 : writer.slot(at);
+  received += 1;
+  if (slot < 0) {
+    dropped += 1;
+    return;
+  }
+  addresses.write(source, 0, 'latin1');
+  addresses.write(destination ?? UNKNOWN, 16, 'latin1');
+  const flags = isUdp(pair) ? 0 : TCP_SYN;
+  writePacket(writer.bytes, slot, at, addresses, { family: 6, sourceAt: 0, destinationAt: 16, pair, flags, tag: 0 });
+  if (writer.full) writer.flush(at);
+  schedule();
+}
+
+function schedule(): void {
+  if (scheduled) return;
+  scheduled = true;
+  setImmediate(flush);
+}
+
+function flush(): void {
+  writer.flush(monotonicNow());
+  scheduled = writer.waiting;
+  if (scheduled) setTimeout(flush, RETRY_MS);
+}
+
+function beat(): void {
+  aliveAt = monotonicNow();
+  const slot = writer.slot(aliveAt);
+  if (slot >= 0) writeHeartbeat(writer.bytes, slot, { atMs: aliveAt, received, dropped, frames: received });
+  writer.flush(aliveAt);
+}
+
+/** The daemon waits for it, and asks again when it does not come. */
+function answer(number: number, result: { bound: number; taken: number; refused: number }): void {
+  const at = monotonicNow();
+  const slot = writer.slot(at);
+  if (slot >= 0) writeBound(writer.bytes, slot, { atMs: at, number, ...result });
+  writer.flush(at);
+}
+
+async function main(): Promise<void> {
+  leaveWithDaemon();
+  const libc = await loadLibc();
+  setPriority(NICENESS);
+  const listeners = await Listeners.create(onArrival);
+  const privileges = dropPrivileges(libc, { listens: true });
+  const at = monotonicNow();
+  const slot = writer.slot(at);
+  if (slot >= 0) writeOpened(writer.bytes, slot, { atMs: at, linkType: 0, ...privileges });
+  beat();
+  setInterval(beat, HEARTBEAT_MS);
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    const order = parseOrder(line);
+    if (order === undefined) failInChild('the daemon sent what is not an order');
+    void listeners.follow(order).then((result) => answer(order.number, result));
+  });
+}
+
+await main().catch((error: unknown) => failInChild((error as Error).message));
