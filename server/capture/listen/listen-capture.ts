@@ -19,7 +19,7 @@ import { ShownFile } from './shown-file.ts';
 const LOOK_MS = 250;
 const LOOKS_PER_PLAN = 4;
 /** Ports that somebody else holds may be free again. */
-const REORDER_MS = 5_000;
+const REORDER_MS = 6_000;
 /** What an order may take, on a busy machine. */
 const ANSWER_MS = 5_000;
 const EVERYWHERE = 'any';
@@ -78,6 +78,7 @@ export class ListenCapture implements Capture {
         launch: (_device, _scope, events) => {
           const child = launchProgram('./listen/listen-child', [], events);
           this.#child = child;
+          this.#answer = undefined;
           this.#send();
           return child;
         },
@@ -203,7 +204,10 @@ export class ListenCapture implements Capture {
     if (state !== 'listening') return reason ?? 'the process that listens starts';
     if (this.#problem !== undefined) return this.#problem;
     const { bound, wanted } = this.method().ports ?? { bound: 0, wanted: 0 };
-    if (this.#answer === undefined || wanted === 0 || bound >= wanted * ENOUGH) return undefined;
+    if (this.#answer === undefined) {
+      return monotonicNow() - this.#orderedAtMs > ANSWER_MS ? 'the process that listens does not answer' : undefined;
+    }
+    if (wanted === 0 || bound >= wanted * ENOUGH) return undefined;
     const { taken, refused } = this.#answer;
     return `of ${wanted} ports ${bound} could be bound: others hold ${taken}, the system refused ${refused} (see ulimit -n)`;
   }

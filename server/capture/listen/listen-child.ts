@@ -19,7 +19,7 @@ import { RecordWriter } from '../record-writer.ts';
 import { writeBound, writeHeartbeat, writeOpened, writePacket } from '../records.ts';
 import { HEARTBEAT_MS, STALL_MS } from '../wire.ts';
 import { Listeners } from './listeners.ts';
-import { parseOrder, UNKNOWN } from './orders.ts';
+import { type NumberedOrder, parseOrder, UNKNOWN } from './orders.ts';
 
 /** When the pipe was full. */
 const RETRY_MS = 10;
@@ -79,6 +79,14 @@ function answer(number: number, result: { bound: number; taken: number; refused:
 }
 
 async function main(): Promise<void> {
+  // Heard from the first moment on: the daemon gives its first order when it starts us, and stdin is read from here.
+  const early: NumberedOrder[] = [];
+  let follow = (order: NumberedOrder): void => void early.push(order);
+  createInterface({ input: process.stdin }).on('line', (line) => {
+    const order = parseOrder(line);
+    if (order === undefined) failInChild('the daemon sent what is not an order');
+    follow(order);
+  });
   leaveWithDaemon();
   const libc = await loadLibc();
   setPriority(NICENESS);
@@ -89,11 +97,8 @@ async function main(): Promise<void> {
   if (slot >= 0) writeOpened(writer.bytes, slot, { atMs: at, linkType: 0, ...privileges });
   beat();
   setInterval(beat, HEARTBEAT_MS);
-  createInterface({ input: process.stdin }).on('line', (line) => {
-    const order = parseOrder(line);
-    if (order === undefined) failInChild('the daemon sent what is not an order');
-    void listeners.follow(order).then((result) => answer(order.number, result));
-  });
+  follow = (order) => void listeners.follow(order).then((result) => answer(order.number, result));
+  for (const order of early) follow(order);
 }
 
 await main().catch((error: unknown) => failInChild((error as Error).message));
