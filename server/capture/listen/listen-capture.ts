@@ -7,9 +7,9 @@ import { randomInt } from 'node:crypto';
 import { type AddressKey, isIpv4 } from '../../../shared/address.ts';
 import type { LivePairs } from '../../core/live-pairs.ts';
 import { formatProblemOf } from '../../error-text.ts';
+import { monotonicMs } from '../../monotonic.ts';
 import type { Capture, CaptureMethod, CaptureOptions, CaptureState, CaptureStatus } from '../capture.ts';
 import { launchProgram, type OrderedChild } from '../child-process.ts';
-import { monotonicNow } from '../daemon-pipe.ts';
 import { InterfaceCapture } from '../interface-capture.ts';
 import type { Bound } from '../records.ts';
 import { type ListenedDoor, type ListenPlan, NOTHING_SHOWN, planListening, type Shown } from './cohorts.ts';
@@ -82,7 +82,7 @@ export class ListenCapture implements Capture {
           this.#send();
           return child;
         },
-        monotonicMs: monotonicNow,
+        monotonicMs,
         wallMs: Date.now,
       },
     );
@@ -135,7 +135,7 @@ export class ListenCapture implements Capture {
     this.#looks += 1;
     if (this.#looks % LOOKS_PER_PLAN === 0) void this.watch();
     const isShort = this.#answer === undefined || this.#answer.taken + this.#answer.refused > 0;
-    if (isShort && monotonicNow() - this.#orderedAtMs > REORDER_MS) this.#send();
+    if (isShort && monotonicMs() - this.#orderedAtMs > REORDER_MS) this.#send();
     this.#judge();
   }
 
@@ -180,7 +180,7 @@ export class ListenCapture implements Capture {
   }
 
   #send(): void {
-    this.#orderedAtMs = monotonicNow();
+    this.#orderedAtMs = monotonicMs();
     this.#child?.order(formatOrder(this.#order));
   }
 
@@ -205,7 +205,7 @@ export class ListenCapture implements Capture {
     if (this.#problem !== undefined) return this.#problem;
     const { bound, wanted } = this.method().ports ?? { bound: 0, wanted: 0 };
     if (this.#answer === undefined) {
-      return monotonicNow() - this.#orderedAtMs > ANSWER_MS ? 'the process that listens does not answer' : undefined;
+      return monotonicMs() - this.#orderedAtMs > ANSWER_MS ? 'the process that listens does not answer' : undefined;
     }
     if (wanted === 0 || bound >= wanted * ENOUGH) return undefined;
     const { taken, refused } = this.#answer;

@@ -12,7 +12,8 @@ import { createInterface } from 'node:readline';
 import type { AddressKey } from '../../../shared/address.ts';
 import { isUdp, type Pair } from '../../../shared/knock.ts';
 import { TCP_SYN } from '../../core/door.ts';
-import { failInChild, leaveWithDaemon, monotonicNow, writeToDaemon } from '../daemon-pipe.ts';
+import { monotonicMs } from '../../monotonic.ts';
+import { failInChild, leaveWithDaemon, writeToDaemon } from '../daemon-pipe.ts';
 import { loadLibc } from '../libc.ts';
 import { dropPrivileges } from '../privileges.ts';
 import { RecordWriter } from '../record-writer.ts';
@@ -31,11 +32,11 @@ const writer = new RecordWriter(writeToDaemon);
 const addresses = Buffer.alloc(32);
 let received = 0;
 let dropped = 0;
-let aliveAt = monotonicNow();
+let aliveAt = monotonicMs();
 let scheduled = false;
 
 function onArrival(source: AddressKey, destination: AddressKey | undefined, pair: Pair): void {
-  const at = monotonicNow();
+  const at = monotonicMs();
   // Who stood still would stamp what came long ago as if it had just come: a knock that took too long would look short.
   const slot = at - aliveAt > STALL_MS ? -1 : writer.slot(at);
   received += 1;
@@ -58,13 +59,13 @@ function schedule(): void {
 }
 
 function flush(): void {
-  writer.flush(monotonicNow());
+  writer.flush(monotonicMs());
   scheduled = writer.waiting;
   if (scheduled) setTimeout(flush, RETRY_MS);
 }
 
 function beat(): void {
-  aliveAt = monotonicNow();
+  aliveAt = monotonicMs();
   const slot = writer.slot(aliveAt);
   if (slot >= 0) writeHeartbeat(writer.bytes, slot, { atMs: aliveAt, received, dropped, frames: received });
   writer.flush(aliveAt);
@@ -72,7 +73,7 @@ function beat(): void {
 
 /** The daemon waits for it, and asks again when it does not come. */
 function answer(number: number, result: { bound: number; taken: number; refused: number }): void {
-  const at = monotonicNow();
+  const at = monotonicMs();
   const slot = writer.slot(at);
   if (slot >= 0) writeBound(writer.bytes, slot, { atMs: at, number, ...result });
   writer.flush(at);
@@ -92,7 +93,7 @@ async function main(): Promise<void> {
   setPriority(NICENESS);
   const listeners = await Listeners.create(onArrival);
   const privileges = dropPrivileges(libc, { listens: true });
-  const at = monotonicNow();
+  const at = monotonicMs();
   const slot = writer.slot(at);
   if (slot >= 0) writeOpened(writer.bytes, slot, { atMs: at, linkType: 0, ...privileges });
   beat();
