@@ -39,7 +39,12 @@ const ARM64 = [
 ];
 
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
-  x64: { audit: 0xc000003e, seccomp: 317, denied: [...X64, ...X64_OLD, ...DENIED_EVERYWHERE], listening: [41, 49, 50, 54] },
+  x64: {
+    audit: 0xc000003e,
+    seccomp: 317,
+    denied: [...X64, ...X64_OLD, ...DENIED_EVERYWHERE],
+    listening: [41, 49, 50, 54],
+  },
   arm64: { audit: 0xc00000b7, seccomp: 277, denied: [...ARM64, ...DENIED_EVERYWHERE], listening: [198, 200, 201, 208] },
 };
 

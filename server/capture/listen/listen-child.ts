@@ -95,7 +95,7 @@ async function main(): Promise<void> {
   const privileges = dropPrivileges(libc, { listens: true });
   const at = monotonicMs();
   const slot = writer.slot(at);
-  if (slot >= 0) writeOpened(writer.bytes, slot, { atMs: at, linkType: 0, ...privileges });
+  if (slot >= 0) writeOpened(writer.bytes, slot, { atMs: at, linkType: 0, ...privileges, countsLosses: true });
   beat();
   setInterval(beat, HEARTBEAT_MS);
   follow = (order) => void listeners.follow(order).then((result) => answer(order.number, result));
