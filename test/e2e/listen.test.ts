@@ -83,7 +83,9 @@ ${lines}`);
   }
 
   async knock(client: EnrolledClient, factor: number, from?: NetworkHost, family = 4): Promise<void> {
-    await this.connect(portsOf(client, factor), { ...(from === undefined ? {} : { from }), at: 10, family });
+    const ports = portsOf(client, factor);
+    const heard = await this.connect(ports, { ...(from === undefined ? {} : { from }), at: ports.length, family });
+    assert.equal(heard, ports.length, 'every knock was answered');
   }
 
   /** What ss sees, ascending: what any scanner can find out. */
@@ -104,6 +106,15 @@ ${lines}`);
 
   async status(): Promise<Status> {
     return JSON.parse((await this.control('status', '--json')).stdout);
+  }
+
+  /** A line that says that the door has opened; with what the daemon counted where there is none. */
+  async opening(words = 'opened door=box', mark = 0): Promise<void> {
+    try {
+      await this.bastion.daemon.waitForLine(new RegExp(`otpd: ${words}`), mark);
+    } catch (cause) {
+      throw new Error(`no ${words}, status: ${(await this.control('status', '--json')).stdout}`, { cause });
+    }
   }
 
   async opened(): Promise<readonly string[]> {
@@ -139,14 +150,14 @@ listenTest(
     await bastion.knockOtp(['add', '-', '--as', 'box'], { input: laptop.uri });
     const knocked = await bastion.knockOtp(['box', '-v']);
     assert.equal(knocked.code, 0, knocked.stderr);
-    await daemon.waitForLine(new RegExp(`otpd: opened door=box source=${bastion.client.ipv4} client=laptop`));
+    await one.opening(`opened door=box source=${bastion.client.ipv4} client=laptop`);
     const sent = /sent ((?:\d+ ?)+)/.exec(knocked.stderr)?.[1]?.trim().split(' ').map(Number) ?? [];
     assert.equal(sent.length, 10);
     const mark = daemon.mark;
     await one.connect(sent, { from: bastion.other, at: 10 });
     await daemon.waitForLine(new RegExp(`refused: (replay|contested) .*source=${bastion.other.ipv4}`), mark);
     await one.knock(phone, await bastion.timeStep(phone), bastion.client, 6);
-    await daemon.waitForLine(new RegExp(`otpd: opened door=box source=${bastion.client.ipv6} `));
+    await one.opening(`opened door=box source=${bastion.client.ipv6} `);
     assert.deepEqual(await one.opened(), [bastion.client.ipv4, bastion.client.ipv6]);
     const { healthy, capture, interfaces } = await one.status();
     assert.equal(healthy, true);
@@ -170,7 +181,7 @@ listenTest(
     await using one = await ListeningBastion.create();
     const { bastion } = one;
     const [laptop, phone] = [await one.enroll('laptop'), await one.enroll('phone')];
-    const daemon = await one.start();
+    await one.start();
     const ascending = await one.listening();
     assert.ok(ascending.length > 1400 && ascending.length <= 3 * 512, `${ascending.length} listen`);
     const step = await bastion.timeStep(laptop);
@@ -183,7 +194,7 @@ listenTest(
       await one.connect(all, { from: bastion.other, at: 200 });
     }
     await one.knock(laptop, step);
-    await daemon.waitForLine(/otpd: opened door=box .*client=laptop/);
+    await one.opening('opened door=box .*client=laptop');
     assert.deepEqual(await one.opened(), [bastion.client.ipv4]);
     const { counters } = await one.status();
     assert.ok((counters['packets'] ?? 0) >= 3 * ascending.length, 'every connection was heard');
@@ -207,7 +218,7 @@ listenTest(
     await one.connect(early.slice(0, 5));
     await new Promise((resolve) => setTimeout(resolve, setAtMs + 1_600 - Date.now()));
     await one.connect(early.slice(5));
-    await daemon.waitForLine(/otpd: opened door=box/);
+    await one.opening();
     const mark = daemon.mark;
     const later = step + 3;
     await bastion.setClock((step + 2) * STEP_MS + 100 - Date.now());
@@ -218,7 +229,7 @@ listenTest(
     const came = now.filter((port) => !before.includes(port));
     assert.ok(came.length > 400, `${came.length} ports came`);
     await one.knock(phone, later);
-    await daemon.waitForLine(/otpd: opened door=box .*client=phone/, mark);
+    await one.opening('opened door=box .*client=phone', mark);
   },
 );
 
@@ -247,7 +258,7 @@ listenTest(
     assert.equal(capture.ports?.bound, (capture.ports?.wanted ?? 0) - 1);
     await one.knock(laptop, step);
     await one.knock(laptop, step + 1);
-    await daemon.waitForLine(/otpd: opened door=box/);
+    await one.opening();
     assert.deepEqual(await one.opened(), [bastion.client.ipv4]);
   },
 );
@@ -279,7 +290,7 @@ listenTest('when the process that listens is killed then another one listens at 
   await until(async () => ((await one.listening()).length === before.length ? true : undefined));
   assert.deepEqual(await one.listening(), before);
   await one.knock(laptop, await bastion.timeStep(laptop));
-  await daemon.waitForLine(/otpd: opened door=box/);
+  await one.opening();
 });
 
 listenTest('when there are no packets to be had then the demo tells its shorter story', async (t) => {
