@@ -34,6 +34,9 @@ export function needsOf(config: ServerConfig): readonly Need[] {
   if (metrics?.kind === 'unix' && !isOwn(metrics.path)) {
     needs.push({ reason: 'metrics by a socket', settings: [writable(dirname(metrics.path))] });
   }
+  if (config.capture === 'listen') {
+    needs.push({ reason: 'capture = listen', settings: [INTERNET_SOCKETS, 'IPAddressAllow=any'] });
+  }
   if (metrics?.kind === 'tcp') {
     needs.push({ reason: 'metrics by TCP', settings: [INTERNET_SOCKETS, 'IPAddressAllow=localhost'] });
   }

@@ -332,6 +332,17 @@ test('needs are told with the words of the configuration that ask for them', asy
   );
 });
 
+test('a daemon that listens may open the sockets that it listens at', async () => {
+  const file = join(image(SSH).root, 'etc/knock-otp.conf');
+  const door = '[box]\notp = totp\nknocks = 10\nstart_command = /bin/true\nstop_command = /bin/true\n';
+  writeFileSync(file, `[options]\ncapture = listen\nserver_id = box\n${door}`, { mode: 0o600 });
+  const needs = needsOf(await readConfig(file));
+  assert.deepEqual(needs[0], {
+    reason: 'capture = listen',
+    settings: ['RestrictAddressFamilies=AF_INET AF_INET6', 'IPAddressAllow=any'],
+  });
+});
+
 test('docs/INSTALL.md says what the crontab and the unit have', () => {
   const manual = readFileSync(new URL('../../docs/INSTALL.md', import.meta.url), 'utf8');
   const crontab = readFileSync(new URL('../../contrib/cron/crontab', import.meta.url), 'utf8');
