@@ -24,12 +24,16 @@ const KEPT_OUTPUT = 20_000;
 const { rounds, kinds } = asked();
 const summaries = new Map<Kind, Summary>();
 const failures: string[] = [];
+/** At once: a run that goes on for an hour may be ended before it tells. */
+const fail = (failure: string): void => {
+  failures.push(failure);
+  console.error(`kill-rounds: ${failure}`);
+};
 const begun = Date.now();
 const saying = setInterval(() => console.error(`kill-rounds: ${describe()}`), SAY_EVERY_MS);
 const shares = sharesOf(rounds, kinds);
 await Promise.all(shares.map(([kind, some]) => run(kind, some)));
 clearInterval(saying);
-for (const failure of failures) console.error(`kill-rounds: ${failure}`);
 const held = failures.length === 0 ? 'nothing was used twice, opened that should not, or stayed open' : 'FAILED';
 console.log(`${describe()}: ${held}`);
 process.exitCode = failures.length === 0 ? 0 : 1;
@@ -54,8 +58,8 @@ async function run(kind: Kind, some: number): Promise<void> {
   }
   const [code] = (await once(child, 'close').catch((error: unknown) => [String(error)])) as [unknown];
   const done = summaries.get(kind)?.rounds ?? 0;
-  if (code !== 0) failures.push(`${kind}: ended with ${code} after ${done} rounds\n${said}`);
-  else if (done < some) failures.push(`${kind}: only ${done} of ${some} rounds`);
+  if (code !== 0) fail(`${kind}: ended with ${code} after ${done} rounds\n${said}`);
+  else if (done < some) fail(`${kind}: only ${done} of ${some} rounds`);
 }
 
 /** The sums of all that was said so far. */
