@@ -1,6 +1,7 @@
 /**
  * The command line of knock-otpd. Results go to stdout, talk to stderr with the program's prefix; nothing here ends the
- * process: an exit code comes back. What the commands do is told by the modules they call.
+ * process: an exit code comes back. What the commands do is told by the modules they call, which are loaded when they are
+ * called: whoever asks for the status, from cron or a monitor, does not wait for a daemon's parts.
  */
 import { resolve } from 'node:path';
 import { Argument, Command, CommanderError } from 'commander';
@@ -10,26 +11,20 @@ import { addExamples } from '../shared/command-line/examples.ts';
 import { canColor } from '../shared/command-line/terminal.ts';
 import { exitCodeOf, formatProblem, KnockError } from '../shared/errors.ts';
 import { completions } from './completions.ts';
-import { checkReport } from './config/check-report.ts';
-import { removeClient } from './config/client-writes.ts';
 import type { ServerConfig } from './config/config.ts';
-import { describeCheck } from './config/describe-check.ts';
 import { DEFAULT_CONFIGS, findConfig } from './config/find-config.ts';
-import { loadServer } from './config/load-server.ts';
+import type { LoadedServer } from './config/load-server.ts';
 import { type ConfigOptions, readConfig } from './config/read-config.ts';
 import { askDaemon, askIfRunning } from './control/ask.ts';
 import { isInBackground, runInBackground } from './daemonize.ts';
-import { enrolClient } from './enrol-client.ts';
 import { EXAMPLES } from './examples.ts';
-import { type ExplainFlags, explain } from './explain/explain-command.ts';
+import type { ExplainFlags } from './explain/explain-command.ts';
 import { addSequencesCommand } from './one-time/sequences-command.ts';
-import { describeReload, type ReloadReport } from './reload.ts';
-import { runDaemon } from './run.ts';
+import type { ReloadReport } from './reload.ts';
 import type { FileFlags, RunFlags } from './run-flags.ts';
 import { addServiceCommand } from './service/service-command.ts';
 import { addSetupCommands } from './setup/setup-commands.ts';
 import { formatStatus, type Status } from './status.ts';
-import { watch } from './watch/watch-command.ts';
 
 export interface CliDeps {
   readonly version: string;
@@ -62,7 +57,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
   const print = (line: string) => stdout.write(`${line}\n`);
   const run = async (flags: RunFlags): Promise<void> => {
     const file = fileOf(flags);
-    const load = () => loadServer(file, overrides(flags));
+    const load = async () => await loaded(file, flags);
     // The background process has the same words, -d and all: it may stand among other letters, as in -dv.
     if (flags.daemon === true && !isInBackground()) {
       // Checked here first: problems belong in front of the user.
@@ -70,6 +65,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
       setExitCode(await runInBackground(args, stderr));
       return;
     }
+    const { runDaemon } = await import('./run.ts');
     const kept = await runDaemon({
       version: deps.version,
       loaded: await load(),
@@ -106,8 +102,9 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     .option('--json', 'print JSON')
     .action(async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { json?: boolean }>();
-      const server = await loadServer(fileOf(flags), overrides(flags));
-      print(flags.json === true ? JSON.stringify(checkReport(server)) : describeCheck(server));
+      const server = await loaded(fileOf(flags), flags);
+      if (flags.json === true) print(JSON.stringify((await import('./config/check-report.ts')).checkReport(server)));
+      else print((await import('./config/describe-check.ts')).describeCheck(server));
       // The daemon runs all the same, for the sake of its other doors.
       if ([...server.files.values()].some(({ shut }) => shut !== undefined)) setExitCode(1);
     });
@@ -119,6 +116,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     .action(async (name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { door?: string; host?: string; replace?: boolean }>();
       const config = await readConfig(fileOf(flags), overrides(flags));
+      const { enrolClient } = await import('./enrol-client.ts');
       const uri = await enrolClient(config, {
         name,
         ...(flags.door === undefined ? {} : { door: flags.door }),
@@ -137,6 +135,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     .action(async (name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { door?: string }>();
       const config = await readConfig(fileOf(flags), overrides(flags));
+      const { removeClient } = await import('./config/client-writes.ts');
       const doors = await removeClient(config, name, flags.door);
       say(`${name} is revoked at ${doors.join(', ')}`);
       say(await tellDaemon(config));
@@ -159,8 +158,9 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags>();
       // Read here first: a broken file need not even say where the daemon is.
-      const { config } = await loadServer(fileOf(flags), overrides(flags));
+      const { config } = await loaded(fileOf(flags), flags);
       const report = (await askDaemon(config.stateDir, 'reload')) as ReloadReport;
+      const { describeReload } = await import('./reload.ts');
       say(describeReload(report));
     },
   );
@@ -172,13 +172,15 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     .option('--json', 'print JSON, one object a line')
     .action(async (path: string | undefined, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & ExplainFlags>();
-      await explain(path, flags, async () => await loadServer(fileOf(flags), overrides(flags)), { print, say });
+      const { explain } = await import('./explain/explain-command.ts');
+      await explain(path, flags, async () => await loaded(fileOf(flags), flags), { print, say });
     });
 
   command('watch', 'show doors, openings and knocks of the running daemon as they change').action(
     async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags>();
       const config = await readConfig(fileOf(flags), overrides(flags));
+      const { watch } = await import('./watch/watch-command.ts');
       await watch(config.stateDir, stdout, process.stdin);
     },
   );
@@ -220,6 +222,12 @@ function overrides(flags: FileFlags): ConfigOptions {
     ...(flags.logfile === undefined ? {} : { logFileOverride: resolve(flags.logfile) }),
     ...(flags.pidfile === undefined ? {} : { pidFileOverride: resolve(flags.pidfile) }),
   };
+}
+
+/** Configuration, client files and one-time files. */
+async function loaded(file: string, flags: FileFlags): Promise<LoadedServer> {
+  const { loadServer } = await import('./config/load-server.ts');
+  return await loadServer(file, overrides(flags));
 }
 
 async function tellDaemon(config: ServerConfig): Promise<string> {

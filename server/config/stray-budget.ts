@@ -35,9 +35,11 @@ export interface StrayBudget {
   readonly warnings: readonly Problem[];
 }
 
-const GUESSABLE =
-  `${ASSUMED_RANDOM_PACKETS_PER_SECOND.toLocaleString('en-US')} random packets a second may open this door, ` +
-  'even with no strays forgiven';
+/** Not a constant: the language tables behind it would be loaded by every command that reads a configuration. */
+function guessable(): string {
+  const rate = ASSUMED_RANDOM_PACKETS_PER_SECOND.toLocaleString('en-US');
+  return `${rate} random packets a second may open this door, even with no strays forgiven`;
+}
 
 /** `clients`: how many are enrolled at the door. */
 export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
@@ -54,7 +56,7 @@ export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
   if (clients === 0) {
     warn('nobody is enrolled at this door', `knock-otpd enroll NAME --door ${door.name}`);
   } else if (isGuessable(odds)) {
-    warn(GUESSABLE, 'more knocks');
+    warn(guessable(), 'more knocks');
   } else if (maxStrays < FEW_STRAYS && !(listens && shape.protocols === 'tcp')) {
     // A connection has a sender who answers: nobody forges strays where knocks are connections.
     const limited = maxStrays < affordable;
@@ -114,7 +116,7 @@ export function writtenBudget(door: WrittenDoor, sequence: readonly Pair[]): Str
   };
   if (isSweepable(sequence))
     warn('a scan of ports in order opens this door', 'ports that are further apart, up and down');
-  else if (isGuessable(odds)) warn(GUESSABLE, 'more knocks');
+  else if (isGuessable(odds)) warn(guessable(), 'more knocks');
   else if (maxStrays < FEW_STRAYS) {
     warn(`only ${maxStrays} strays are forgiven: other packets of its owner get in the way of a knock`, 'more knocks');
   }

@@ -1,6 +1,6 @@
 /**
  * The commands of knock-otpd for the first day and the last: init, run --trial, confirm, flush. Knows their options and
- * what is said; what they do stands in the modules beside this one.
+ * what is said; what they do stands in the modules beside this one, loaded when they are called.
  */
 import { type Command, InvalidArgumentError } from 'commander';
 import { KnockError } from '../../shared/errors.ts';
@@ -11,8 +11,7 @@ import { askDaemon } from '../control/ask.ts';
 import type { RunFlags } from '../run-flags.ts';
 import { silentAsker, terminalAsker } from './ask.ts';
 import { explain } from './first-config.ts';
-import { flushFirewall } from './flush.ts';
-import { type InitFlags, initialize } from './init.ts';
+import type { InitFlags } from './init.ts';
 import { qrCode } from './qr.ts';
 
 export interface SetupDeps {
@@ -51,6 +50,7 @@ export function addSetupCommands(program: Command, deps: SetupDeps): void {
     .command('flush')
     .description('take everything of ours out of the firewall: the doors are open to everyone then')
     .action(async (_flags: unknown, self: Command) => {
+      const { flushFirewall } = await import('./flush.ts');
       const { closed, left } = await flushFirewall(await deps.read(self));
       for (const what of closed) say(`closed: ${what}`);
       for (const what of left) say(`left: ${what}`);
@@ -91,6 +91,7 @@ function addInit(program: Command, { stdin, stderr, say, print }: SetupDeps): vo
           hint: 'knock-otpd init --yes, with a flag for what is not usual',
         });
       }
+      const { initialize } = await import('./init.ts');
       const asker = flags.yes === true || stdin === undefined ? silentAsker : terminalAsker(stdin, stderr);
       try {
         const made = await initialize(flags.config ?? DEFAULT_CONFIGS[0], flags, asker);
