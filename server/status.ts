@@ -6,8 +6,8 @@ import { formatAddress } from '../shared/address.ts';
 import type { CaptureMethod, CaptureStatus } from './capture/capture.ts';
 import type { Engine } from './core/engine.ts';
 import type { Now } from './core/grants.ts';
+import type { ServiceStatus } from './demand/running-service.ts';
 import { describeService } from './demand/service-words.ts';
-import type { ServiceStatus } from './demand/services.ts';
 
 export interface Status {
   readonly version: string;

@@ -1,5 +1,5 @@
 /** A service on demand in words, for status and for the picture of `watch`. */
-import type { ServiceStatus } from './services.ts';
+import type { ServiceStatus } from './running-service.ts';
 
 /** Behind the door's name; `nowMs` is Unix milliseconds. */
 export function describeService(status: ServiceStatus, nowMs: number): string {

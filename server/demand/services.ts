@@ -9,16 +9,25 @@
  */
 import { KnockError } from '../../shared/errors.ts';
 import type { Clock } from '../clock.ts';
-import { judgeService, type ServiceLook, type ServiceState } from '../core/demand.ts';
+import { judgeService, type ServiceLook } from '../core/demand.ts';
 import type { Now } from '../core/grants.ts';
 import { formatProblemOf } from '../error-text.ts';
 import { CommandNotStarted } from '../firewall/run-command.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
 import type { Log } from '../log.ts';
 import type { JournaledService, Store } from '../store/store.ts';
-import { SERVICE_COMMAND_MS } from './service-commands.ts';
+import {
+  describe,
+  journalRow,
+  keyOf,
+  lookOf,
+  newlyStarted,
+  type Running,
+  type ServiceStatus,
+  takenUp,
+} from './running-service.ts';
 import type { ServiceReadings } from './service-looks.ts';
-import { formatTerms, parseTerms, type ServiceTerms } from './service-terms.ts';
+import { parseTerms, type ServiceTerms } from './service-terms.ts';
 
 /** The pauses between looks: a tenth of the shortest idle time, within these. */
 const SHORTEST_LOOK_MS = 1_000;
@@ -51,34 +60,6 @@ export interface ServicesDeps {
   readonly doors: () => readonly ServingDoor[];
   /** How many grants are open at a door. */
   readonly grantsAt: (door: string) => number;
-}
-
-/** For status, metrics and whoever watches. */
-export interface ServiceStatus {
-  readonly door: string;
-  /** `other`: it runs, and somebody else has started it. `unknown`: it cannot be read. */
-  readonly state: 'stopped' | 'starting' | 'running' | 'stopping' | 'other' | 'unknown';
-  /** Unix milliseconds of the start, where it was ours. */
-  readonly since?: number;
-  readonly connections?: number;
-  /** Absent while it is in use. */
-  readonly idleSeconds?: number;
-  readonly stopsInSeconds?: number;
-}
-
-interface Running {
-  readonly door: string;
-  terms: ServiceTerms;
-  /** Unix milliseconds. */
-  readonly startedAt: number;
-  state: ServiceState;
-  isStopping: boolean;
-  /** Monotonic milliseconds of the start that this process has seen to succeed. */
-  startedMs: number | undefined;
-  failures: number;
-  retryAtMs: number;
-  connections: number | undefined;
-  journaled: string;
 }
 
 export class ServicesOnDemand {
@@ -116,19 +97,7 @@ export class ServicesOnDemand {
         await this.#forget(row);
         continue;
       }
-      const idleForMs = row.idleSince === undefined ? undefined : Math.max(0, now.wallMs - row.idleSince);
-      const running: Running = {
-        ...{ door: row.door, terms, startedAt: row.startedAt, isStopping: row.stopping, startedMs: undefined },
-        state: {
-          wasSeen: row.seen || row.stopping,
-          missing: 0,
-          // Nobody has looked while it was busy and no daemon ran: idle from now on.
-          idleSinceMs: idleForMs === undefined ? undefined : now.monoMs - idleForMs,
-        },
-        // A stop command that was left alone by a kill may be about to do its work.
-        ...{ failures: 0, retryAtMs: row.stopping ? now.monoMs + SERVICE_COMMAND_MS : 0 },
-        ...{ connections: undefined, journaled: '' },
-      };
+      const running = takenUp(row, terms, now);
       this.#running.set(keyOf(row.door, row.stop), running);
       log.info('service from before, to be stopped when idle', { door: row.door });
     }
@@ -208,7 +177,7 @@ export class ServicesOnDemand {
     // It may take its time until it listens.
     const isStarting = present?.state.wasSeen === false && monoMs - (present.startedMs ?? -Infinity) < SLOW_START_MS;
     if (isStarting && !present.isStopping) return;
-    const running = this.#fresh(door, terms);
+    const running = newlyStarted(door, terms, clock.now());
     // First: a kill from here on must not leave a service that nobody stops.
     await this.#note(running);
     this.#running.set(key, running);
@@ -238,21 +207,12 @@ export class ServicesOnDemand {
   }
 
   async #adopt(door: string, terms: ServiceTerms): Promise<void> {
-    const running = this.#fresh(door, terms);
+    const running = newlyStarted(door, terms, this.#deps.clock.now());
     running.state = { ...running.state, wasSeen: true };
     await this.#note(running);
     this.#running.set(keyOf(door, terms.stop), running);
     this.#others.delete(door);
     this.#deps.log.info('service runs already, and is stopped when idle', { door });
-  }
-
-  #fresh(door: string, terms: ServiceTerms): Running {
-    const { wallMs, monoMs } = this.#deps.clock.now();
-    return {
-      ...{ door, terms, startedAt: wallMs, isStopping: false, startedMs: undefined, failures: 0, retryAtMs: 0 },
-      state: { wasSeen: false, missing: 0, idleSinceMs: monoMs },
-      ...{ connections: undefined, journaled: '' },
-    };
   }
 
   async #look(watched: ReadonlyMap<string, ServiceTerms>): Promise<void> {
@@ -355,17 +315,7 @@ export class ServicesOnDemand {
 
   /** Writes what is known of a service where that is not written yet. @throws KnockError STORE */
   async #note(running: Running): Promise<void> {
-    const { wallMs, monoMs } = this.#deps.clock.now();
-    const { door, terms, startedAt, state, isStopping } = running;
-    const idleSince = state.idleSinceMs === undefined ? undefined : Math.round(wallMs - (monoMs - state.idleSinceMs));
-    // The clock moves by parts of a second against the other one: no reason to write.
-    const coarse = idleSince === undefined ? 'busy' : Math.round((state.idleSinceMs ?? 0) / 100);
-    const row: JournaledService = {
-      ...{ door, stop: terms.stop, terms: formatTerms(terms), startedAt, boot: this.#boot },
-      ...(idleSince === undefined ? {} : { idleSince: Math.max(0, idleSince) }),
-      ...{ seen: state.wasSeen, stopping: isStopping },
-    };
-    const words = JSON.stringify({ ...row, idleSince: coarse });
+    const { row, words } = journalRow(running, this.#boot, this.#deps.clock.now());
     if (words === running.journaled) return;
     await this.#deps.store.noteService(row);
     running.journaled = words;
@@ -407,33 +357,4 @@ export class ServicesOnDemand {
       this.#queue.run(door, () => job().then(resolve), reject);
     });
   }
-}
-
-function keyOf(door: string, stop: string): string {
-  return `${door}\0${stop}`;
-}
-
-function lookOf({ uses, lastLogin }: ServiceReadings, { ports }: ServiceTerms, { wallMs, monoMs }: Now): ServiceLook {
-  const found = ports.flatMap((port) => uses.get(port) ?? []);
-  return {
-    listening: found.some(({ listening }) => listening),
-    connections: found.reduce((sum, { connections }) => sum + connections, 0),
-    ...(lastLogin === undefined ? {} : { lastLoginMs: monoMs - (wallMs - lastLogin) }),
-  };
-}
-
-function describe(running: Running, now: Now): ServiceStatus {
-  const { door, terms, startedAt, state, isStopping, connections } = running;
-  const idleMs = state.idleSinceMs === undefined ? undefined : Math.max(0, now.monoMs - state.idleSinceMs);
-  return {
-    ...{ door, since: startedAt },
-    state: isStopping ? 'stopping' : state.wasSeen ? 'running' : 'starting',
-    ...(connections === undefined ? {} : { connections }),
-    ...(idleMs === undefined
-      ? {}
-      : {
-          idleSeconds: Math.floor(idleMs / 1000),
-          stopsInSeconds: Math.max(0, Math.ceil((terms.idleMs - idleMs) / 1000)),
-        }),
-  };
 }

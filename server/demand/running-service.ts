@@ -1,0 +1,112 @@
+/**
+ * One service that a door has started: what the daemon remembers of it, as a row of the journal, and in the words of status.
+ * Pure; when what is done with it is services.ts' business.
+ */
+import type { ServiceLook, ServiceState } from '../core/demand.ts';
+import type { Now } from '../core/grants.ts';
+import type { JournaledService } from '../store/store.ts';
+import { SERVICE_COMMAND_MS } from './service-commands.ts';
+import type { ServiceReadings } from './service-looks.ts';
+import { formatTerms, type ServiceTerms } from './service-terms.ts';
+
+/** For status, metrics and whoever watches. */
+export interface ServiceStatus {
+  readonly door: string;
+  /** `other`: it runs, and somebody else has started it. `unknown`: it cannot be read. */
+  readonly state: 'stopped' | 'starting' | 'running' | 'stopping' | 'other' | 'unknown';
+  /** Unix milliseconds of the start, where it was ours. */
+  readonly since?: number;
+  readonly connections?: number;
+  /** Absent while it is in use. */
+  readonly idleSeconds?: number;
+  readonly stopsInSeconds?: number;
+}
+
+export interface Running {
+  readonly door: string;
+  terms: ServiceTerms;
+  /** Unix milliseconds. */
+  readonly startedAt: number;
+  state: ServiceState;
+  isStopping: boolean;
+  /** Monotonic milliseconds of the start that this process has seen to succeed. */
+  startedMs: number | undefined;
+  failures: number;
+  retryAtMs: number;
+  connections: number | undefined;
+  journaled: string;
+}
+
+/** A start that is about to be journaled. */
+export function newlyStarted(door: string, terms: ServiceTerms, { wallMs, monoMs }: Now): Running {
+  return {
+    ...{ door, terms, startedAt: wallMs, isStopping: false, startedMs: undefined, failures: 0, retryAtMs: 0 },
+    state: { wasSeen: false, missing: 0, idleSinceMs: monoMs },
+    ...{ connections: undefined, journaled: '' },
+  };
+}
+
+/** What an earlier run of the daemon has started, and left. */
+export function takenUp(row: JournaledService, terms: ServiceTerms, now: Now): Running {
+  const idleForMs = row.idleSince === undefined ? undefined : Math.max(0, now.wallMs - row.idleSince);
+  return {
+    ...{ door: row.door, terms, startedAt: row.startedAt, isStopping: row.stopping, startedMs: undefined },
+    state: {
+      wasSeen: row.seen || row.stopping,
+      missing: 0,
+      // Nobody has looked while it was busy and no daemon ran: idle from now on.
+      idleSinceMs: idleForMs === undefined ? undefined : now.monoMs - idleForMs,
+    },
+    // A stop command that was left alone by a kill may be about to do its work.
+    ...{ failures: 0, retryAtMs: row.stopping ? now.monoMs + SERVICE_COMMAND_MS : 0 },
+    ...{ connections: undefined, journaled: '' },
+  };
+}
+
+/** `words` differ where there is something to write. */
+export function journalRow(running: Running, boot: string, { wallMs, monoMs }: Now) {
+  const { door, terms, startedAt, state, isStopping } = running;
+  const idleSince = state.idleSinceMs === undefined ? undefined : Math.round(wallMs - (monoMs - state.idleSinceMs));
+  // The clock moves by parts of a second against the other one: no reason to write.
+  const coarse = idleSince === undefined ? 'busy' : Math.round((state.idleSinceMs ?? 0) / 100);
+  const row: JournaledService = {
+    ...{ door, stop: terms.stop, terms: formatTerms(terms), startedAt, boot },
+    ...(idleSince === undefined ? {} : { idleSince: Math.max(0, idleSince) }),
+    ...{ seen: state.wasSeen, stopping: isStopping },
+  };
+  return { row, words: JSON.stringify({ ...row, idleSince: coarse }) };
+}
+
+/** Of a service: its door may be given another one while this one runs. */
+export function keyOf(door: string, stop: string): string {
+  return `${door}\0${stop}`;
+}
+
+export function lookOf(
+  { uses, lastLogin }: ServiceReadings,
+  { ports }: ServiceTerms,
+  { wallMs, monoMs }: Now,
+): ServiceLook {
+  const found = ports.flatMap((port) => uses.get(port) ?? []);
+  return {
+    listening: found.some(({ listening }) => listening),
+    connections: found.reduce((sum, { connections }) => sum + connections, 0),
+    ...(lastLogin === undefined ? {} : { lastLoginMs: monoMs - (wallMs - lastLogin) }),
+  };
+}
+
+export function describe(running: Running, now: Now): ServiceStatus {
+  const { door, terms, startedAt, state, isStopping, connections } = running;
+  const idleMs = state.idleSinceMs === undefined ? undefined : Math.max(0, now.monoMs - state.idleSinceMs);
+  return {
+    ...{ door, since: startedAt },
+    state: isStopping ? 'stopping' : state.wasSeen ? 'running' : 'starting',
+    ...(connections === undefined ? {} : { connections }),
+    ...(idleMs === undefined
+      ? {}
+      : {
+          idleSeconds: Math.floor(idleMs / 1000),
+          stopsInSeconds: Math.max(0, Math.ceil((terms.idleMs - idleMs) / 1000)),
+        }),
+  };
+}
