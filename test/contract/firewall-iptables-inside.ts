@@ -2,16 +2,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { ActionDoor } from '../../server/firewall/firewall.ts';
 import { IptablesTable } from '../../server/firewall/iptables.ts';
 import type { IptablesMode } from '../../server/firewall/iptables-script.ts';
 import { RuleFirewall } from '../../server/firewall/rule-firewall.ts';
+import { supportProgram } from '../support/built.ts';
 import { ADDRESSES, FirewallWorld, nft, PORTS } from '../support/firewall-world.ts';
 import { hasPatience } from '../support/inside-namespaces.ts';
 import { firewallContract, keyOf } from './firewall.ts';
 
-const CHILD = fileURLToPath(new URL('../support/rule-child.ts', import.meta.url));
+const CHILD = supportProgram('rule-child');
 const MINUTE = 60_000;
 const [port, portB, unguarded] = PORTS;
 const [client, other] = ADDRESSES.IPv4.clients;
@@ -95,11 +95,9 @@ function ownTests(title: string, flavour: 'nft' | 'legacy', mode: IptablesMode):
     test('when an earlier run was killed then its grants are taken over or away, and its chain is called once', async () => {
       for (const source of [client, other]) {
         // A child has all modes; ours takes over whatever it chose.
-        const child = spawnSync(
-          process.execPath,
-          ['--import', 'tsx', CHILD, `iptables-${flavour}`, `${port}`, source, `${MINUTE}`],
-          { encoding: 'utf8' },
-        );
+        const child = spawnSync(process.execPath, [CHILD, `iptables-${flavour}`, `${port}`, source, `${MINUTE}`], {
+          encoding: 'utf8',
+        });
         assert.equal(child.signal, 'SIGKILL', child.stderr);
       }
       // The second child has closed what the first had opened: its journal was empty.

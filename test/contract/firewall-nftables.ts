@@ -6,14 +6,14 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { ActionDoor } from '../../server/firewall/firewall.ts';
 import type { NftRunner } from '../../server/firewall/nft-runner.ts';
 import { NftablesFirewall } from '../../server/firewall/nftables.ts';
+import { supportProgram } from '../support/built.ts';
 import { ADDRESSES, type FirewallWorld, nft, PORTS } from '../support/firewall-world.ts';
 import { keyOf } from './firewall.ts';
 
-const CHILD = fileURLToPath(new URL('../support/firewall-child.ts', import.meta.url));
+const CHILD = supportProgram('firewall-child');
 const MINUTE = 60_000;
 const [port, portB, unguarded] = PORTS;
 const [client, other] = ADDRESSES.IPv4.clients;
@@ -40,7 +40,7 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
     });
 
     test('when the daemon is killed then the door stays guarded and the grant ends on time', async () => {
-      const child = spawnSync(process.execPath, ['--import', 'tsx', CHILD, `${port}`, client, '1500'], {
+      const child = spawnSync(process.execPath, [CHILD, `${port}`, client, '1500'], {
         encoding: 'utf8',
       });
       assert.equal(child.signal, 'SIGKILL', child.stderr);

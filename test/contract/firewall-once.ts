@@ -4,16 +4,16 @@ import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { ActionDoor } from '../../server/firewall/firewall.ts';
 import type { NftRunner } from '../../server/firewall/nft-runner.ts';
 import { NftablesFirewall } from '../../server/firewall/nftables.ts';
+import { supportProgram } from '../support/built.ts';
 import { ADDRESSES, type FirewallWorld, nft, PORTS } from '../support/firewall-world.ts';
 import { hasPatience } from '../support/inside-namespaces.ts';
 import { keyOf } from './firewall.ts';
 
 const MINUTE = 60_000;
-const CHILD = fileURLToPath(new URL('../support/firewall-child.ts', import.meta.url));
+const CHILD = supportProgram('firewall-child');
 const [port, portB] = PORTS;
 
 export function onceTests(world: () => FirewallWorld, runner: NftRunner): void {
@@ -143,7 +143,7 @@ export function onceTests(world: () => FirewallWorld, runner: NftRunner): void {
     });
 
     test('when the daemon is killed then the kernel goes on closing behind one connection', async () => {
-      const args = ['--import', 'tsx', CHILD, `${port}`, client, `${MINUTE}`, 'once'];
+      const args = [CHILD, `${port}`, client, `${MINUTE}`, 'once'];
       const child = spawnSync(process.execPath, args, { encoding: 'utf8' });
       assert.equal(child.signal, 'SIGKILL', child.stderr);
       await world().assertOpen(client, port);

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { ActionDoor } from '../../server/firewall/firewall.ts';
 import { RuleFirewall } from '../../server/firewall/rule-firewall.ts';
 import { UfwTable } from '../../server/firewall/ufw.ts';
+import { supportProgram } from '../support/built.ts';
 import { ADDRESSES, FirewallWorld, PORTS } from '../support/firewall-world.ts';
 import { privateEtc } from '../support/private-etc.ts';
 import { firewallContract, keyOf } from './firewall.ts';
 
-const CHILD = fileURLToPath(new URL('../support/rule-child.ts', import.meta.url));
+const CHILD = supportProgram('rule-child');
 const MINUTE = 60_000;
 const [port, , unguarded] = PORTS;
 const [client, other] = ADDRESSES.IPv4.clients;
@@ -96,7 +96,7 @@ if (spawnSync('ufw', ['--version']).status !== 0) {
     test('when the daemon is killed then the next start takes the rule away, or over', async () => {
       const before = added();
       for (const source of [client, other]) {
-        const child = spawnSync(process.execPath, ['--import', 'tsx', CHILD, 'ufw', `${port}`, source, `${MINUTE}`], {
+        const child = spawnSync(process.execPath, [CHILD, 'ufw', `${port}`, source, `${MINUTE}`], {
           encoding: 'utf8',
         });
         assert.equal(child.signal, 'SIGKILL', child.stderr);

@@ -10,15 +10,15 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { ActionDoor } from '../../server/firewall/firewall.ts';
 import { HostsAllowTable } from '../../server/firewall/hosts-allow.ts';
 import { RuleFirewall } from '../../server/firewall/rule-firewall.ts';
+import { supportProgram } from '../support/built.ts';
 import { ADDRESSES, FirewallWorld, PORTS } from '../support/firewall-world.ts';
 import { privateEtc } from '../support/private-etc.ts';
 import { type DoorWorld, firewallContract, keyOf } from './firewall.ts';
 
-const CHILD = fileURLToPath(new URL('../support/rule-child.ts', import.meta.url));
+const CHILD = supportProgram('rule-child');
 const TCPD = '/usr/sbin/tcpd';
 const ALLOW = '/etc/hosts.allow';
 const MINUTE = 60_000;
@@ -131,13 +131,9 @@ if (!existsSync(TCPD)) {
 
     test('when the daemon is killed then the next start takes its line away, or over', async () => {
       for (const source of [client, other]) {
-        const child = spawnSync(
-          process.execPath,
-          ['--import', 'tsx', CHILD, 'hosts.allow', `${port}`, source, `${MINUTE}`],
-          {
-            encoding: 'utf8',
-          },
-        );
+        const child = spawnSync(process.execPath, [CHILD, 'hosts.allow', `${port}`, source, `${MINUTE}`], {
+          encoding: 'utf8',
+        });
         assert.equal(child.signal, 'SIGKILL', child.stderr);
         await theWorld().assertOpen(source, port);
       }

@@ -22,17 +22,16 @@ import {
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { KnockError } from '../../shared/errors.ts';
 import { OneTimeFile, type StrikeStep } from '../../shared/files/one-time-file.ts';
 import { isUnspent, parseSequencesFile, type SequenceLine, struckBytes } from '../../shared/sequences-file.ts';
-import { compile } from '../support/compiled.ts';
+import { supportProgram } from '../support/built.ts';
 import { scratchFolder, writeSequences } from '../support/sequence-files.ts';
 
-const ROUNDS = process.env['KNOCK_OTP_LONG'] === undefined ? 100 : 1000;
+const ROUNDS = process.env['KNOCK_OTP_LONG'] !== undefined ? 1000 : process.env['CI'] === 'true' ? 100 : 40;
 const isRoot = process.getuid?.() === 0;
 const folder = scratchFolder();
-const CHILD = compile(fileURLToPath(new URL('../support/one-time-child.ts', import.meta.url)), scratchFolder());
+const CHILD = supportProgram('one-time-child');
 
 /** Root of a user namespace with one user in it can give nothing away. */
 const canGiveAway = isRoot && spawnSync('chown', ['12345:12345', mkdtempSync(join(folder, 'given-'))]).status === 0;

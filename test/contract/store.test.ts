@@ -20,13 +20,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { MemoryStore } from '../../server/store/memory-store.ts';
 import { openSqliteStore } from '../../server/store/sqlite-store.ts';
+import { supportProgram } from '../support/built.ts';
 import { grantFor, OWNER, source, storeContract } from './store.ts';
 
-const CHILD = fileURLToPath(new URL('../support/store-child.ts', import.meta.url));
+const CHILD = supportProgram('store-child');
 const root = mkdtempSync(join(tmpdir(), 'knock-otp-store-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 
@@ -169,7 +169,7 @@ describe('the SQLite store', () => {
   });
 
   test('when writing fails then it rejects with STORE, and succeeds as soon as writing works again', () => {
-    const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', CHILD, 'write-error', newDirectory()], {
+    const { status, stderr } = spawnSync(process.execPath, [CHILD, 'write-error', newDirectory()], {
       encoding: 'utf8',
     });
     assert.equal(status, 0, stderr);
@@ -183,15 +183,13 @@ describe('the SQLite store', () => {
     }
     const mountPoint = newDirectory();
     mkdirSync(mountPoint);
-    const { status, stderr } = spawnSync(
-      'unshare',
-      [...namespace, process.execPath, '--import', 'tsx', CHILD, 'full-disk', mountPoint],
-      { encoding: 'utf8' },
-    );
+    const { status, stderr } = spawnSync('unshare', [...namespace, process.execPath, CHILD, 'full-disk', mountPoint], {
+      encoding: 'utf8',
+    });
     assert.equal(status, 0, stderr);
   });
 
-  const rounds = process.env['KNOCK_OTP_LONG'] !== undefined ? 600 : 60;
+  const rounds = process.env['KNOCK_OTP_LONG'] !== undefined ? 600 : process.env['CI'] === 'true' ? 60 : 25;
   test(`when it is killed at ${rounds} random moments then all that was acknowledged is there`, async () => {
     const directory = newDirectory();
     const highest = new Map<string, number>();
@@ -237,7 +235,7 @@ describe('the SQLite store', () => {
 });
 
 function startChild(mode: string, directory: string): ChildProcess & { stdout: NodeJS.ReadableStream } {
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, mode, directory], {
+  const child = spawn(process.execPath, [CHILD, mode, directory], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   assert(child.stdout !== null);

@@ -17,6 +17,7 @@ import { formatKnock } from '../../shared/knock.ts';
 import { timeStepAt } from '../../shared/moving-factor.ts';
 import { parseProfileUri, profileShape } from '../../shared/profile-uri.ts';
 import { daemonRights } from '../support/bastion.ts';
+import { CLIENT_PROGRAM } from '../support/built.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 180_000 };
 const repository = fileURLToPath(new URL('../../', import.meta.url));
@@ -45,7 +46,7 @@ class Company implements AsyncDisposable {
     const network = await Network.create([...NAMES, 'client', 'observer']);
     const company = new Company(network, await mkdtemp(join(tmpdir(), 'knock-otp-bastions-')));
     await mkdir(join(company.dir, 'bin'));
-    await company.#program('knock-otp', `${process.execPath} ${repository}dist/client/main.js`);
+    await company.#program('knock-otp', `${process.execPath} ${CLIENT_PROGRAM}`);
     const hosts = NAMES.map((name) => `${company.host(name).ipv4} ${name}.example.org\n`).join('');
     await writeFile(join(company.dir, 'hosts'), `127.0.0.1 localhost\n${hosts}`);
     await mkdir(join(company.dir, 'home', '.ssh'), { recursive: true, mode: 0o700 });

@@ -5,19 +5,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Network, type NetworkHost, skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import type { RunningProcess } from '../../scripts/lab/running-process.ts';
+import { supportProgram } from '../support/built.ts';
 import { captureChild } from '../support/capture-child.ts';
 import { frameOf } from '../support/frames.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 60_000 };
-const captureMain = fileURLToPath(new URL('../support/capture-main.ts', import.meta.url));
+const captureMain = supportProgram('capture-main');
 /** What an interface's return may take until knocks are heard, by the issue. */
 const RETURN_MS = 3000;
 
 function listen(host: NetworkHost, mode: 'tcp' | 'udp' | 'any' | 'count', ...interfaces: string[]): RunningProcess {
-  return host.spawn([process.execPath, '--import', 'tsx', captureMain, mode, ...interfaces], { timeoutMs: 55_000 });
+  return host.spawn([process.execPath, captureMain, mode, ...interfaces], { timeoutMs: 55_000 });
 }
 
 async function listening(

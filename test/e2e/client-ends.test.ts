@@ -7,10 +7,11 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Network, type NetworkHost, skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { timeStepAt } from '../../shared/moving-factor.ts';
+import { CLIENT_PROGRAM } from '../support/built.ts';
 import { MARKER_SECRET, testUri } from '../support/client-deps.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 60_000 };
-const program = [process.execPath, fileURLToPath(new URL('../../dist/client/main.js', import.meta.url))];
+const program = [process.execPath, CLIENT_PROGRAM];
 const atTerminal = fileURLToPath(new URL('../support/at_terminal.py', import.meta.url));
 
 const PASSPHRASE = 'correct horse battery';

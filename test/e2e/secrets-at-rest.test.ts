@@ -5,14 +5,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { startSshServer } from '../../scripts/lab/ssh-server.ts';
 import { Bastion } from '../support/bastion.ts';
 import { MARKER_SECRET, testUri } from '../support/client-deps.ts';
 
 const PASSPHRASE = 'correct horse battery';
-const clientProgram = fileURLToPath(new URL('../../dist/client/main.js', import.meta.url));
 
 /** Runs a command at a terminal of its own, types a line when it is asked, and prints what the terminal showed. */
 const AT_TERMINAL = `
@@ -31,6 +29,8 @@ while True:
 sys.stdout.buffer.write(seen)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
+
+import { CLIENT_PROGRAM } from '../support/built.ts';
 
 test('when ssh runs us as its proxy command then the passphrase is asked for at the terminal and not shown', {
   skip: skipWithoutNamespaces(),
@@ -80,7 +80,7 @@ test('when a profile is kept in the keyring then the file has no secret, and the
 }, async () => {
   const home = await mkdtemp(join(tmpdir(), 'knock-otp-keyring-'));
   try {
-    const program = `${process.execPath} ${clientProgram}`;
+    const program = `${process.execPath} ${CLIENT_PROGRAM}`;
     const script = `set -e
 printf %s login | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1
 printf '%s\\n' "$URI" | ${program} add - --as work
@@ -102,7 +102,7 @@ ${program} remove work`;
     assert.ok(!kept.includes(MARKER_SECRET) && !kept.includes('secret='));
     assert.deepEqual(await readdir(join(home, '.config/knock-otp/profiles')), []);
     // Without a session there is no Secret Service, and nothing weaker takes its place.
-    const { status, stderr } = spawnSync(process.execPath, [clientProgram, 'add', '-', '--as', 'x', '--keyring'], {
+    const { status, stderr } = spawnSync(process.execPath, [CLIENT_PROGRAM, 'add', '-', '--as', 'x', '--keyring'], {
       env: { ...env, DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent' },
       input: `${testUri({ server: 'x' })}\n`,
       encoding: 'utf8',

@@ -6,11 +6,10 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/beside-knockd.ts';
+import { CLIENT_PROGRAM } from '../support/built.ts';
 import { door } from './packet-scripts.ts';
 
-const clientProgram = fileURLToPath(new URL('../../dist/client/main.js', import.meta.url));
 const options = { skip: skipWithoutPrograms('tcpreplay', 'knock', 'nc.openbsd', 'nmap', 'hping3'), timeout: 120_000 };
 const DOORS =
   door('tcp', '7000,8000,7500', { timeout: 10 }) +
@@ -72,7 +71,7 @@ const WAYS: Readonly<Record<string, Way>> = {
 };
 
 function ours(...args: string[]): readonly string[] {
-  return [process.execPath, clientProgram, ...args];
+  return [process.execPath, CLIENT_PROGRAM, ...args];
 }
 
 async function opened(side: Side, from: number): Promise<readonly string[]> {

@@ -3,18 +3,18 @@ import { execFile } from 'node:child_process';
 import { chmod, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { factorLedger, ledgerName } from '../../client/factors.ts';
 import { KnockError } from '../../shared/errors.ts';
+import { supportProgram } from '../support/built.ts';
 import { inHome, testProfile } from '../support/client-deps.ts';
 
-const CHILD = fileURLToPath(new URL('../support/reserving-client.ts', import.meta.url));
+const CHILD = supportProgram('reserving-client');
 const owner = { platform: process.platform, uid: process.getuid?.() };
 
 function reserving(folder: string, count: number, ...more: string[]): Promise<{ factors: number[]; signal: unknown }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', CHILD, folder, `${count}`, ...more], (error, stdout) => {
+    execFile(process.execPath, [CHILD, folder, `${count}`, ...more], (error, stdout) => {
       resolve({ factors: stdout.split('\n').filter(Boolean).map(Number), signal: error?.signal });
     });
   });

@@ -12,11 +12,10 @@ import { derivationKey, deriveSequence } from '../../shared/derive.ts';
 import type { Knock } from '../../shared/knock.ts';
 import { timeStepAt } from '../../shared/moving-factor.ts';
 import { type Profile, parseProfileUri, profileShape } from '../../shared/profile-uri.ts';
+import { CLIENT_PROGRAM, SERVER_PROGRAM } from './built.ts';
 import { pcapOf } from './frames.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
-const serverProgram = join(repository, 'dist/server/main.js');
-const clientProgram = join(repository, 'dist/client/main.js');
 const recordFrames = join(repository, 'scripts/lab/record-frames.mjs');
 const shiftedClock = join(repository, 'test/support/shifted-clock.mjs');
 
@@ -179,7 +178,7 @@ ${doors}`;
     const argv = [
       ...before,
       ...daemonRights(rights),
-      ...[process.execPath, '--import', shiftedClock, serverProgram, '-c', this.configFile, ...args],
+      ...[process.execPath, '--import', shiftedClock, SERVER_PROGRAM, '-c', this.configFile, ...args],
     ];
     this.#daemon = this.#spawn(this.server, argv, { KNOCK_OTP_TEST_CLOCK: this.#clockFile });
     return this.#daemon;
@@ -192,7 +191,7 @@ ${doors}`;
 
   /** One command of knock-otpd on the server. */
   async control(...args: string[]): Promise<Finished> {
-    return await this.server.run([process.execPath, serverProgram, ...args, '-c', this.configFile]);
+    return await this.server.run([process.execPath, SERVER_PROGRAM, ...args, '-c', this.configFile]);
   }
 
   async enroll(name: string, { door = 'ssh', host = this.server.ipv4 } = {}): Promise<EnrolledClient> {
@@ -210,10 +209,10 @@ ${doors}`;
   }
 
   /** What a shell would run as knock-otpd. */
-  readonly serverCommand: readonly string[] = [process.execPath, serverProgram];
+  readonly serverCommand: readonly string[] = [process.execPath, SERVER_PROGRAM];
 
   /** What a shell would run as knock-otp. */
-  readonly clientCommand: readonly string[] = [process.execPath, clientProgram];
+  readonly clientCommand: readonly string[] = [process.execPath, CLIENT_PROGRAM];
 
   /** knock-otp on a host, with a home of its own. */
   async knockOtp(args: readonly string[], { from = this.client, input = '', env = {} } = {}): Promise<Finished> {

@@ -9,10 +9,10 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { supportProgram } from './built.ts';
 import type { ProberAnswer, ProberRequest } from './prober.ts';
 
-const PROBER = fileURLToPath(new URL('./prober.ts', import.meta.url));
+const PROBER = supportProgram('prober');
 
 /** Ports with an echo service behind them. */
 export const PORTS = [2201, 2202, 2203] as const;
@@ -42,7 +42,7 @@ export class FirewallWorld {
   static async make(): Promise<FirewallWorld> {
     // The one thing that must never happen is that a test works on the machine's own firewall.
     assert.deepEqual(Object.keys(networkInterfaces()), [], 'this network namespace is not a fresh one');
-    const prober = spawn('unshare', ['--net', process.execPath, '--import', 'tsx', PROBER], {
+    const prober = spawn('unshare', ['--net', process.execPath, PROBER], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const waiting = new Map<number, (result: string) => void>();
