@@ -273,8 +273,10 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
       // The control: without the guard both are answered.
       await world().assertAlive(session);
       await firewall.release();
-      assert.equal(answersTo('--syn', Number(sourcePort)), 1);
-      assert.equal(answersTo('--ack', Number(sourcePort) + 1), 1);
+      // hping3 waits a second for an answer; on a busy machine it may come later.
+      const answers = (flag: string, from: number) => [1, 2, 3].some(() => answersTo(flag, from) === 1);
+      assert(answers('--syn', Number(sourcePort)), 'a SYN is answered without the guard');
+      assert(answers('--ack', Number(sourcePort) + 1), 'an ACK is answered without the guard');
     });
 
     test('when a program of this host connects then it gets in, unless loopback is guarded too', async () => {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { Bastion, type EnrolledClient } from '../support/bastion.ts';
+import { hasPatience } from '../support/inside-namespaces.ts';
 
 /** Doors of all shapes, each with a port of its own to open. */
 const DOORS = `[any]
@@ -52,14 +53,16 @@ interface Form {
   /** The program that the line runs, where it is another one than its name says. */
   readonly program?: string;
   readonly hasIpv6: boolean;
+  /** Left for --long and CI: another form runs the same way. */
+  readonly isSlow?: true;
 }
 
 const FORMS: readonly Form[] = [
   { name: 'bash', as: 'bash', hasIpv6: true },
   { name: 'nc of OpenBSD', as: 'nc', program: 'nc.openbsd', hasIpv6: true },
-  { name: 'the traditional nc', as: 'nc', program: 'nc.traditional', hasIpv6: false },
+  { name: 'the traditional nc', as: 'nc', program: 'nc.traditional', hasIpv6: false, isSlow: true },
   { name: 'nmap', as: 'nmap', hasIpv6: true },
-  { name: 'hping3', as: 'hping3', hasIpv6: false },
+  { name: 'hping3', as: 'hping3', hasIpv6: false, isSlow: true },
 ];
 
 function pathOf(program: string): string | undefined {
@@ -69,7 +72,8 @@ function pathOf(program: string): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-function optionsFor(program: string): { skip: string | false; timeout: number } {
+function optionsFor(program: string, isSlow = false): { skip: string | false; timeout: number } {
+  if (isSlow && !hasPatience()) return { skip: 'another form runs the same way: npm test -- --long', timeout: 0 };
   const reason = skipWithoutNamespaces();
   const missing = reason === false && pathOf(program) === undefined && process.env['CI'] !== 'true';
   return { skip: missing ? `${program} is not installed` : reason, timeout: 120_000 };
@@ -110,7 +114,7 @@ async function paste(bastion: Bastion, line: string, { as, program }: Form): Pro
 for (const form of FORMS) {
   test(
     `the line for ${form.name} opens doors in any and in strict order`,
-    optionsFor(form.program ?? form.as),
+    optionsFor(form.program ?? form.as, form.isSlow),
     async () => {
       await using bastion = await silentBastion();
       const { ipv4, ipv6 } = bastion.server;

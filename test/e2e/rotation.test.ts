@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { Bastion } from '../support/bastion.ts';
+import { fileSays } from '../support/file-says.ts';
 
 const shipped = fileURLToPath(new URL('../../contrib/logrotate/knock-otpd', import.meta.url));
 
@@ -42,7 +43,6 @@ test('when logrotate has rotated then the daemon writes to the new file', {
   const laptop = await bastion.enroll('laptop');
   await bastion.send(laptop.sequence(await bastion.timeStep(laptop)));
   await daemon.waitForLine(/otpd: opened .*client=laptop/);
-  const fresh = await readFile(log, 'utf8');
-  assert.match(fresh, /opened .*client=laptop/);
+  await fileSays(log, /opened .*client=laptop/);
   assert.doesNotMatch(await readFile(`${log}.1`, 'utf8'), /opened/);
 });

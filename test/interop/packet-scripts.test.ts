@@ -1,7 +1,7 @@
 /** The same packets to Debian's knockd and to knock-otpd with the same knockd.conf: what opens, for whom, in which order. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/beside-knockd.ts';
 import { sourceAddress } from '../support/packet-script.ts';
 import { type DifferenceName, INTENDED_DIFFERENCES } from './intended-differences.ts';
@@ -26,55 +26,58 @@ async function openings(side: Side, number: number, from: number): Promise<reado
   return byLetter((await side.said()).slice(from), number);
 }
 
-for (const group of SCRIPT_GROUPS) {
-  test(group.title, options, async (t) => {
-    await using both = await BesideKnockd.create();
-    await both.configure(group.doors);
-    for (const [at, script] of group.scripts.entries()) {
-      const number = at % SHARE;
-      await t.test(`when a host sends ${script.title} then both do as the list says`, async () => {
-        // knockd anew for each: what it remembers of one source changes what it does to the next.
-        await both.knockd.stop();
-        await both.knockd.start(both.config);
-        if (number === 0) {
-          if (at > 0) await both.ours.stop();
-          await both.ours.start(both.config);
-        }
-        const before = new Map<Side, number>();
-        for (const side of both.sides) before.set(side, (await side.said()).length);
-        await both.send(script.send, number);
-        assert.deepEqual(await both.barrier(), []);
-        const [theirs = [], own = []] = await Promise.all(
-          both.sides.map((side) => openings(side, number, before.get(side) ?? 0)),
-        );
-        assert.deepEqual({ knockd: theirs, ours: own }, { knockd: script.opens, ours: script.ours ?? script.opens });
-      });
-    }
-  });
-}
+// Each has namespaces of its own, and the file is the last of its run: by turns it would leave the other core idle for a minute.
+describe('a host that sends', { concurrency: 3 }, () => {
+  for (const group of SCRIPT_GROUPS) {
+    test(group.title, options, async (t) => {
+      await using both = await BesideKnockd.create();
+      await both.configure(group.doors);
+      for (const [at, script] of group.scripts.entries()) {
+        const number = at % SHARE;
+        await t.test(`when a host sends ${script.title} then both do as the list says`, async () => {
+          // knockd anew for each: what it remembers of one source changes what it does to the next.
+          await both.knockd.stop();
+          await both.knockd.start(both.config);
+          if (number === 0) {
+            if (at > 0) await both.ours.stop();
+            await both.ours.start(both.config);
+          }
+          const before = new Map<Side, number>();
+          for (const side of both.sides) before.set(side, (await side.said()).length);
+          await both.send(script.send, number);
+          assert.deepEqual(await both.barrier(), []);
+          const [theirs = [], own = []] = await Promise.all(
+            both.sides.map((side) => openings(side, number, before.get(side) ?? 0)),
+          );
+          assert.deepEqual({ knockd: theirs, ours: own }, { knockd: script.opens, ours: script.ours ?? script.opens });
+        });
+      }
+    });
+  }
 
-for (const script of ONE_TIME_SCRIPTS) {
-  test(`one-time sequences: when ${script.title} then both do as the list says`, options, async () => {
-    await using both = await BesideKnockd.create();
-    await both.configure(script.doors);
-    await both.put('lines', script.lines);
-    for (const side of both.sides) await side.start(both.config);
-    await both.send(script.send);
-    const ended = await both.barrier();
-    const seen = await Promise.all(
-      both.sides.map(async (side) => ({
-        opens: await openings(side, 0, 0),
-        lines: await readFile(`${side.dir}/lines`, 'utf8'),
-        ended: ended.includes(side),
-      })),
-    );
-    const expected = { opens: script.opens, lines: script.struck, ended: false };
-    assert.deepEqual(
-      { knockd: seen[0], ours: seen[1] },
-      { knockd: { ...expected, ...script.knockd }, ours: { ...expected, ...script.ours } },
-    );
-  });
-}
+  for (const script of ONE_TIME_SCRIPTS) {
+    test(`one-time sequences: when ${script.title} then both do as the list says`, options, async () => {
+      await using both = await BesideKnockd.create();
+      await both.configure(script.doors);
+      await both.put('lines', script.lines);
+      for (const side of both.sides) await side.start(both.config);
+      await both.send(script.send);
+      const ended = await both.barrier();
+      const seen = await Promise.all(
+        both.sides.map(async (side) => ({
+          opens: await openings(side, 0, 0),
+          lines: await readFile(`${side.dir}/lines`, 'utf8'),
+          ended: ended.includes(side),
+        })),
+      );
+      const expected = { opens: script.opens, lines: script.struck, ended: false };
+      assert.deepEqual(
+        { knockd: seen[0], ours: seen[1] },
+        { knockd: { ...expected, ...script.knockd }, ours: { ...expected, ...script.ours } },
+      );
+    });
+  }
+});
 
 test('when ours does something else than knockd then the list of differences says why, and so does the document', async () => {
   const differing = [...SCRIPT_GROUPS.flatMap(({ scripts }) => scripts), ...ONE_TIME_SCRIPTS];
