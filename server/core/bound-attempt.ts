@@ -4,7 +4,6 @@
  * know all addresses beforehand. So whoever has knocked the first part has a whole attempt made for him, which is looked
  * for in what he sent and sends; only a whole attempt is a completion. Knows nothing of packets; a track holds these.
  */
-import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 
@@ -27,10 +26,7 @@ export class StagedAttempts {
     return this.#attempts.has(first.id);
   }
 
-  /** Costs a derivation: for a source that has knocked the whole first part, and once. */
-  stage(first: LiveSequence, source: AddressKey): StagedAttempt | undefined {
-    const second = first.secondPart?.(source);
-    if (second === undefined) return undefined;
+  stage(first: LiveSequence, second: readonly Pair[]): StagedAttempt {
     const attempt = { first, second, whole: wholeOf(first, second) };
     this.#attempts.set(first.id, attempt);
     for (const [oldest] of this.#attempts) {

@@ -206,7 +206,7 @@ export class Engine {
     // Where a target is one of our own addresses both kinds of scope see the packet: each has doors of its own.
     const first = this.#watch(this.#scopes.at(destination), atMs, source, pair, flags, now);
     const second = isOwn ? this.#watch(this.#scopes.own(), atMs, source, pair, flags, now) : NONE;
-    const effects = second.length === 0 ? first : first.length === 0 ? second : [...first, ...second];
+    const effects = second.length === 0 ? first : [...first, ...second];
     if (this.#scans === undefined || !isOwn || isUdp(pair) || (flags & (TCP_SYN | TCP_ACK)) !== TCP_SYN) return effects;
     const scan = this.#scans.arrive(atMs, source, pair, this.#longestMs);
     return scan === undefined ? effects : [...effects, { kind: 'scan', source, isHeldBack: scan === 'many' }];
@@ -262,7 +262,7 @@ export class Engine {
         const effect = this.#judge.wentWrong(sequence, source, atMs);
         if (effect !== undefined) effects.push(effect);
       }
-      for (const completion of completions) effects.push(...this.#judge.completed(completion, now));
+      for (const completion of completions) effects.push(this.#judge.completed(completion, now));
     }
     return effects ?? NONE;
   }

@@ -5,7 +5,7 @@
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { Contest } from './contest.ts';
-import type { Door } from './door.ts';
+import { type Door, UNUSED } from './door.ts';
 import type { Admission, Effect, Ignored, Refusal, Spend } from './effects.ts';
 import type { Now } from './grants.ts';
 import type { ListedSet } from './listed-set.ts';
@@ -65,14 +65,8 @@ export class Judge {
     return { kind: 'ignored', door, source, forMs };
   }
 
-  completed(completion: Completion, now: Now): readonly Effect[] {
-    const { sequence, source, completedAtMs } = completion;
-    const shown = this.shown(sequence, source, completedAtMs, now);
-    const effect = this.#decide(completion, now);
-    return shown === undefined ? [effect] : [shown, effect];
-  }
-
-  #decide(completion: Completion, now: Now): Admission | Refusal {
+  /** After {@link shown}: whoever completes a sequence shows it with the same packet. */
+  completed(completion: Completion, now: Now): Admission | Refusal {
     const { sequence, source, strays, completedAtMs } = completion;
     const { door, client } = sequence;
     const isOver = this.#contest.isOver(sequence, completedAtMs);
@@ -129,9 +123,8 @@ export class Judge {
 
   /** Spends what opens nothing: it teaches nothing of the client's clock, and is no use of his. */
   #waste(sequence: LiveSequence, spend: Spend, now: Now): Spend {
-    const before = this.#parts.live.state(sequence.door, sequence.client, sequence.keyId);
-    const wasted =
-      spend.kind === 'factor' && before !== undefined ? { ...spend, state: { ...before, spent: spend.factor } } : spend;
+    const before = this.#parts.live.state(sequence.door, sequence.client, sequence.keyId) ?? UNUSED;
+    const wasted = spend.kind === 'factor' ? { ...spend, state: { ...before, spent: spend.factor } } : spend;
     this.#spend(sequence, wasted, now);
     return wasted;
   }

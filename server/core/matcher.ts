@@ -137,13 +137,13 @@ export class Matcher {
       if (sequence.penaltyFrom !== undefined) noteHalfway(track, sequence);
       if (!('matched' in run) || run.matched >= 2) tier = 1;
       if ('matched' in run || !isWithin(run, sequence, atMs)) continue;
-      if (sequence.secondPart !== undefined) {
-        const isNew = track.stage(sequence, source);
+      const { secondPart } = sequence;
+      if (secondPart !== undefined) {
+        const isNew = track.stage(sequence, () => secondPart(source));
         if (isNew && sequence.order === 'strict') ended = [...(ended ?? []), sequence];
         continue;
       }
       track.consume(sequence);
-      track.halfway?.end(sequence);
       completions ??= [];
       completions.push(completionOf(sequence, source, run, atMs));
     }
@@ -155,7 +155,6 @@ export class Matcher {
       if ('matched' in run || !first.pairs.includes(run.first) || !isWithin(run, whole, atMs)) continue;
       track.consume(first);
       track.consume(whole);
-      track.halfway?.end(first);
       track.staged?.delete(first);
       completions ??= [];
       completions.push(completionOf(whole, source, run, atMs));

@@ -24,30 +24,23 @@ export function penaltyFrom(knocks: number): number {
 export class Halfway {
   #sequences: readonly LiveSequence[] = [];
 
-  get size(): number {
-    return this.#sequences.length;
-  }
-
   /** To be told of each knock of a sequence that the source has sent. */
   note(track: SourceTrack, sequence: LiveSequence): void {
     if (this.#sequences.length >= MAX_HALFWAY || this.#sequences.includes(sequence)) return;
     if (track.isWithin(sequence, sequence.penaltyFrom)) this.#sequences = [...this.#sequences, sequence];
   }
 
-  /** After each packet: the sequences that it went wrong on. Those, and those that time has run out for, are let go. */
+  /** After each packet: the sequences that it went wrong on. Those are let go, and those that are completed or late. */
   wrong(track: SourceTrack): readonly LiveSequence[] {
     const wrong: LiveSequence[] = [];
     this.#sequences = this.#sequences.filter((sequence) => {
       const strays = track.fewestStrays(sequence, sequence.penaltyFrom ?? sequence.pairs.length);
-      if (strays !== undefined && strays > sequence.maxStrays) wrong.push(sequence);
-      return strays !== undefined && strays <= sequence.maxStrays;
+      if (strays === undefined) return false;
+      if (strays <= sequence.maxStrays) return true;
+      wrong.push(sequence);
+      return false;
     });
     return wrong;
-  }
-
-  /** The sequence is completed: what comes now is another attempt. */
-  end(sequence: LiveSequence): void {
-    this.#sequences = this.#sequences.filter((other) => other !== sequence);
   }
 }
 

@@ -3,7 +3,6 @@
  * progress on strict sequences. Bounded by the longest run that could still complete something; knows nothing of other
  * sources, of time-outs or of what a completion means.
  */
-import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 import { StagedAttempts } from './bound-attempt.ts';
 import type { Standing } from './observer.ts';
@@ -223,14 +222,16 @@ export class SourceTrack {
   /**
    * Has a whole attempt looked for from now on; its progress is that of its first part, which the newest packet ended. False
    * where that has been so.
+   * @param secondOf costs a derivation: for a source that has knocked the whole first part, and once
    */
-  stage(first: LiveSequence, source: AddressKey): boolean {
+  stage(first: LiveSequence, secondOf: () => readonly Pair[]): boolean {
     this.staged ??= new StagedAttempts();
     if (this.staged.has(first)) return false;
+    const { whole } = this.staged.stage(first, secondOf());
     const known = this.#progress.get(first.id);
-    const attempt = this.staged.stage(first, source);
-    if (attempt === undefined || known === undefined) return true;
-    const progress = this.#begin(attempt.whole);
+    // Only strict order has progress.
+    if (known === undefined) return true;
+    const progress = this.#begin(whole);
     for (let knock = 0; knock < known.numbers.length; knock += 1) {
       progress.numbers[knock] = known.numbers[knock] ?? -1;
       progress.times[knock] = known.times[knock] ?? 0;

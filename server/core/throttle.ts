@@ -26,10 +26,9 @@ const LONGEST_MS = 3_600_000;
 export const MAX_REMEMBERED = 4_096;
 
 interface Record {
-  failures: number;
-  lastMs: number;
-  /** Monotonic milliseconds of the end of the lock-out; before `lastMs` where there is none. */
-  untilMs: number;
+  readonly failures: number;
+  /** Monotonic milliseconds of the end of the lock-out; of the last failure, where that led to none. */
+  readonly untilMs: number;
 }
 
 export class Throttle {
@@ -56,11 +55,11 @@ export class Throttle {
     if (failures === 0) return 0;
     const key = placeOf(door, source);
     const known = this.#records.get(key);
-    const isForgotten = known === undefined || nowMs >= Math.max(known.untilMs, known.lastMs) + timeMs;
+    const isForgotten = known === undefined || nowMs >= known.untilMs + timeMs;
     const count = isForgotten ? 1 : known.failures + 1;
     const lockMs = count > failures ? lockOutMs(count - failures, timeMs) : 0;
     this.#records.delete(key);
-    this.#records.set(key, { failures: count, lastMs: nowMs, untilMs: lockMs === 0 ? nowMs : nowMs + lockMs });
+    this.#records.set(key, { failures: count, untilMs: nowMs + lockMs });
     this.#forgetOldest();
     return lockMs;
   }

@@ -38,7 +38,11 @@ test('who shows that he knows a sequence, and who is whose rival, agrees with th
           const key = sources[source];
           assert.ok(key !== undefined);
           list.push({ atMs, pair: knocked });
-          matcher.arrive(atMs, key, knocked);
+          const completed = matcher.arrive(atMs, key, knocked);
+          assert.ok(
+            completed.every(({ sequence }) => matcher.shown.includes(sequence)),
+            'whoever completes a sequence shows it, with the same packet',
+          );
           const unused = ({ id }: LiveSequence) => list.slice(used.get(`${source} ${id}`) ?? 0);
           const expected = live.filter((one) => referenceShows(unused(one), one, one.contestFrom));
           assert.deepEqual(matcher.shown.map(({ id }) => id).toSorted(), expected.map(({ id }) => id).toSorted());

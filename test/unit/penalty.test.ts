@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DoorPolicy } from '../../server/core/door.ts';
-import { MAX_IGNORED, Penalties, penaltyFrom } from '../../server/core/penalty.ts';
+import { Matcher } from '../../server/core/matcher.ts';
+import { Halfway, MAX_IGNORED, Penalties, penaltyFrom } from '../../server/core/penalty.ts';
+import { SequenceIndex } from '../../server/core/sequence-index.ts';
+import { SourceTrack } from '../../server/core/source-track.ts';
 import { addressKeyOfBytes } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
-import { address, doorPolicy, enrolment, pairsFor } from '../support/doors.ts';
+import { address, doorPolicy, enrolment, liveSequence, pairsFor } from '../support/doors.ts';
 import { EngineBench, kinds, OTHER, SOURCE } from '../support/engine-bench.ts';
 
 const PENALTY_MS = 60_000;
@@ -41,6 +44,11 @@ const rows: readonly Row[] = [
   { what: 'half of the knocks and all strays', send: (k) => [...k.slice(0, 3), ...strays(4)], ignored: false },
   { what: 'a stray sent many times', send: (k) => [...k.slice(0, 3), ...Array(50).fill(100)], ignored: false },
   { what: 'less than half of the knocks', send: (k) => [...k.slice(0, 2), ...strays(50)], ignored: false },
+  {
+    what: 'strays among the first half of the knocks, more than are forgiven',
+    send: (k) => [...k.slice(0, 2), ...strays(5), ...k.slice(2, 3), ...strays(9).slice(5)],
+    ignored: false,
+  },
   { what: 'strays alone', send: () => strays(200), ignored: false },
   { what: 'strays before the knocks', send: (k) => [...strays(50), ...k.slice(0, 5)], ignored: false },
   {
@@ -148,6 +156,41 @@ test('an IPv6 host that changes its address within its /64 stays ignored', () =>
   assert.equal(penalties.isIgnored('ssh', address('2001:db8::2'), 10), false);
   assert.equal(penalties.isIgnored('ssh', address('2001:db8:0:1::1'), 0), false);
   assert.equal(penalties.isIgnored('ssh', SOURCE, 0), false);
+});
+
+test('when a source is half way through more sequences than are watched then it goes wrong on the first four, once each', () => {
+  const index = new SequenceIndex();
+  const ids = [1, 2, 3, 4, 5, 6];
+  for (const id of ids) {
+    const pairs = [1000 + id, 2000 + id, 3000 + id, 4000 + id];
+    index.add(liveSequence({ id, pairs, maxStrays: 20, penaltyFrom: penaltyFrom(pairs.length) }));
+  }
+  const matcher = new Matcher(index);
+  // Each knock again and again: a sequence is watched once, and takes nobody's place.
+  for (const id of ids)
+    for (const pair of [1000 + id, 2000 + id, 1000 + id, 2000 + id, 2000 + id]) matcher.arrive(1, SOURCE, pair);
+  const wrong = strays(30).flatMap((pair) => {
+    matcher.arrive(2, SOURCE, pair);
+    return matcher.wrong.map(({ id }) => id);
+  });
+  assert.deepEqual(wrong, [1, 2, 3, 4]);
+  assert.deepEqual(new Halfway().wrong(new SourceTrack()), []);
+});
+
+test('beyond its room the table forgives whose penalty was given first, and keeps the newest', () => {
+  const penalties = new Penalties();
+  const sourceOf = (at: number) => addressKeyOfBytes(Uint8Array.of(11, 0, at >> 8, at & 255));
+  const punish = (at: number) => penalties.punish('ssh', sourceOf(at), 0, 1000);
+  const ignored = (...ats: number[]) => ats.map((at) => penalties.isIgnored('ssh', sourceOf(at), 1));
+  for (let at = 0; at < MAX_IGNORED; at += 1) punish(at);
+  assert.deepEqual(ignored(0, 1, MAX_IGNORED - 1), [true, true, true], 'so many have room');
+  // A second penalty is a later one.
+  punish(0);
+  punish(MAX_IGNORED);
+  assert.deepEqual(ignored(0, 1, 2, MAX_IGNORED), [true, false, true, true]);
+  punish(MAX_IGNORED + 1);
+  assert.deepEqual(ignored(0, 2, 3, MAX_IGNORED + 1), [true, false, true, true]);
+  assert.equal(penalties.size, MAX_IGNORED);
 });
 
 test('a flood of wrong combinations fills the table to its limit and no further', () => {

@@ -42,6 +42,16 @@ test('strays and unfinished knocks are no failures', () => {
   assert.deepEqual(kinds(bench.knock(pairsFor(door, laptop, 1000))), ['replay']);
 });
 
+test('a clock that stands wrong is the server’s failure: however often it refuses, nobody is locked out', () => {
+  const engine = new Engine(SERVER, [door], DEFAULT_LIMITS, LIMITS);
+  engine.enrol(laptop, UNUSED);
+  const bench = new EngineBench([], [], engine);
+  engine.noteClock(bench.wallMs + 3_600_000);
+  const pairs = pairsFor(door, laptop, 1000);
+  const said = kinds(Array.from({ length: 3 * LIMITS.failures }, () => bench.knock(pairs)).flat());
+  assert.deepEqual(new Set(said), new Set(['clock-back']));
+});
+
 test('lock-outs double up to an hour, and are forgotten after a quiet time', () => {
   const throttle = new Throttle(LIMITS);
   const locks = Array.from({ length: 11 }, () => throttle.fail('ssh', SOURCE, 0) / 1000);
@@ -77,6 +87,25 @@ test('an IPv6 host that changes its address within its /64 stays locked out', ()
   for (let i = 1; i <= 4; i += 1) throttle.fail('ssh', address(`2001:db8::${i}`), 0);
   assert.equal(throttle.isLockedOut('ssh', address('2001:db8::ffff'), 1), true);
   assert.equal(throttle.isLockedOut('ssh', address('2001:db8:0:1::1'), 1), false);
+});
+
+test('beyond its room the table forgets who has been quiet for longest, and keeps the newest', () => {
+  const throttle = new Throttle(LIMITS);
+  const sourceOf = (at: number) => addressKeyOfBytes(Uint8Array.of(11, 0, at >> 8, at & 255));
+  const fail = (at: number, times: number) => {
+    for (let i = 0; i < times; i += 1) throttle.fail('ssh', sourceOf(at), 0);
+  };
+  const locked = (...ats: number[]) => ats.map((at) => throttle.isLockedOut('ssh', sourceOf(at), 1));
+  for (const at of [0, 1, 2]) fail(at, LIMITS.failures + 1);
+  for (let at = 3; at < MAX_REMEMBERED; at += 1) fail(at, 1);
+  assert.deepEqual(locked(0, 1, 2), [true, true, true], 'so many have room');
+  // Who fails again has been quiet for less long than the others.
+  fail(0, 1);
+  fail(MAX_REMEMBERED, LIMITS.failures + 1);
+  assert.deepEqual(locked(0, 1, 2, MAX_REMEMBERED), [true, false, true, true]);
+  fail(MAX_REMEMBERED + 1, 1);
+  assert.deepEqual(locked(0, 2, MAX_REMEMBERED), [true, false, true]);
+  assert.equal(throttle.size, MAX_REMEMBERED);
 });
 
 test('a flood of sources fills the table to its limit and no further', () => {
