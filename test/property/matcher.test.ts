@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Matcher } from '../../server/core/matcher.ts';
+import type { Standing } from '../../server/core/observer.ts';
 import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
-import { arrivalArbitrary, asLive, liveArbitrary } from '../support/arbitraries.ts';
+import { arrivalArbitrary, asLive, liveArbitrary, pairArbitrary } from '../support/arbitraries.ts';
 import { address } from '../support/doors.ts';
-import { type Packet, referenceCompletes } from '../support/reference-matcher.ts';
+import { type Packet, referenceCompletes, referenceStanding } from '../support/reference-matcher.ts';
 
 const sources = ['192.0.2.1', '192.0.2.2', '2001:db8::1'].map(address);
 const liveSequence = liveArbitrary({ pairs: 9, knocks: 4, timeoutMs: 40 });
@@ -86,5 +87,50 @@ test('an observer changes nothing, and is told of all knocks of a sequence just 
       },
     ),
     { numRuns: process.env['KNOCK_OTP_LONG'] !== undefined ? 100_000 : 1_500 },
+  );
+});
+
+test('how far a packet has brought its source on a sequence agrees with the naive definition', () => {
+  const [source] = sources;
+  assert.ok(source !== undefined);
+  const longer = liveArbitrary({ pairs: 9, knocks: 6, timeoutMs: 40 });
+  const packet = fc.record({
+    pair: pairArbitrary(12),
+    gapMs: fc.oneof({ weight: 9, arbitrary: fc.nat({ max: 6 }) }, { weight: 1, arbitrary: fc.nat({ max: 60 }) }),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(longer, { minLength: 1, maxLength: 6 }),
+      fc.array(packet, { minLength: 1, maxLength: 60, size: 'max' }),
+      (fields, packets) => {
+        const index = new SequenceIndex();
+        const live = fields.map(asLive);
+        for (const sequence of live) index.add(sequence);
+        const matcher = new Matcher(index);
+        let standings = new Map<number, Standing>();
+        matcher.observer = {
+          arrived: () => undefined,
+          taken: () => undefined,
+          touched: ({ id }, standing) => standings.set(id, standing),
+        };
+        let list: Packet[] = [];
+        let used = new Map<number, number>();
+        let atMs = 0;
+        for (const { pair: knocked, gapMs } of packets) {
+          atMs += gapMs;
+          // Who was silent for longer than any sequence lasts is forgotten.
+          if (gapMs > index.longestTimeoutMs) [list, used] = [[], new Map()];
+          list.push({ atMs, pair: knocked });
+          standings = new Map();
+          const completions = matcher.arrive(atMs, source, knocked);
+          for (const sequence of live.filter(({ pairs }) => pairs.includes(knocked))) {
+            const unused = list.slice(used.get(sequence.id) ?? 0);
+            assert.deepEqual(standings.get(sequence.id), referenceStanding(unused, sequence, index.longestRun));
+          }
+          for (const { sequence } of completions) used.set(sequence.id, list.length);
+        }
+      },
+    ),
+    { numRuns: process.env['KNOCK_OTP_LONG'] !== undefined ? 50_000 : 200 },
   );
 });

@@ -3,6 +3,7 @@
  * agree with on every input. Slow on purpose; remembers everything.
  */
 
+import type { Standing } from '../../server/core/observer.ts';
 import type { LiveSequence } from '../../server/core/sequence-index.ts';
 import type { Pair } from '../../shared/knock.ts';
 
@@ -53,7 +54,7 @@ export function referenceCompletesBound(
   return false;
 }
 
-function holds(run: readonly Pair[], { pairs, order }: LiveSequence): boolean {
+function holds(run: readonly Pair[], { pairs, order }: Pick<LiveSequence, 'pairs' | 'order'>): boolean {
   if (order === 'any') return pairs.every((pair) => run.includes(pair));
   let next = 0;
   for (const pair of run) if (pair === pairs[next]) next += 1;
@@ -76,4 +77,33 @@ export function referenceStage(packets: readonly Packet[], sequence: LiveSequenc
     if (referenceCompletes(packets, { ...sequence, pairs })) return stage;
   }
   return 0;
+}
+
+/**
+ * How far the newest packet, a knock of `sequence`, has brought its source: of the shortest runs that end there and hold one
+ * knock, two, ... (the first ones in order, where it is strict), the longest that keeps to each of the rules.
+ * @param capacity distinct pairs that are remembered
+ */
+export function referenceStanding(packets: readonly Packet[], sequence: LiveSequence, capacity: number): Standing {
+  const nowMs = packets.at(-1)?.atMs ?? 0;
+  const runs = sequence.pairs.flatMap((_, at) => {
+    const knocks = at + 1;
+    const start = packets.findLastIndex((__, from) => holdsKnocks(packets.slice(from), sequence, knocks));
+    const distinct = new Set(packets.slice(start).map(({ pair }) => pair)).size;
+    if (start < 0 || distinct > capacity) return [];
+    return [{ knocks, strays: Math.max(distinct - knocks, 0), startedAtMs: packets[start]?.atMs ?? 0 }];
+  });
+  const frugal = runs.filter(({ strays }) => strays <= sequence.maxStrays);
+  const timely = frugal.filter(
+    ({ startedAtMs }) => startedAtMs >= sequence.enteredAtMs && nowMs - startedAtMs <= sequence.seqTimeoutMs,
+  );
+  const best = timely.at(-1) ?? { knocks: 0, strays: 0, startedAtMs: nowMs };
+  return { ...best, untimed: frugal.at(-1)?.knocks ?? 0, seen: runs.at(-1)?.knocks ?? 0 };
+}
+
+function holdsKnocks(run: readonly Packet[], { pairs, order }: LiveSequence, knocks: number): boolean {
+  const sent = run.map(({ pair }) => pair);
+  if (order === 'any') return pairs.filter((pair) => sent.includes(pair)).length >= knocks;
+  const first = pairs.slice(0, knocks);
+  return first.at(-1) === sent.at(-1) && holds(sent, { pairs: first, order });
 }
