@@ -9,9 +9,11 @@ import { build, type Plugin } from 'esbuild';
 
 /** Tests that are pure and quick. Others reach the same code, later and slower. */
 const UNIT =
-  'bound contest derive engine engine-state ini-document listed-set matcher-counts odds open-once packet penalty policy profile-uri scan-watch ' +
-  'secret sequences-file shared-small stages stray-budget throttle vectors written-odds';
-const PROPERTY = 'bound contest grants ini-document matcher matcher-commands packet penalty sequences-file throttle';
+  'bound bound-attempts contest derive engine engine-doors engine-state explain ini-document judge listed-set live-set matcher-counts odds ' +
+  'open-once packet penalty policy profile-uri refused-packet scan-watch scopes secret sequence-index sequences-file shared-small stages ' +
+  'stray-budget throttle vectors written-odds';
+const PROPERTY =
+  'bound contest demand grants ini-document matcher matcher-commands packet penalty sequences-file throttle';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
