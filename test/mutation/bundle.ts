@@ -9,7 +9,7 @@ import { build, type Plugin } from 'esbuild';
 
 /** Tests that are pure and quick. Others reach the same code, later and slower. */
 const UNIT =
-  'bound bound-attempts contest derive engine engine-doors engine-state explain ini-document judge listed-set live-set matcher-counts odds ' +
+  'bound bound-attempts contest derive engine engine-doors engine-state explain ini-document judge link-layer listed-set live-set live-set-returns matcher-counts odds ' +
   'open-once packet penalty policy profile-uri refused-packet scan-watch scopes secret sequence-index sequences-file shared-small stages ' +
   'stray-budget throttle vectors written-odds';
 const PROPERTY =

@@ -82,3 +82,15 @@ test('when a login is said to lie ahead then it counts as now and not as later',
   const { state } = judgeService(FRESH, seen, false, 5_000, 1_000);
   assert.equal(state.idleSinceMs, 5_000);
 });
+
+test('when a service has been idle for just so long then it is stopped, and not a millisecond before', () => {
+  const seen = { listening: true, connections: 0 };
+  assert.equal(judgeService(FRESH, seen, false, 999, 1_000).verdict, 'idle');
+  assert.equal(judgeService(FRESH, seen, false, 1_000, 1_000).verdict, 'stop');
+});
+
+test('when somebody else has stopped a service then what was known of it stays known', () => {
+  const state = { wasSeen: true, missing: 1, idleSinceMs: 70 };
+  const gone = judgeService(state, { listening: false, connections: 0 }, false, 1_000, 1);
+  assert.deepEqual(gone, { state: { wasSeen: true, missing: 2, idleSinceMs: 70 }, verdict: 'gone' });
+});

@@ -4,9 +4,10 @@ import { test } from 'node:test';
 import { firstPartStrays, StagedAttempts } from '../../server/core/bound-attempt.ts';
 import { Matcher } from '../../server/core/matcher.ts';
 import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
+import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 import { liveSequence } from '../support/doors.ts';
-import { SOURCE } from '../support/engine-bench.ts';
+import { OTHER, SOURCE } from '../support/engine-bench.ts';
 
 /** Attempts that have room: one more pushes out the oldest. */
 const ROOM = 8;
@@ -80,6 +81,13 @@ for (const order of ['any', 'strict'] as const) {
   });
 }
 
+test('a source that has knocked two of its second part is one that is remembered, and on its way', () => {
+  const attempts = new Attempts([1]);
+  assert.deepEqual(attempts.knock([...firstPart(1), ...secondPart(1)]), [1]);
+  const { matcher } = attempts;
+  assert.deepEqual([matcher.trackedSources, matcher.promisingSources], [1, 1]);
+});
+
 test('an attempt has the strays of its door: those of its first part, less the knocks of the second one', () => {
   const first = liveSequence({
     pairs: firstPart(1),
@@ -94,3 +102,26 @@ test('an attempt has the strays of its door: those of its first part, less the k
   const strict = new StagedAttempts().stage({ ...first, order: 'strict' }, [102, 103]);
   assert.deepEqual(strict.whole.pairs, [101, 102, 102, 103], 'in strict order it is two');
 });
+
+const knocks: readonly { what: string; pairs: readonly Pair[]; stays: boolean }[] = [
+  { what: 'the first part and one knock of the second', pairs: [101, 102, 111], stays: false },
+  { what: 'the first part and one knock of the second again and again', pairs: [101, 102, 111, 111], stays: false },
+  { what: 'the first part and two knocks of the second', pairs: [101, 102, 111, 112], stays: true },
+];
+
+for (const { what, pairs, stays } of knocks) {
+  test(`${what}: copies of the first part ${stays ? 'push it out no more' : 'can still push it out'}`, () => {
+    const index = new SequenceIndex();
+    const secondOf = (source: AddressKey) => (source === SOURCE ? [111, 112, 113] : [211, 212, 213]);
+    index.add(liveSequence({ pairs: firstPart(1), maxStrays: firstPartStrays(3, 8), secondPart: secondOf }));
+    const matcher = new Matcher(index, { sources: 1, promisingSources: 1, boundSources: 1 });
+    for (const pair of pairs) matcher.arrive(1, SOURCE, pair);
+    for (const pair of firstPart(1)) matcher.arrive(2, OTHER, pair);
+    assert.deepEqual([matcher.promisingSources, matcher.evictedSources], stays ? [2, 0] : [1, 1]);
+    const completed = [112, 113].flatMap((pair) => matcher.arrive(3, SOURCE, pair));
+    assert.equal(completed.length, stays ? 1 : 0);
+    // The room of those is for one too.
+    for (const pair of [...firstPart(1), 211, 212]) matcher.arrive(4, OTHER, pair);
+    assert.equal(matcher.evictedSources, 1);
+  });
+}

@@ -1,7 +1,15 @@
 /** Doors of an engine that change their kind, watch the same packets, or have gone; and what it tells of all that. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ANY_PACKET, type ListedDoor, OPENING_PACKETS, TCP_ACK, TCP_SYN, UNUSED } from '../../server/core/door.ts';
+import {
+  ANY_PACKET,
+  isOpening,
+  type ListedDoor,
+  OPENING_PACKETS,
+  TCP_ACK,
+  TCP_SYN,
+  UNUSED,
+} from '../../server/core/door.ts';
 import { Engine } from '../../server/core/engine.ts';
 import { DEFAULT_LIMITS } from '../../server/core/matcher.ts';
 import { REPORTS_PER_MINUTE } from '../../server/core/scan-watch.ts';
@@ -147,6 +155,18 @@ for (const [what, tcpFlags, flags, opens] of [
     assert.deepEqual(kinds(effects), opens ? ['admit laptop'] : []);
     assert.equal(bench.engine.counters.eligible, opens ? 6 : 0);
   });
+}
+
+for (const [rule, opening] of [
+  [OPENING_PACKETS, true],
+  [{ set: TCP_SYN | 0x20, clear: TCP_ACK | 0x01 }, true],
+  [ANY_PACKET, false],
+  [{ set: TCP_SYN, clear: 0 }, false],
+  [{ set: 0, clear: TCP_ACK }, false],
+  [{ set: TCP_ACK, clear: TCP_SYN }, false],
+] as const) {
+  test(`packets with ${rule.set} and without ${rule.clear} ${opening ? 'all open' : 'need not open'} a connection`, () =>
+    assert.equal(isOpening(rule), opening));
 }
 
 function scanning(threshold: number, isExempt = () => false): EngineBench {

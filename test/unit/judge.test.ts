@@ -30,6 +30,7 @@ function judgeOf() {
   const [live, listed] = [new LiveSet(SERVER, () => 1), new ListedSet(() => 1)];
   for (const door of [derived, lenient]) live.setDoor(door, new SequenceIndex());
   live.enrol(laptop, { ...UNUSED, drift: 1, lastUse: 7 });
+  live.enrol(enrolment('phone', 'lenient'), UNUSED);
   for (const door of [lines, written]) {
     listed.setDoor(door, new SequenceIndex(), 0);
     const ids = door.mode === 'static' ? [1] : [1, 2, 3];
@@ -120,7 +121,11 @@ const wrongs: readonly { what: string; sequence: LiveSequence; ignored: boolean 
   { what: 'a line that is not in the file', sequence: { ...ofLine, factor: 99 }, ignored: false },
   { what: 'a client who is not enrolled', sequence: { ...ofLaptop, client: 'phone' }, ignored: false },
   { what: 'a secret that was replaced', sequence: { ...ofLaptop, keyId: 'laptop1' }, ignored: false },
-  { what: 'a door that gives no penalties', sequence: { ...ofLaptop, door: 'lenient' }, ignored: false },
+  {
+    what: 'a door that gives no penalties',
+    sequence: { ...ofLaptop, door: 'lenient', client: 'phone', keyId: 'phone' },
+    ignored: false,
+  },
   { what: 'a door that has gone', sequence: { ...ofLaptop, door: 'web' }, ignored: false },
 ];
 

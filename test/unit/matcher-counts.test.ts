@@ -60,3 +60,34 @@ test('when a source has been silent for longer than any sequence lasts, then oth
   assert.equal(matcher.trackedSources, 0);
   assert.equal(matcher.evictedSources, 0);
 });
+
+test('when many have been silent for too long then a packet makes two of them go, of each table: it is never much work', () => {
+  const matcher = matcherOf(10);
+  const silent = [1, 2, 3, 4, 5].map((at) => address(`192.0.2.${at}`));
+  for (const source of silent) for (const pair of [7001, 9002]) matcher.arrive(0, source, pair);
+  for (const at of [11, 12, 13]) matcher.arrive(1, address(`192.0.2.${at}`), 7001);
+  assert.equal(matcher.trackedSources, 8);
+  const left = [1, 2, 3].map(() => {
+    matcher.arrive(1_002, address('192.0.2.99'), 1234);
+    return [matcher.promisingSources, matcher.trackedSources];
+  });
+  assert.deepEqual(left, [
+    [3, 4],
+    [1, 1],
+    [0, 0],
+  ]);
+});
+
+test('stages are told of sequences that tell them, and of no others', () => {
+  assert.ok(one !== undefined);
+  const index = new SequenceIndex();
+  const pairs = [7001, 9002];
+  index.add(liveSequence({ id: 1, order: 'strict', pairs }));
+  index.add(liveSequence({ id: 2, order: 'strict', pairs, tellsStages: true }));
+  const matcher = new Matcher(index);
+  const told = pairs.map((pair) => {
+    matcher.arrive(1, one, pair);
+    return matcher.advances.map(({ sequence: { id }, stage }) => [id, stage]);
+  });
+  assert.deepEqual(told, [[[2, 1]], [[2, 2]]]);
+});

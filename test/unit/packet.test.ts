@@ -120,6 +120,13 @@ const refused: [reason: string, linkType: number, frame: number[]][] = [
   ['a tiny first fragment without flags', 1, ethernet(ipv4(tcp(8000).slice(0, 8), { fragment: 0x2000 }))],
   ['an IPv4 header length below 20', 1, ethernet(ipv4(tcp(8000), { headerWords: 4 }))],
   ['an IPv4 header longer than the packet', 1, ethernet(ipv4(tcp(8000), { headerWords: 15 }))],
+  [
+    'an IPv4 header length below 20, with ports where it ends',
+    1,
+    ethernet(ipv4(tcp(8000).slice(4), { headerWords: 4, destination: tcp(8000).slice(0, 4) })),
+  ],
+  ['a UDP header that is cut', 1, ethernet([...ipv4(udp(8000), { protocol: 17, totalLength: 27 })])],
+  ['an IPv6 UDP header that is cut', 1, ethernet(ipv6(udp(8000), { next: 17, payloadLength: 7 }))],
   ['a total length that ends before the ports', 1, ethernet(ipv4(tcp(8000), { totalLength: 24 }))],
   ['a total length of 0', 1, ethernet(ipv4(tcp(8000), { totalLength: 0 }))],
   ['version 5', 1, ethernet(ipv4(tcp(8000), { version: 5 }), [], 0x0800)],
@@ -202,6 +209,26 @@ for (const flags of flagBytes) {
     }
   });
 }
+
+const nearlyMapped: readonly [what: string, bytes: readonly number[]][] = [
+  ['::ff00:c000:207', [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0, 192, 0, 2, 7]],
+  ['::ff:c000:207', [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 192, 0, 2, 7]],
+  ['::c000:207', [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 192, 0, 2, 7]],
+  ['2001:db8::ffff:c000:207', [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 7]],
+];
+
+for (const [what, bytes] of nearlyMapped) {
+  test(`when an IPv6 address only looks like a mapped one (${what}), then it is heard, as source and as destination`, () => {
+    const heard = (given: object) => decode(ETHERNET, ethernet(ipv6(tcp(8000), given)));
+    assert.equal(heard({ source: bytes }), `${what} > 2001:db8:0:1::1 8000`);
+    assert.equal(heard({ destination: bytes }), `2001:db8::7 > ${what} 8000`);
+  });
+}
+
+test('when nothing has been decoded yet, then a view has no number and no tag', () => {
+  const { number, tag, anyTcp } = packetView();
+  assert.deepEqual([number, tag, anyTcp], [-1, 0, false]);
+});
 
 test('when a datagram follows a TCP packet, then the flags of that one are gone', () => {
   const view = packetView();

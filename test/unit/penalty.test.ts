@@ -177,6 +177,27 @@ test('when a source is half way through more sequences than are watched then it 
   assert.deepEqual(new Halfway().wrong(new SourceTrack()), []);
 });
 
+test('when a source let its time pass on some sequences then they take no places of those that it knocks now', () => {
+  const index = new SequenceIndex();
+  const sequences = [1, 2, 3, 4, 5].map((id) =>
+    liveSequence({ id, pairs: [1000 + id, 2000 + id, 3000 + id, 4000 + id], maxStrays: 8, penaltyFrom: 2 }),
+  );
+  for (const sequence of sequences) index.add(sequence);
+  const matcher = new Matcher(index);
+  for (const { pairs } of sequences.slice(0, 4)) for (const pair of pairs.slice(0, 2)) matcher.arrive(1, SOURCE, pair);
+  const wrongAfter = (pairs: readonly Pair[]) =>
+    pairs.flatMap((pair) => {
+      matcher.arrive(10_002, SOURCE, pair);
+      return matcher.wrong.map(({ id }) => id);
+    });
+  matcher.arrive(9_000, SOURCE, 1);
+  assert.deepEqual(wrongAfter([1005, 2005, ...strays(9)]), [5]);
+  // What has gone meanwhile is nothing to go wrong on.
+  wrongAfter([1001, 2001]);
+  for (const sequence of sequences) index.remove(sequence);
+  assert.deepEqual(wrongAfter(strays(30)), []);
+});
+
 test('beyond its room the table forgives whose penalty was given first, and keeps the newest', () => {
   const penalties = new Penalties();
   const sourceOf = (at: number) => addressKeyOfBytes(Uint8Array.of(11, 0, at >> 8, at & 255));

@@ -100,6 +100,16 @@ test('a client is free to choose where more steps are unspent than both sides of
   }
 });
 
+test('where the window is wider, more steps may be what a client had to take', () => {
+  for (const [spent, drift] of [
+    [996, 0],
+    [995, 1],
+  ] as const) {
+    const decision = decide(doorPolicy({ window: 2 }), { spent, drift: 0 }, 1001, at(NOW));
+    assert.equal(decision.accept && decision.state.drift, drift, `spent ${spent}`);
+  }
+});
+
 test('a counter says nothing of a clock: hotp learns no drift', () => {
   const decision = decide(doorPolicy({ mode: 'hotp' }), { spent: 4, drift: 0 }, 12, at(NOW));
   assert.equal(decision.accept && decision.state.drift, 0);

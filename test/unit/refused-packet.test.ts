@@ -41,6 +41,7 @@ const rows: readonly [frame: readonly number[], why: string, known: string][] = 
   [ethernet(ipv4(tcp(8000), { fragment: 0x0100 })), 'a later fragment', ADDRESSES],
   [ethernet(ipv6([...fragmentHeader(6, 1), ...tcp(8000)], { next: 44 })), 'a later fragment', ADDRESSES6],
   [ethernet(ipv6([...fragmentHeader(6, 32), ...tcp(8000)], { next: 44 })), 'a later fragment', ADDRESSES6],
+  [ethernet(ipv6(fragmentHeader(6, 1), { next: 44 })), 'a later fragment', ADDRESSES6],
   [ethernet(ipv4(tcp(0))), BENT, ADDRESSES],
   [ethernet(ipv6(tcp(0))), BENT, ADDRESSES6],
   [ethernet(ipv4(udp(0), { protocol: 17 })), BENT, ADDRESSES],
@@ -51,6 +52,7 @@ const rows: readonly [frame: readonly number[], why: string, known: string][] = 
   [ethernet(ipv4([], { protocol: 47 })), 'GRE, neither TCP nor UDP', ADDRESSES],
   [ethernet(ipv4([], { protocol: 50 })), 'ESP, neither TCP nor UDP', ADDRESSES],
   [ethernet(ipv6([], { next: 58 })), 'ICMPv6, neither TCP nor UDP', ADDRESSES6],
+  [ethernet(ipv6([128, 0, 0xab, 0xcd, 0, 1, 0, 1], { next: 58 })), 'ICMPv6, neither TCP nor UDP', ADDRESSES6],
   [ethernet(ipv4([], { protocol: 132 })), 'SCTP, neither TCP nor UDP', ADDRESSES],
   [ethernet(ipv4([], { protocol: 99 })), 'IP protocol 99, neither TCP nor UDP', ADDRESSES],
   // Any other header than a later fragment's is named by its number.

@@ -65,6 +65,22 @@ test('when a source is exempt then it is asked for once in so many ports and nev
   assert.equal(asked, 1000 / THRESHOLD);
 });
 
+test('beyond its room the table forgets who has been silent for longest, and keeps the newest', () => {
+  const scans = watch();
+  // All ports of the threshold but one.
+  const nearly = (number: number) => sweep(scans, sourceOf(number), 0, THRESHOLD - 1);
+  const last = (number: number) => scans.arrive(1, sourceOf(number), 9999, WINDOW_MS);
+  for (const number of [0, 1, 2]) nearly(number);
+  for (let number = 3; number < MAX_WATCHED; number += 1) scans.arrive(0, sourceOf(number), 1, WINDOW_MS);
+  assert.equal(scans.size, MAX_WATCHED, 'so many have room');
+  // Whoever sends again has not been silent.
+  scans.arrive(0, sourceOf(0), 1, WINDOW_MS);
+  nearly(MAX_WATCHED);
+  assert.equal(scans.size, MAX_WATCHED);
+  assert.deepEqual([0, 2, MAX_WATCHED].map(last), ['report', 'report', 'report']);
+  assert.equal(last(1), undefined, 'it begins anew');
+});
+
 test('a flood of sources fills the table to its limit and no further, and a scanner among them is found', () => {
   const scans = watch();
   const said: string[] = [];

@@ -5,7 +5,7 @@ import { type DoorPolicy, TCP_ACK, TCP_SYN } from '../../server/core/door.ts';
 import { LivePairs } from '../../server/core/live-pairs.ts';
 import { DEFAULT_LIMITS } from '../../server/core/matcher.ts';
 import { type Scope, Scopes } from '../../server/core/scopes.ts';
-import { doorPolicy } from '../support/doors.ts';
+import { doorPolicy, liveSequence } from '../support/doors.ts';
 import { HERE, OTHER } from '../support/engine-bench.ts';
 
 const scopesOf = () => new Scopes(DEFAULT_LIMITS, new LivePairs());
@@ -45,6 +45,16 @@ test('scopes are found by their target, and those without one are our own', () =
   assert.deepEqual(scopes.own(), [own, third]);
   assert.deepEqual(scopes.at(OTHER), [other]);
   assert.equal(scopes.at(HERE), undefined);
+});
+
+test('a scope’s matcher has the limits that were given, and what its index holds is told with all live pairs', () => {
+  const live = new LivePairs();
+  const scopes = new Scopes({ sources: 1, promisingSources: 1, boundSources: 1 }, live);
+  const { index, matcher } = scopes.enter(doorPolicy());
+  index.add(liveSequence());
+  assert.equal(live.has(7001), true);
+  for (const source of [HERE, OTHER]) matcher.arrive(1, source, 7001);
+  assert.equal(matcher.evictedSources, 1);
 });
 
 test('when the last door of a scope leaves then the scope is gone, and no earlier, and others stay', () => {
