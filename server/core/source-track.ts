@@ -47,10 +47,6 @@ export class SourceTrack {
   /** Where a door gives penalties; the matcher keeps it. */
   halfway: Halfway | undefined;
 
-  get distinct(): number {
-    return this.#pairs.length;
-  }
-
   /** Makes `pair` the newest; forgets the oldest pair beyond `capacity`. A pair that was there moves: it costs nothing. */
   arrive(atMs: number, pair: Pair, capacity: number): void {
     const { length } = this.#pairs;
