@@ -91,3 +91,36 @@ test('stages are told of sequences that tell them, and of no others', () => {
   });
   assert.deepEqual(told, [[[2, 1]], [[2, 2]]]);
 });
+
+test('any two knocks of a sequence put a source on its way, wherever they stand in it, and one of them does not', () => {
+  const pairs = [7001, 9002, 8003, 6004, 5005];
+  for (const first of pairs) {
+    for (const second of pairs) {
+      assert.ok(one !== undefined);
+      const index = new SequenceIndex();
+      index.add(liveSequence({ pairs }));
+      const matcher = new Matcher(index);
+      for (const pair of [first, second]) matcher.arrive(1, one, pair);
+      assert.equal(matcher.promisingSources, first === second ? 0 : 1, `${first} and ${second}`);
+    }
+  }
+});
+
+test('of a strict sequence the first two knocks in order put a source on its way', () => {
+  for (const [sent, promising] of [
+    [[7001], 0],
+    [[9002], 0],
+    [[8003], 0],
+    [[9002, 8003], 0],
+    [[9002, 7001], 0],
+    [[7001, 8003], 0],
+    [[7001, 9002], 1],
+  ] as const) {
+    assert.ok(one !== undefined);
+    const index = new SequenceIndex();
+    index.add(liveSequence({ order: 'strict' }));
+    const matcher = new Matcher(index);
+    for (const pair of sent) matcher.arrive(1, one, pair);
+    assert.equal(matcher.promisingSources, promising, `${sent}`);
+  }
+});
