@@ -79,13 +79,14 @@ export class SourceTrack {
     let matched = 0;
     for (const pair of sequence.pairs) {
       const at = this.#pairs.lastIndexOf(pair);
+      oldest = Math.min(oldest, at);
       if (at >= 0) matched += 1;
       // Goes on past one miss, so that two matching pairs are noticed wherever they stand; then stops.
       else if (matched >= 2) break;
-      oldest = at < 0 ? -1 : Math.min(oldest, at);
     }
+    // There is none at -1, where a pair is missing.
     const startedAtMs = this.#times[oldest];
-    if (matched < sequence.pairs.length || startedAtMs === undefined) return { matched };
+    if (startedAtMs === undefined) return { matched };
     if ((this.#numbers[oldest] ?? 0) <= (this.#consumed.get(sequence.id) ?? -1)) return { matched };
     return { startedAtMs, first: this.#pairs[oldest] ?? 0, distinct: this.#pairs.length - oldest };
   }
@@ -96,8 +97,7 @@ export class SourceTrack {
    * started, so one number for each prefix is all that must be kept.
    */
   strictRun(sequence: LiveSequence): Run | { readonly matched: number } {
-    const newest = this.#pairs.length - 1;
-    const pair = this.#pairs[newest];
+    const pair = this.#pairs[this.#pairs.length - 1];
     const known = this.#progress.get(sequence.id);
     if (known === undefined && sequence.pairs[0] !== pair) return { matched: 1 };
     const { numbers, times } = known ?? this.#begin(sequence);
@@ -114,10 +114,7 @@ export class SourceTrack {
     }
     // A run that reaches behind what was forgotten holds more distinct pairs than any sequence allows.
     const begun = { startedAtMs: times[last] ?? 0, first: sequence.pairs[0] ?? 0 };
-    if (started <= this.#forgotten) return { ...begun, distinct: this.#pairs.length + 1 };
-    let first = newest;
-    while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
-    return { ...begun, distinct: this.#pairs.length - first };
+    return { ...begun, distinct: this.#isRemembered(started) ? this.#distinctSince(started) : this.#pairs.length + 1 };
   }
 
   /**
@@ -127,17 +124,13 @@ export class SourceTrack {
   stageReached(sequence: LiveSequence): number {
     const progress = this.#progress.get(sequence.id);
     if (progress === undefined) return 0;
-    const newest = this.#pairs.length - 1;
+    const pair = this.#pairs[this.#pairs.length - 1];
     for (let knock = sequence.pairs.length - 1; knock >= 0; knock -= 1) {
-      if (sequence.pairs[knock] !== this.#pairs[newest]) continue;
+      if (sequence.pairs[knock] !== pair) continue;
       const started = progress.numbers[knock] ?? -1;
-      const startedAtMs = progress.times[knock] ?? 0;
-      if (started < 0 || started <= this.#forgotten || startedAtMs < sequence.enteredAtMs) continue;
-      if (this.lastAtMs - startedAtMs > sequence.seqTimeoutMs) continue;
-      let first = newest;
-      while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
+      if (!this.#isRemembered(started) || !this.#isInTime(sequence, progress.times[knock] ?? 0)) continue;
       const stage = knock + 1;
-      if (newest - first + 1 - stage > sequence.maxStrays) continue;
+      if (this.#distinctSince(started) - stage > sequence.maxStrays) continue;
       if (stage === progress.told && this.lastAtMs - progress.toldAtMs <= sequence.seqTimeoutMs) return 0;
       progress.told = stage;
       progress.toldAtMs = this.lastAtMs;
@@ -153,10 +146,9 @@ export class SourceTrack {
 
   /** Runs that end at the newest packet, by knocks of the sequence in them: fewer knocks first. */
   #runsOf(sequence: LiveSequence): readonly PartialRun[] {
-    const newest = this.#pairs.length - 1;
-    const runFrom = (knocks: number, first: number, startedAtMs: number): PartialRun => ({
+    const runOf = (knocks: number, distinct: number, startedAtMs: number): PartialRun => ({
       knocks,
-      strays: Math.max(newest - first + 1 - knocks, 0),
+      strays: Math.max(distinct - knocks, 0),
       startedAtMs,
     });
     if (sequence.order === 'any') {
@@ -165,15 +157,13 @@ export class SourceTrack {
         .map((pair) => this.#pairs.lastIndexOf(pair))
         .filter((at) => at >= 0 && (this.#numbers[at] ?? 0) > consumed)
         .sort((a, b) => b - a)
-        .map((at, before) => runFrom(before + 1, at, this.#times[at] ?? 0));
+        .map((at, before) => runOf(before + 1, this.#pairs.length - at, this.#times[at] ?? 0));
     }
     const progress = this.#progress.get(sequence.id);
     return sequence.pairs.flatMap((pair, knock) => {
       const started = progress?.numbers[knock] ?? -1;
-      if (pair !== this.#pairs[newest] || started < 0 || started <= this.#forgotten) return [];
-      let first = newest;
-      while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
-      return [runFrom(knock + 1, first, progress?.times[knock] ?? 0)];
+      if (pair !== this.#pairs.at(-1) || !this.#isRemembered(started)) return [];
+      return [runOf(knock + 1, this.#distinctSince(started), progress?.times[knock] ?? 0)];
     });
   }
 
@@ -188,23 +178,20 @@ export class SourceTrack {
 
   /** Of the runs that end at the newest packet, in time, with so many knocks or more: the strays of the one with fewest. */
   fewestStrays(sequence: LiveSequence, knocks: number): number | undefined {
-    const isInTime = (startedAtMs: number): boolean =>
-      startedAtMs >= sequence.enteredAtMs && this.lastAtMs - startedAtMs <= sequence.seqTimeoutMs;
     if (sequence.order === 'any') {
       const consumed = this.#consumed.get(sequence.id) ?? -1;
       const places = sequence.pairs.map((pair) => this.#pairs.lastIndexOf(pair)).sort((a, b) => b - a);
       const first = places[knocks - 1] ?? -1;
-      if ((this.#numbers[first] ?? -1) <= consumed || !isInTime(this.#times[first] ?? 0)) return undefined;
+      if ((this.#numbers[first] ?? -1) <= consumed || !this.#isInTime(sequence, this.#times[first] ?? 0))
+        return undefined;
       return this.#pairs.length - first - knocks;
     }
     const progress = this.#progress.get(sequence.id);
     let fewest: number | undefined;
     for (let held = knocks; progress !== undefined && held <= sequence.pairs.length; held += 1) {
       const started = progress.numbers[held - 1] ?? -1;
-      if (started < 0 || started <= this.#forgotten || !isInTime(progress.times[held - 1] ?? 0)) continue;
-      let first = this.#pairs.length - 1;
-      while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
-      const strays = Math.max(this.#pairs.length - first - held, 0);
+      if (!this.#isRemembered(started) || !this.#isInTime(sequence, progress.times[held - 1] ?? 0)) continue;
+      const strays = Math.max(this.#distinctSince(started) - held, 0);
       fewest = Math.min(fewest ?? strays, strays);
     }
     return fewest;
@@ -252,6 +239,22 @@ export class SourceTrack {
       if (!isLive(id) || (numbers[0] ?? -1) < oldest) this.#progress.delete(id);
     }
     this.#pruneAt = Math.max(16, (this.#progress.size + this.#consumed.size) * 2);
+  }
+
+  /** Whether all pairs are remembered of a run that started with this arrival; false for -1, which is none. */
+  #isRemembered(started: number): boolean {
+    return started > this.#forgotten;
+  }
+
+  /** Of a run that started with this arrival: the pairs in it. */
+  #distinctSince(started: number): number {
+    let first = this.#pairs.length - 1;
+    while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
+    return this.#pairs.length - first;
+  }
+
+  #isInTime({ enteredAtMs, seqTimeoutMs }: LiveSequence, startedAtMs: number): boolean {
+    return startedAtMs >= enteredAtMs && this.lastAtMs - startedAtMs <= seqTimeoutMs;
   }
 
   #begin(sequence: LiveSequence): Progress {
