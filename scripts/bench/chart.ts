@@ -41,14 +41,16 @@ export interface LineChart {
 
 export type Chart = BarChart | LineChart;
 
-const WIDTH = 760;
-const LEFT = 250;
+const WIDTH = 840;
+const LEFT = 320;
 const RIGHT = 130;
 const BAR = 18;
 const GAP = 5;
 const HEAD = 34;
 const PLOT_HEIGHT = 170;
 const LEGEND = 18;
+/** Of a letter, at most, in the middle of words. */
+const LETTER = 7.2;
 const COLOURS = ['#1b6ca8', '#7fb2d9', '#c96f2b', '#8a8a8a', '#4a8f55'];
 
 /** One below the other, in one file. */
@@ -120,7 +122,9 @@ function lines(chart: LineChart): { svg: string; height: number } {
   const ticks = marks.map((x) =>
     text(xOf(x), top + PLOT_HEIGHT + 16, xText(x), x === last && xs.length > 1 ? 'end' : 'middle'),
   );
-  const drawn = series.map(({ points, colour: shade }) => {
+  const drawn = series.map(({ points, colour: shade }, at) => {
+    // The first is the thickest, so that it is seen where others lie on it.
+    const thickness = 2 + (series.length - 1 - at);
     const path = points.map(([x, y]) => `${xOf(x).toFixed(1)},${yOf(y).toFixed(1)}`).join(' ');
     const dots =
       points.length > 40
@@ -130,12 +134,14 @@ function lines(chart: LineChart): { svg: string; height: number } {
               ([x, y]) => `<circle cx="${xOf(x).toFixed(1)}" cy="${yOf(y).toFixed(1)}" r="3" fill="${colour(shade)}"/>`,
             )
             .join('');
-    return `<polyline points="${path}" fill="none" stroke="${colour(shade)}" stroke-width="2"/>${dots}`;
+    return `<polyline points="${path}" fill="none" stroke="${colour(shade)}" stroke-width="${thickness}"/>${dots}`;
   });
-  const legend = series.map(
-    ({ label, colour: shade }, at) =>
-      `<rect x="${left + at * 170}" y="${HEAD - 8}" width="12" height="12" fill="${colour(shade)}"/>${text(left + 18 + at * 170, HEAD + 2, label)}`,
-  );
+  let legendAt = left;
+  const legend = series.map(({ label, colour: shade }) => {
+    const x = legendAt;
+    legendAt += 18 + label.length * LETTER + 24;
+    return `<rect x="${x.toFixed(1)}" y="${HEAD - 8}" width="12" height="12" fill="${colour(shade)}"/>${text(x + 18, HEAD + 2, label)}`;
+  });
   const axis = text(left + room / 2, top + PLOT_HEIGHT + 34, xLabel, 'middle');
   const svg = heading(title) + legend.join('') + grid.join('') + ticks.join('') + drawn.join('') + axis;
   return { svg, height: top + PLOT_HEIGHT + 40 };

@@ -11,7 +11,7 @@ const AXES = {
     xLabel: 'SYNs a second',
     ...PERCENT,
     ordinal: true,
-    xText: (rate: number) => (rate === Number.MAX_SAFE_INTEGER ? 'as many as can be sent' : rate.toLocaleString('en')),
+    xText: (rate: number) => (rate === Number.MAX_SAFE_INTEGER ? 'the most' : rate.toLocaleString('en')),
   },
 } as const;
 
