@@ -66,6 +66,7 @@ export function renderCharts(charts: readonly Chart[]): string {
   const style = 'font-family="DejaVu Sans, Verdana, sans-serif" font-size="12" fill="#222"';
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${at}" viewBox="0 0 ${WIDTH} ${at}" ${style}>` +
+    `<title>${escaped(charts.map(({ title }) => title).join('; '))}</title>` +
     `<rect width="100%" height="100%" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`
   );
 }
