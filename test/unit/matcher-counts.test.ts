@@ -1,8 +1,10 @@
 /** What the matcher says of its own memory, which status shows: sources in both tables, and those it had to forget. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { firstPartStrays } from '../../server/core/bound-attempt.ts';
 import { Matcher } from '../../server/core/matcher.ts';
-import { SequenceIndex } from '../../server/core/sequence-index.ts';
+import { type LiveSequence, SequenceIndex } from '../../server/core/sequence-index.ts';
+import type { Pair } from '../../shared/knock.ts';
 import { address, liveSequence } from '../support/doors.ts';
 
 const [one, two, three] = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map(address);
@@ -123,4 +125,42 @@ test('of a strict sequence the first two knocks in order put a source on its way
     for (const pair of sent) matcher.arrive(1, one, pair);
     assert.equal(matcher.promisingSources, promising, `${sent}`);
   }
+});
+
+/** So many that what a source has in progress is looked through, and what is of no use is dropped. */
+const MANY = Array.from({ length: 20 }, (_, at) => at + 1);
+
+function completedIn(sequences: readonly LiveSequence[], pairs: readonly Pair[]): readonly (readonly number[])[] {
+  const index = new SequenceIndex();
+  for (const each of sequences) index.add(each);
+  const matcher = new Matcher(index);
+  const source = address('192.0.2.1');
+  return pairs.map((pair, at) => matcher.arrive(at, source, pair).map(({ sequence: { factor } }) => factor));
+}
+
+test('when a source is on its way through many sequences at once then none of them is forgotten', () => {
+  const strict = MANY.map((id) =>
+    liveSequence({ id, factor: id, order: 'strict', pairs: [7001, 8000 + id, 9000 + id] }),
+  );
+  for (const id of [1, 20]) assert.deepEqual(completedIn(strict, [7001, 8000 + id, 9000 + id]), [[], [], [id]]);
+});
+
+test('when a source has completed many sequences at once then a repeated last packet completes none of them again', () => {
+  for (const order of ['any', 'strict'] as const) {
+    const same = MANY.map((id) => liveSequence({ id, factor: id, order, pairs: [7001, 9002] }));
+    const completed = completedIn(same, [7001, 9002, 9002, 7001, 9002]);
+    assert.deepEqual(completed.slice(0, 3), [[], MANY, []], order);
+    assert.deepEqual(completed.slice(3).flat(), MANY, `${order}: and a whole one does`);
+  }
+});
+
+test('when a source has knocked the first part of many sequences then the newest attempts are not forgotten', () => {
+  const parts = MANY.map((id) =>
+    liveSequence({
+      ...{ id, factor: id, order: 'strict', pairs: [7001, 9002], maxStrays: firstPartStrays(2, 4) },
+      secondPart: () => [7000 + 10 * id, 8000 + 10 * id],
+    }),
+  );
+  for (const id of [13, 20])
+    assert.deepEqual(completedIn(parts, [7001, 9002, 7000 + 10 * id, 8000 + 10 * id]), [[], [], [], [id]]);
 });
