@@ -94,6 +94,36 @@ test('stages are told of sequences that tell them, and of no others', () => {
   assert.deepEqual(told, [[[2, 1]], [[2, 2]]]);
 });
 
+test('a stage that was told is told again when the time of a sequence is over, by a source that never was silent', () => {
+  assert.ok(one !== undefined);
+  const index = new SequenceIndex();
+  index.add({ ...sequence, order: 'strict', tellsStages: true });
+  const matcher = new Matcher(index);
+  const told = [
+    [100, 7001],
+    [600, 1234],
+    [1_100, 7001],
+    [1_101, 7001],
+    [1_102, 7001],
+  ].map(([atMs = 0, pair = 0]) => {
+    matcher.arrive(atMs, one, pair);
+    return matcher.advances.length;
+  });
+  assert.deepEqual(told, [1, 0, 0, 1, 0]);
+});
+
+test('when a source begins a strict sequence anew then the strays of before do not hide that it knows it', () => {
+  assert.ok(one !== undefined);
+  const index = new SequenceIndex();
+  index.add(liveSequence({ order: 'strict', maxStrays: 1, contestFrom: 2 }));
+  const matcher = new Matcher(index);
+  const shown = [7001, 1, 2, 9002, 8003, 7001, 9002].map((pair, at) => {
+    matcher.arrive(at, one, pair);
+    return matcher.shown.length;
+  });
+  assert.deepEqual(shown, [0, 0, 0, 0, 0, 0, 1]);
+});
+
 test('any two knocks of a sequence put a source on its way, wherever they stand in it, and one of them does not', () => {
   const pairs = [7001, 9002, 8003, 6004, 5005];
   for (const first of pairs) {
