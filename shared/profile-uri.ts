@@ -89,11 +89,7 @@ export function formatProfileUri(profile: Profile): string {
   const standard = generate({
     type: profile.mode,
     label: `${profile.server}:${profile.client}@${profile.door}`,
-    params: {
-      secret: profile.secret.toBase32(),
-      issuer: profile.server,
-      ...(profile.mode === 'totp' ? { period: profile.step } : { counter: profile.counter }),
-    },
+    params: { secret: profile.secret.toBase32(), issuer: profile.server },
   });
   // Said even where they are otplib's defaults: apps differ in theirs, and a counter of 0 must stand there too.
   const all = new URLSearchParams(standard.slice(standard.indexOf('?') + 1));

@@ -9,8 +9,9 @@ import { build, type Plugin } from 'esbuild';
 
 /** Tests that are pure and quick. Others reach the same code, later and slower. */
 const UNIT =
-  'bound bound-attempts contest derive engine engine-doors engine-state explain ini-document judge link-layer listed-set live-set live-set-returns matcher-counts odds ' +
-  'open-once packet penalty policy profile-uri refused-packet scan-watch scopes secret sequence-index sequences-file shared-small stages ' +
+  'allowed-ports bound bound-attempts contest derive engine engine-doors engine-state explain ini-document ini-problems judge ' +
+  'link-layer listed-set live-set live-set-returns matcher-counts odds open-once packet penalty policy profile-problems ' +
+  'profile-uri refused-packet scan-watch scopes secret sequence-index sequences-file shared-small source-words stages ' +
   'stray-budget throttle vectors written-odds';
 const PROPERTY =
   'bound contest demand grants ini-document matcher matcher-commands packet penalty sequences-file throttle';

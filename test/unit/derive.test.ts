@@ -3,11 +3,20 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { allowedPorts, parsePortRanges } from '../../shared/allowed-ports.ts';
-import { derivationInfo, derivationKey, deriveSequence, type Identity, type Shape } from '../../shared/derive.ts';
-import { KnockError } from '../../shared/errors.ts';
+import {
+  derivationInfo,
+  derivationKey,
+  deriveAttempt,
+  deriveSequence,
+  type Identity,
+  type Shape,
+} from '../../shared/derive.ts';
+import { deriveFromProfile } from '../../shared/index.ts';
 import { formatSequence } from '../../shared/knock.ts';
 import { Secret } from '../../shared/secret.ts';
 import { factorArbitrary, nameArbitrary, shapeArbitrary } from '../support/arbitraries.ts';
+import { testProfile } from '../support/client-deps.ts';
+import { specSequence } from '../support/spec-client.ts';
 
 const key = derivationKey(Secret.fromBytes(Buffer.from('12345678901234567890')));
 const identity: Identity = { server: 'bastion', door: 'ssh', client: 'laptop', mode: 'totp' };
@@ -80,33 +89,92 @@ describe('a derived sequence', () => {
     );
   });
 
-  for (const [title, knocks, ports] of [
-    ['no knocks', 0, '1-100'],
-    ['33 knocks', 33, '1-100'],
-    ['half a knock', 1.5, '1-100'],
-    ['more knocks than ports', 3, '1-2'],
+  for (const [title, knocks, ports, says] of [
+    ['no knocks', 0, '1-100', 'cannot derive 0 knocks from 100 allowed ports'],
+    ['33 knocks', 33, '1-100', 'cannot derive 33 knocks from 100 allowed ports'],
+    ['half a knock', 1.5, '1-100', 'cannot derive 1.5 knocks from 100 allowed ports'],
+    ['more knocks than ports', 3, '1-2', 'cannot derive 3 knocks from 2 allowed ports'],
   ] as const) {
     test(`of ${title} is refused`, () => {
       const shape: Shape = { knocks, ports: portsOf(ports), protocols: 'tcp' };
-      assert.throws(
-        () => deriveSequence(key, identity, 1, shape),
-        (error: unknown) => {
-          return error instanceof KnockError && error.code === 'CONFIG_INVALID';
-        },
-      );
+      const hint = '1 to 32 knocks, and at least as many ports';
+      assert.throws(() => deriveSequence(key, identity, 1, shape), { code: 'CONFIG_INVALID', message: says, hint });
     });
   }
 
   for (const factor of [-1, 1.5, Number.NaN, 2 ** 53]) {
     test(`for the factor ${factor} is refused`, () => {
       const shape: Shape = { knocks: 2, ports: portsOf('1-100'), protocols: 'tcp' };
-      assert.throws(() => deriveSequence(key, identity, factor, shape));
+      const message = `a moving factor is an integer from 0 to 2^53 - 1, found ${factor}`;
+      assert.throws(() => deriveSequence(key, identity, factor, shape), { code: 'CONFIG_INVALID', message });
     });
   }
 
+  // Ports are said to be distinct. Where they are not, all 2720 draws are taken, and then there is an end.
+  test('from a list that has its only port twice is refused rather than looked for without end', () => {
+    assert.throws(() => deriveSequence(key, identity, 1, { knocks: 2, ports: [7000, 7000], protocols: 'tcp' }), {
+      code: 'CONFIG_INVALID',
+      message: 'no sequence of 2 knocks from 2 allowed ports',
+      hint: 'allow more ports',
+    });
+  });
+
+  // A third draw of 40000 exactly, found by trying factors: taken, it would be the first port once more than others.
+  test('rejects a draw that is the limit itself, as the SPEC has it', () => {
+    const ports = '10000-49999';
+    const secretHex = Buffer.from('12345678901234567890').toString('hex');
+    const shape = { knocks: 6, protocols: 'tcp' } as const;
+    const spec = specSequence({ ...identity, ...shape, secretHex, factor: 22_612, ports, exclude: '' });
+    assert.deepEqual(spec?.draws[2], { value: 40_000, rejected: 'limit' });
+    const sequence = deriveSequence(key, identity, 22_612, { ...shape, ports: portsOf(ports) });
+    assert.deepEqual(
+      sequence.map(({ port }) => `${port}`),
+      spec?.sequence,
+    );
+  });
+
   test('with a name that its length field cannot hold is refused', () => {
-    assert.throws(() => derivationInfo({ ...identity, server: 'x'.repeat(0x10000) }, 0), KnockError);
+    assert.throws(() => derivationInfo({ ...identity, server: 'x'.repeat(0x10000) }, 0), {
+      code: 'CONFIG_INVALID',
+      message: 'an identity field has 65536 bytes, at most 65535 fit',
+    });
     assert.equal(derivationInfo({ ...identity, server: 'x'.repeat(0xffff) }, 0)[0], 0xff);
+  });
+
+  test('has names beyond ASCII as UTF-8, whose length is that of the bytes', () => {
+    const bytes = (door: string) => [...derivationInfo({ ...identity, server: '', door }, 0)].slice(2, 2 + 2 + 4);
+    assert.deepEqual(bytes('a\u007fbc'), [0, 4, 0x61, 0x7f, 0x62, 0x63]);
+    assert.deepEqual(bytes('a\u0080b'), [0, 4, 0x61, 0xc2, 0x80, 0x62]);
+    assert.deepEqual(bytes('\u20ac.'), [0, 4, 0xe2, 0x82, 0xac, 0x2e]);
+  });
+});
+
+describe('an attempt', () => {
+  const shape: Shape = { knocks: 6, ports: portsOf('1024-65535'), protocols: 'both' };
+  const source = Uint8Array.of(192, 0, 2, 7);
+
+  test('is the sequence alone where nothing is bound to a source', () => {
+    assert.deepEqual(deriveAttempt(key, identity, 3, shape, undefined), deriveSequence(key, identity, 3, shape));
+  });
+
+  test('is the sequence and then that of the source where it is bound to one', () => {
+    assert.deepEqual(deriveAttempt(key, identity, 3, shape, source), [
+      ...deriveSequence(key, identity, 3, shape),
+      ...deriveSequence(key, { ...identity, boundSource: source }, 3, shape),
+    ]);
+  });
+
+  test('of a profile has its secret, names, mode, ports and protocols', () => {
+    const profile = testProfile({ knocks: 8, protocols: 'both' });
+    const { server, door, client, mode, knocks, protocols } = profile;
+    const who = { server, door, client, mode };
+    const ports = allowedPorts(profile.range, profile.exclude);
+    const expected = deriveSequence(key, who, 3, { knocks, ports, protocols });
+    assert.deepEqual(deriveFromProfile(profile, 3), expected);
+    assert.deepEqual(
+      deriveFromProfile(profile, 3, source),
+      deriveSequence(key, { ...who, boundSource: source }, 3, { knocks, ports, protocols }),
+    );
   });
 });
 

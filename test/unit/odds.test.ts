@@ -78,6 +78,15 @@ describe('the odds', () => {
     assert.ok(Math.abs(log10OpeningsPerDay({ ...input, anyOrder: false }, 3) - Math.log10(openings / 2)) < 1e-9);
   });
 
+  test('of a sender who knows the pairs go by how many sequences those make', () => {
+    // n = 2, 2^10 sequences, w = 3, L = 4: C(4, 1) * 4 / 2^10 a packet, whatever the pairs and the order
+    const openings = (4 * 4 * 1e5 * 86_400) / 1024;
+    for (const anyOrder of [true, false]) {
+      const input = { knocks: 2, pairs: 100, liveSequences: 4, anyOrder, bits: 10 };
+      assert.ok(Math.abs(log10OpeningsPerDay(input, 3) - Math.log10(openings)) < 1e-9);
+    }
+  });
+
   test('of one knock are those of guessing a port', () => {
     const input = { knocks: 1, pairs: 65_536, liveSequences: 1, anyOrder: true };
     assert.ok(Math.abs(log10OpeningsPerDay(input, 0) - Math.log10((1e5 * 86_400) / 65_536)) < 1e-9);
@@ -89,6 +98,10 @@ describe('entropy', () => {
   test('counts ordered and unordered choices of distinct pairs', () => {
     assert.ok(Math.abs(entropyBits({ knocks: 3, pairs: 10, anyOrder: false }) - Math.log2(720)) < 1e-9);
     assert.ok(Math.abs(entropyBits({ knocks: 3, pairs: 10, anyOrder: true }) - Math.log2(120)) < 1e-9);
+  });
+
+  test('of more knocks than pairs is a number all the same', () => {
+    assert.ok(Math.abs(entropyBits({ knocks: 4, pairs: 2, anyOrder: false }) - 1) < 1e-9);
   });
 
   test('of six knocks from the default ports is above the minimum, of three it is not', () => {

@@ -78,6 +78,30 @@ describe('a profile URI', () => {
     assert.deepEqual(comparable(parseProfileUri(shuffled)), comparable(totp));
   });
 
+  // In full: people compare them by eye, and scripts cut them.
+  test('says everything, in this order', () => {
+    const head = `secret=${SECRET}&issuer=bastion&algorithm=SHA1&digits=6&v=1&door=ssh&client=laptop`;
+    const shape = 'knocks=6&ports=1024-65535&exclude=1900';
+    assert.equal(
+      formatProfileUri({ ...totp, step: 45 }),
+      `otpauth://totp/bastion:laptop%40ssh?${head}&${shape}&protocols=tcp&order=any&timeout=10&period=45&window=1&open=tcp%2F22&host=192.0.2.1`,
+    );
+    const { host: _, ...elsewhere } = hotp;
+    const two: Profile = { ...elsewhere, counter: 7, protocols: 'both', order: 'strict', services: [] };
+    assert.equal(
+      formatProfileUri(two),
+      `otpauth://hotp/bastion:laptop%40ssh?${head}&${shape}&protocols=both&order=strict&timeout=10&counter=7`,
+    );
+    const services = [...totp.services, { protocol: 'udp', port: 53 } as const];
+    const bound = { bindsSource: true, sources: ['192.0.2.7', '2001:db8::7'], whoami: 'a@b', opensOnce: true };
+    const uri = formatProfileUri({ ...two, services, ...bound });
+    assert.equal(
+      uri.slice(uri.indexOf('&counter=')),
+      '&counter=7&open=tcp%2F22%2Cudp%2F53&bind=source&source=192.0.2.7%2C2001%3Adb8%3A%3A7&whoami=a%40b&once=yes',
+    );
+    assert.ok(uri.includes('&v=2&'));
+  });
+
   test('needs no host, no service, no exclude', () => {
     const { host: _, ...rest } = totp;
     const bare = { ...rest, services: [], exclude: [] };

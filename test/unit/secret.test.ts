@@ -47,6 +47,8 @@ describe('a secret', () => {
       assert.doesNotMatch(text, /GEZDG|gezdg|12345|49,\s*50|3132/);
     }
     assert.equal(String(secret), '[secret]');
+    assert.equal(JSON.stringify([secret]), '["[secret]"]');
+    assert.equal(inspect([secret]), '[ [secret] ]');
   });
 
   test('is not changed by changing the bytes that it came from or gave out', () => {
@@ -59,17 +61,21 @@ describe('a secret', () => {
 
   for (const length of [0, 1, 15, 65, 1000]) {
     test(`of ${length} bytes is refused`, () => {
-      assert.throws(
-        () => Secret.fromBytes(new Uint8Array(length)),
-        (error: unknown) => {
-          return error instanceof KnockError && error.code === 'SECRET_INVALID' && error.hint !== undefined;
-        },
-      );
+      assert.throws(() => Secret.fromBytes(new Uint8Array(length)), {
+        code: 'SECRET_INVALID',
+        message: `a secret has 16 to 64 bytes, found ${length}`,
+        hint: 'make a new one with knock-otpd enroll',
+      });
     });
   }
 
+  test('of the shortest and the longest length is one', () => {
+    for (const length of [16, 64]) assert.equal(Secret.fromBytes(new Uint8Array(length)).bytes().length, length);
+  });
+
   for (const [title, text] of [
     ['digits that base32 lacks', 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ1'],
+    ['a digit that base32 lacks at its beginning', '1EZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'],
     ['punctuation', 'GEZDGNBVGY3TQOJQ/GEZDGNBVGY3TQOJQ'],
     ['a dotless i, which upper case would turn into I', 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ\u0131'],
     ['a long s, which upper case would turn into S', 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ\u017f'],
@@ -82,6 +88,8 @@ describe('a secret', () => {
         (error: unknown) => {
           assert.ok(error instanceof KnockError);
           assert.equal(error.code, 'SECRET_INVALID');
+          assert.equal(error.message, 'the secret is not base32 text');
+          assert.equal(error.hint, 'base32 has the letters A to Z and the digits 2 to 7');
           assert.doesNotMatch(
             inspect(error, { depth: null, showHidden: true }).replaceAll(/^\s+at .*$/gm, ''),
             /GEZDG/,
@@ -94,5 +102,6 @@ describe('a secret', () => {
 
   test('gives six digits to an authenticator by default', () => {
     assert.equal(authenticatorCode(Secret.fromBase32(TEXT), 0), '755224');
+    assert.equal(authenticatorCode(Secret.fromBase32(TEXT), 0, { digits: 8 }), '84755224');
   });
 });

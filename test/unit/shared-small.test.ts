@@ -1,19 +1,12 @@
-/** The small parts of shared/: knocks, addresses, allowed ports, errors. */
+/** The small parts of shared/: knocks, moving factors, addresses, errors. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { addressBytes, addressKey, addressKeyOfBytes, formatAddress, isIpv4 } from '../../shared/address.ts';
-import {
-  allowedPorts,
-  DEFAULT_EXCLUDE_PORTS,
-  DEFAULT_PORT_RANGE,
-  formatPortRanges,
-  parsePortRanges,
-} from '../../shared/allowed-ports.ts';
-import { errorCodes, exitCodeOf, formatProblem, KnockError } from '../../shared/errors.ts';
-import { formatKnock, formatSequence, knockOf, PAIR_COUNT, pairOf, parsePort } from '../../shared/knock.ts';
-import { portArbitrary, portListArbitrary } from '../support/arbitraries.ts';
-import { specAllowedPorts } from '../support/spec-client.ts';
+import { type ErrorCode, errorCodes, exitCodeOf, formatProblem, KnockError } from '../../shared/errors.ts';
+import { formatKnock, formatSequence, isUdp, knockOf, PAIR_COUNT, pairOf, parsePort } from '../../shared/knock.ts';
+import { factorBytes, timeStepAt, timeStepStart } from '../../shared/moving-factor.ts';
+import { portArbitrary } from '../support/arbitraries.ts';
 
 describe('a knock', () => {
   test('survives being packed into a pair, and pairs are distinct', () => {
@@ -32,13 +25,65 @@ describe('a knock', () => {
     assert.equal(formatSequence([knockOf(7), knockOf(0x10000 + 53)]), '7 53:udp');
   });
 
-  for (const text of ['', '0', '-5', '65536', '99999', '123456', '1.5', '0x50', ' 80', '80 ', '8e2', '٨٠']) {
+  // Nobody knocks there, but packets come to it, and are tables' keys as others are.
+  test('to UDP port 0 is no knock to a TCP port', () => {
+    assert.deepEqual([isUdp(0xffff), isUdp(0x10000)], [false, true]);
+    assert.deepEqual(knockOf(pairOf('udp', 0)), { protocol: 'udp', port: 0 });
+    assert.deepEqual(knockOf(0xffff), { protocol: 'tcp', port: 65_535 });
+  });
+
+  for (const text of ['', '0', '-5', '65536', '99999', '123456', '000080', '1.5', '0x50', ' 80', '80 ', '8e2', '٨٠']) {
     test(`has no port ${JSON.stringify(text)}`, () => assert.equal(parsePort(text), undefined));
   }
   test('has the ports 1 to 65535', () => {
     assert.equal(parsePort('1'), 1);
     assert.equal(parsePort('65535'), 65535);
   });
+});
+
+describe('a time step', () => {
+  for (const [wallMs, stepSeconds, step, why] of [
+    [0, 30, 0, 'T0 is 0'],
+    [29_999, 30, 0, 'the last millisecond of the first'],
+    [30_000, 30, 1, 'the first of the second'],
+    [1_800_000_012_345, 30, 60_000_000, 'the one of the SPEC'],
+    [3_599_999, 3600, 0, 'the longest step, whole seconds only'],
+    [1999, 1, 1, 'the shortest one, whole seconds only'],
+  ] as const) {
+    test(`at ${wallMs} ms of ${stepSeconds} s is ${step} (${why})`, () => {
+      assert.equal(timeStepAt(wallMs, stepSeconds), step);
+    });
+  }
+
+  test('begins where the one before it ends', () => {
+    assert.equal(timeStepStart(60_000_000, 30), 1_800_000_000_000);
+    assert.equal(timeStepStart(0, 30), 0);
+    for (const step of [1, 7, 60_000_001]) {
+      assert.equal(timeStepAt(timeStepStart(step, 45), 45), step);
+      assert.equal(timeStepAt(timeStepStart(step, 45) - 1, 45), step - 1);
+    }
+  });
+});
+
+describe('a moving factor', () => {
+  test('is eight bytes, the highest first', () => {
+    assert.deepEqual([...factorBytes(0)], [0, 0, 0, 0, 0, 0, 0, 0]);
+    assert.deepEqual([...factorBytes(0x1_0203_0405)], [0, 0, 0, 1, 2, 3, 4, 5]);
+    assert.deepEqual([...factorBytes(2 ** 53 - 1)], [0, 0x1f, 255, 255, 255, 255, 255, 255]);
+  });
+
+  for (const [factor, why] of [
+    [-1, 'it would be the bytes of 2^64 - 1'],
+    [0.5, 'there is none between two'],
+    [2 ** 53, 'its neighbour is the same number'],
+    [Number.POSITIVE_INFINITY, 'it is no number of steps'],
+    [Number.NaN, 'it is none at all'],
+  ] as const) {
+    test(`is not ${factor} (${why})`, () => {
+      const message = `a moving factor is an integer from 0 to 2^53 - 1, found ${factor}`;
+      assert.throws(() => factorBytes(factor), { name: 'KnockError', code: 'CONFIG_INVALID', message });
+    });
+  }
 });
 
 describe('an address', () => {
@@ -70,6 +115,7 @@ describe('an address', () => {
       const key = addressKey(text);
       assert.ok(key !== undefined);
       assert.equal(formatAddress(key), printed);
+      assert.equal(isIpv4(key), !printed.includes(':'));
     });
   }
 
@@ -91,71 +137,23 @@ describe('an address', () => {
   }
 });
 
-describe('allowed ports', () => {
-  test('are the same list by the product and by the SPEC', () => {
-    fc.assert(
-      fc.property(portListArbitrary, fc.oneof(fc.constant(''), portListArbitrary), (range, exclude) => {
-        const ports = allowedPorts(parsePortRanges(range), parsePortRanges(exclude));
-        assert.deepEqual(ports, specAllowedPorts(range, exclude));
-      }),
-      { numRuns: 50 },
-    );
-  });
-
-  test('have one canonical spelling, which reads back as the same ranges', () => {
-    fc.assert(
-      fc.property(portListArbitrary, portArbitrary, (text, port) => {
-        const ranges = parsePortRanges(text);
-        const spelled = formatPortRanges(ranges);
-        assert.deepEqual(parsePortRanges(spelled), ranges);
-        assert.equal(formatPortRanges(parsePortRanges(spelled)), spelled);
-        for (const [at, range] of ranges.entries()) {
-          assert.ok(range.from <= range.to);
-          assert.ok(at === 0 || (ranges[at - 1]?.to ?? 0) + 1 < range.from, 'disjoint, ascending, not adjacent');
-        }
-        assert.equal(
-          ranges.some(({ from, to }) => from <= port && port <= to),
-          allowedPorts(ranges, []).includes(port),
-        );
-      }),
-      { numRuns: 50 },
-    );
-    assert.equal(formatPortRanges(parsePortRanges(' 7 - 9 ,8-12,13,, 80')), '7-13,80');
-    assert.deepEqual(parsePortRanges(''), []);
-  });
-
-  test('by default are 64500', () => {
-    const ports = allowedPorts(parsePortRanges(DEFAULT_PORT_RANGE), parsePortRanges(DEFAULT_EXCLUDE_PORTS));
-    assert.equal(ports.length, 64_500);
-  });
-
-  for (const text of ['0', '65536', '9-7', '1-2-3', 'ssh', '-5', '1-', '1;2', '1–2']) {
-    test(`refuse ${JSON.stringify(text)} with a hint`, () => {
-      assert.throws(
-        () => parsePortRanges(`80,${text}`),
-        (error: unknown) => {
-          assert.ok(error instanceof KnockError);
-          assert.equal(error.code, 'CONFIG_INVALID');
-          assert.match(error.hint ?? '', /1024-65535/);
-          return true;
-        },
-      );
-    });
-  }
-});
-
 describe('an error', () => {
-  test('gives exit code 2 exactly where words or files of the user are wrong', () => {
-    const two = errorCodes.filter((code) => exitCodeOf(new KnockError(code, 'x')) === 2);
-    assert.deepEqual(two, [
-      'USAGE',
-      'CONFIG_INVALID',
-      'PROFILE_INVALID',
-      'PROFILE_MISSING',
-      'SECRET_INVALID',
-      'INSECURE_FILE',
-    ]);
+  const mistakes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+    'USAGE',
+    'CONFIG_INVALID',
+    'PROFILE_INVALID',
+    'PROFILE_MISSING',
+    'SECRET_INVALID',
+    'INSECURE_FILE',
+  ]);
+  for (const code of errorCodes) {
+    const exit = mistakes.has(code) ? 2 : 1;
+    test(`of ${code} ends a program with ${exit}`, () => assert.equal(exitCodeOf(new KnockError(code, 'x')), exit));
+  }
+
+  test('that is not ours ends a program with 1', () => {
     assert.equal(exitCodeOf(new Error('x')), 1);
+    assert.equal(exitCodeOf({ code: 'USAGE' }), 1);
     assert.equal(exitCodeOf(undefined), 1);
   });
 
@@ -163,7 +161,9 @@ describe('an error', () => {
     const cause = new Error('inner');
     const error = new KnockError('STORE', 'no', { hint: 'do', cause, problems: [{ message: 'one' }] });
     assert.deepEqual([error.code, error.hint, error.cause, error.problems.length], ['STORE', 'do', cause, 1]);
-    assert.equal('cause' in new KnockError('STORE', 'no'), false);
+    assert.equal(`${error}`, 'KnockError: no');
+    const plain = new KnockError('STORE', 'no');
+    assert.deepEqual(['cause' in plain, plain.hint, plain.problems], [false, undefined, []]);
   });
 
   test('prints a problem with the place as far as it is known', () => {
@@ -172,5 +172,7 @@ describe('an error', () => {
     assert.equal(formatProblem({ message: 'no doors' }), 'no doors');
     assert.equal(formatProblem({ line: 3, message: 'bad' }), '3: bad');
     assert.equal(formatProblem({ section: 'ssh', message: 'bad' }, 'f'), 'f: [ssh]: bad');
+    assert.equal(formatProblem({ key: 'knocks', message: 'bad' }, 'f'), 'f: knocks: bad');
+    assert.equal(formatProblem({ file: 'laptop.client', line: 2, message: 'bad' }, 'f'), 'laptop.client:2: bad');
   });
 });

@@ -1,3 +1,4 @@
+/** What a written-down sequence may forgive: the odds of a random sender and the run of a sweep past all its ports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -17,6 +18,9 @@ const rows: readonly { ports: Pair[]; strays: number; sweepable?: true; echoes?:
   { ports: [7000, 7005, 7010, 7015], strays: 11, why: 'a sweep past all four has 16 ports: 4 knocks and 12 strays' },
   { ports: [7015, 7010, 7005, 7000], strays: 11, why: 'the same downwards' },
   { ports: [7000, 7001, 7002], strays: 0, sweepable: true, why: 'a sweep sends exactly these' },
+  { ports: [7000, 7001, 7003], strays: 0, why: 'a sweep sends one port more, which no stray is left for' },
+  { ports: [7000, 9000, 8000, 7001], strays: 21, why: 'up and down: near ends do not make it a sweep' },
+  { ports: [7000, 7003, 7001, 7002, 7005, 7004], strays: 256, why: 'up and down within six ports' },
   { ports: [7000], strays: 0, sweepable: true, why: 'every scan hits one port' },
   { ports: [7000, 7000, 7000], strays: 0, sweepable: true, echoes: true, why: 'a scanner repeats its packets' },
   {
