@@ -60,7 +60,8 @@ export function parseSequencesFile(bytes: Uint8Array): FileLine[] {
     const end = bytes.indexOf(LF, offset);
     const next = end < 0 ? bytes.length : end + 1;
     const last = end < 0 ? bytes.length : end;
-    const length = last - offset - (last > offset && bytes[last - 1] === CR ? 1 : 0);
+    // Before an empty line there is the LF of another, or nothing.
+    const length = last - offset - (bytes[last - 1] === CR ? 1 : 0);
     lines.push(lineOf(bytes.subarray(offset, offset + length), { number, offset, length }, seen));
     offset = next;
   }

@@ -151,6 +151,15 @@ describe('a file', () => {
     );
   });
 
+  test('when sequences have the same digits then they are told apart by where a knock ends', () => {
+    const lines = parse('1,11\n11,1\n111\n1:udp\n65537\n');
+    assert.deepEqual(
+      lines.map((line) => ('repeats' in line ? line.repeats : line.kind)),
+      [0, 0, 0, 0, 'malformed'],
+    );
+    assert.equal(new Set(lines.map((line) => ('key' in line ? line.key : ''))).size, 5);
+  });
+
   test('when lines come and go above a line then it is found again', () => {
     const [, , line] = parse('7000\n7000,8000\n 9000\n');
     assert(line?.kind === 'sequence');
