@@ -35,7 +35,7 @@ export interface Identity {
   readonly client: string;
   readonly mode: OtpMode;
   /** The client's address as the server sees it, 4 or 16 bytes, where the door binds sequences to it. */
-  readonly boundSource?: Uint8Array;
+  readonly boundSource?: Uint8Array | undefined;
 }
 
 export interface Shape {

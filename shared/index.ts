@@ -31,6 +31,6 @@ export { Secret } from './secret.ts';
  */
 export function deriveFromProfile(profile: Profile, factor: number, boundSource?: Uint8Array): Knock[] {
   const { server, door, client, mode } = profile;
-  const identity = { server, door, client, mode, ...(boundSource === undefined ? {} : { boundSource }) };
+  const identity = { server, door, client, mode, boundSource };
   return deriveSequence(derivationKey(profile.secret), identity, factor, profileShape(profile));
 }

@@ -87,6 +87,8 @@ const unwritten = {
 const unwritable: readonly { name: string; key: string; value: string; why: string }[] = [
   { name: 's', key: 'k', value: 'a\nb = c', why: 'a line break would make a second key' },
   { name: 's', key: 'k', value: ' a', why: 'the blank would be trimmed' },
+  { name: 's', key: 'k\t', value: 'a', why: 'the tab of the key would be trimmed' },
+  { name: 's ', key: 'k', value: 'a', why: 'the blank of the name would be trimmed' },
   { name: 's', key: 'k=', value: 'a', why: 'the key would end at =' },
   { name: 's', key: '#k', value: 'a', why: 'the key would be a comment' },
   { name: 's]\n[t', key: 'k', value: 'a', why: 'the name would open another section' },

@@ -66,6 +66,7 @@ describe('the stray budget', () => {
   test('is whole where nothing is live', () => {
     assert.equal(strayBudget(door(1, 0)), MAX_STRAYS);
     assert.equal(isGuessable(door(1, 0)), false);
+    assert.equal(strayBudget({ ...door(6, 0), pairs: 0 }), MAX_STRAYS, 'nor is there anything to knock at');
   });
 });
 
