@@ -19,7 +19,7 @@ import { testProfile } from '../support/client-deps.ts';
 import { specSequence } from '../support/spec-client.ts';
 
 const key = derivationKey(Secret.fromBytes(Buffer.from('12345678901234567890')));
-const identity: Identity = { server: 'bastion', door: 'ssh', client: 'laptop', mode: 'totp' };
+const identity = { server: 'bastion', door: 'ssh', client: 'laptop', mode: 'totp' } as const satisfies Identity;
 const portsOf = (text: string) => allowedPorts(parsePortRanges(text), []);
 
 const identityArbitrary: fc.Arbitrary<Identity> = fc.record(
