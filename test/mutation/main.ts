@@ -3,7 +3,7 @@
  * judged is kept at once, so that a run can be cut off and goes on where it was.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundleTests } from './bundle.ts';
@@ -28,11 +28,18 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const endsAt = performance.now() + Number(values.minutes ?? 'Infinity') * 60_000;
-const files = positionals.length > 0 ? positionals : FOLDERS.flatMap(sourcesOf);
+// Declarations hold nothing to judge.
+const files = (positionals.length > 0 ? positionals.flatMap(matching) : FOLDERS.flatMap(sourcesOf)).filter(
+  (name) => name.endsWith('.ts') && !name.endsWith('.d.ts'),
+);
 
 function sourcesOf(folder: string): readonly string[] {
-  const names = readdirSync(join(repository, folder)).filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'));
-  return names.map((name) => `${folder}/${name}`);
+  return readdirSync(join(repository, folder)).map((name) => `${folder}/${name}`);
+}
+
+/** `shared/*.ts` in quotes is all sources of the folder; anything else is the name of one. */
+function matching(given: string): readonly string[] {
+  return given.endsWith('/*.ts') ? sourcesOf(dirname(given)) : [given];
 }
 
 /** One file's mutants, and what is known of them. */
