@@ -116,6 +116,8 @@ test('when a source begins a strict sequence anew then the strays of before do n
   assert.ok(one !== undefined);
   const index = new SequenceIndex();
   index.add(liveSequence({ order: 'strict', maxStrays: 1, contestFrom: 2 }));
+  // For whose sake more is remembered than the other may hold.
+  index.add(liveSequence({ id: 2, pairs: [4, 5, 6], maxStrays: 20 }));
   const matcher = new Matcher(index);
   const shown = [7001, 1, 2, 9002, 8003, 7001, 9002].map((pair, at) => {
     matcher.arrive(at, one, pair);
