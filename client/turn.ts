@@ -4,9 +4,10 @@
  * runs take one turn (a stolen one, a folder on two machines), a factor more is spent and nothing else.
  *
  * A turn is a file made with O_EXCL that holds a process id and the time at which its holder gives up anyway. A holder
- * that was killed leaves it behind; whoever finds no such process, or that time over, takes it away.
+ * that was killed leaves it behind; whoever finds no such process, or that time over, takes it away. Killed between
+ * making and writing it, it leaves an empty one, which is nobody's when that is longer ago than writing takes.
  */
-import { readFile, unlink, writeFile } from 'node:fs/promises';
+import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../shared/files/system-error.ts';
 import type { Clock } from './deps.ts';
@@ -23,6 +24,9 @@ export interface Turns {
 export interface Turn {
   release(): Promise<void>;
 }
+
+/** From making the file to writing a few words into it, on a machine that has much else to do. */
+const WRITING_MS = 2000;
 
 /** Of nobody in particular: where turns cannot be kept, everyone knocks for himself. */
 const FREE: Turn = { release: async () => undefined };
@@ -49,7 +53,7 @@ export function turns(folder: string, owner: Owner, clock: Clock): Turns {
         await ensurePrivateFolder(folder, owner);
         const isFree = await create(words);
         if (!isFree) {
-          if (!isOver(await readFile(path, 'utf8'), clock.wallMs())) return undefined;
+          if (!(await isOver(path, clock.wallMs()))) return undefined;
           await unlink(path);
           if (!(await create(words))) return undefined;
           // Another thief may have read the same words before, and have taken this one away.
@@ -70,10 +74,10 @@ export function turns(folder: string, owner: Owner, clock: Clock): Turns {
   };
 }
 
-function isOver(words: string, wallMs: number): boolean {
+async function isOver(path: string, wallMs: number): Promise<boolean> {
+  const words = await readFile(path, 'utf8');
+  if (words === '') return Math.abs(wallMs - (await stat(path)).mtimeMs) > WRITING_MS;
   const [, pid = '', untilMs = ''] = /^([1-9][0-9]{0,9}) ([0-9]{1,16}) /.exec(words) ?? [];
-  // Created and not yet written, which takes an instant: not over.
-  if (words === '') return false;
   return pid === '' || wallMs >= Number(untilMs) || !isAlive(Number(pid));
 }
 

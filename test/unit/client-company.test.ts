@@ -1,6 +1,6 @@
 /** Runs at one door: an open one is not knocked at again, one of many knocks, several hosts are tried with a head start. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Deps } from '../../client/deps.ts';
@@ -97,6 +97,29 @@ test('when a killed run left its turn behind then it is taken over at once, by o
     assert.equal(await mine.take(deps.clock.wallMs() + 1000), undefined);
     await taken.release();
     assert.ok((await mine.take(deps.clock.wallMs() + 1000)) !== undefined);
+  });
+});
+
+test('when a run was killed before it wrote whose turn it is then the turn is its own for a moment, and free after it', async () => {
+  await inWorld(testWorld(), async (home, deps) => {
+    const folder = join(home, 'spent');
+    const file = join(folder, 'turn');
+    const mine = turns(folder, deps.owner, deps.clock);
+    const untilMs = deps.clock.wallMs() + 60_000;
+    const madeAt = (ms: number) => utimes(file, ms / 1000, ms / 1000);
+    await mkdir(folder, { mode: 0o700 });
+    await writeFile(file, '');
+    await madeAt(deps.clock.wallMs() - 500);
+    assert.equal(await mine.take(untilMs), undefined, 'it may be about to write');
+    for (const ms of [-5_000, 3600_000]) {
+      await writeFile(file, '');
+      // Made before the clock was set back, too.
+      await madeAt(deps.clock.wallMs() + ms);
+      const turn = await mine.take(untilMs);
+      assert.ok(turn !== undefined, `${ms} ms`);
+      assert.match(await readFile(file, 'utf8'), /^[0-9]+ /);
+      await turn.release();
+    }
   });
 });
 
