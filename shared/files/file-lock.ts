@@ -25,11 +25,13 @@ export const LOCK_FLAGS = WITH_O_EXLOCK.includes(process.platform) ? O_EXLOCK : 
  *
  * On Linux flock(1) does it on a descriptor that it inherits: the lock belongs to the open file, not to the process that
  * asked, and so stays with the handle when the program has ended.
- * @throws KnockError STORE when this system gives no locks
+ * @throws KnockError STORE when this system gives no locks, or the handle is closed
  */
 export async function lockHandle(handle: FileHandle): Promise<boolean> {
   if (LOCK_FLAGS !== 0) return true;
   if (process.platform !== 'linux') throw new KnockError('STORE', `files cannot be locked on ${process.platform}`);
+  // Without a file of ours the program would lock whatever else it finds there, and say yes.
+  if (handle.fd < 0) throw new KnockError('STORE', 'a file that was closed cannot be locked');
   let code: number | null;
   try {
     const child = spawn('flock', ['-n', '-x', '3'], {

@@ -3,7 +3,7 @@
  * the client wrote. Whatever lies among the profiles is no command and no file with a secret is opened.
  */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
@@ -60,7 +60,24 @@ const SERVER: readonly Row[] = [
   ['knock-otpd confirm --tr', '', 'an option of another command'],
 ];
 
+/** Of the script that people have read: what they read is what works. */
+const SMALL: readonly Row[] = [
+  ['tea-pot ', 'black blue run shelf', 'commands, and words of a list'],
+  ['tea-pot b', 'black blue', 'words that begin so'],
+  ['tea-pot blue b', 'black blue', 'more of them'],
+  ['tea-pot --tea ', 'assam green', 'choices of an option'],
+  ['tea-pot --config li', 'list.txt', 'a file'],
+  ['tea-pot shelf ', 'put take', 'commands of a command'],
+  ['tea-pot shelf put ', 'low top', 'choices of an argument'],
+  ['tea-pot shelf take --into fo', 'folder', 'a folder'],
+  ['tea-pot shelf take bl', 'black blue', 'a list by command and name'],
+  ['tea-pot run knock-only-h', 'knock-only-here', 'a program'],
+  ['tea-pot --se', '', 'no option that is hidden'],
+];
+
 async function scriptOf(program: string, shell: ShellName, home: string): Promise<string> {
+  if (program === 'tea-pot')
+    return await readFile(new URL(`../golden/completion/tea-pot.${shell}`, import.meta.url), 'utf8');
   if (program === 'knock-otp') {
     const { deps, outputs } = testDeps(testWorld(), home);
     assert.equal(await run(['completion', shell], deps), 0);
@@ -86,7 +103,7 @@ async function furnish(home: string): Promise<void> {
     await writeFile(join(folder, `${name}@ssh.profile`), '', { mode: 0o600 });
   }
   await mkdir(join(home, 'bin'));
-  for (const name of ['knock-only-here', 'knock-otp', 'knock-otpd']) {
+  for (const name of ['knock-only-here', 'knock-otp', 'knock-otpd', 'tea-pot']) {
     await writeFile(join(home, 'bin', name), '#!/bin/sh\ntouch started\n');
     await chmod(join(home, 'bin', name), 0o755);
   }
@@ -106,6 +123,7 @@ for (const shell of SHELLS) {
   for (const [program, rows] of [
     ['knock-otp', CLIENT],
     ['knock-otpd', SERVER],
+    ['tea-pot', SMALL],
   ] as const) {
     test(`${shell} completes ${program}`, { skip: skipWithout(shell), timeout: 60_000 }, async () => {
       await inHome(async (home) => {

@@ -42,6 +42,10 @@ function newFile(content: string, name = `file-${made + 1}`): string {
   return writeSequences(join(folder, name), content);
 }
 
+function newFolder(): string {
+  return mkdtempSync(join(folder, 'in-'));
+}
+
 function startChild(...words: readonly string[]): ChildProcess {
   return spawn(process.execPath, [CHILD, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
 }
@@ -212,24 +216,24 @@ describe('a file that others could have touched', () => {
   }
 
   test('when it is a symbolic link then it is not followed', async () => {
-    const path = join(folder, 'link');
+    const path = join(newFolder(), 'link');
     symlinkSync(newFile(' 7000\n'), path);
     await assert.rejects(new OneTimeFile(path).take(), refusal('INSECURE_FILE', /symbolic link/));
   });
 
   test('when it is a folder, a FIFO or nothing then it is refused at once', async () => {
-    const fifo = join(folder, 'fifo');
+    const inside = newFolder();
+    const fifo = join(inside, 'fifo');
     execFileSync('mkfifo', ['-m', '600', fifo]);
     await assert.rejects(new OneTimeFile(fifo).take(), refusal('STORE', /not a regular file/));
-    const path = join(folder, 'folder');
+    const path = join(inside, 'folder');
     mkdirSync(path, { mode: 0o700 });
     await assert.rejects(new OneTimeFile(path).read(), refusal('STORE', /not a regular file/));
-    await assert.rejects(new OneTimeFile(join(folder, 'none')).read(), refusal('STORE', /ENOENT/));
+    await assert.rejects(new OneTimeFile(join(inside, 'none')).read(), refusal('STORE', /ENOENT/));
   });
 
   test('when others can put files into its folder then it is refused, unless the folder is sticky', async () => {
-    const open = join(folder, 'open');
-    mkdirSync(open);
+    const open = newFolder();
     const path = writeSequences(join(open, 'file'), ' 7000\n');
     chmodSync(open, 0o777);
     await assert.rejects(new OneTimeFile(path).take(), refusal('INSECURE_FILE', /others can put files/));

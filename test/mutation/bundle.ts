@@ -3,30 +3,31 @@
  * node:test and ./few-runs in that of fast-check. The result lies as deep as the tests, so that files they read by a relative
  * path are found.
  */
-import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
-/** Tests that are pure and quick. Others reach the same code, later and slower. */
+/** Tests that are quick and touch nothing but files of their own. Others reach the same code, later and slower. */
 const UNIT =
-  'allowed-ports bound bound-attempts contest derive engine engine-doors engine-state explain ini-document ini-problems judge ' +
+  'allowed-ports bound bound-attempts command-line contest derive engine engine-doors engine-state explain ini-document ini-problems judge ' +
   'link-layer listed-set live-set live-set-returns matcher-counts odds open-once packet penalty policy profile-problems ' +
   'profile-uri refused-packet scan-watch scopes secret sequence-index sequences-file shared-small source-words stages ' +
   'stray-budget throttle vectors written-odds';
 const PROPERTY =
   'bound contest demand grants ini-document matcher matcher-commands packet penalty sequences-file throttle';
+const CONTRACT = 'one-time-file one-time-file-turns whole-files';
+const GOLDEN = 'completion';
+const FOLDERS = { unit: UNIT, property: PROPERTY, contract: CONTRACT, golden: GOLDEN };
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** `codes`, by path, take the places of files. */
 export async function bundleTests(codes: ReadonlyMap<string, string>, outfile: string): Promise<void> {
-  const files = [
-    ...UNIT.split(' ').map((name) => here(`../unit/${name}.test.ts`)),
-    ...PROPERTY.split(' ').map((name) => here(`../property/${name}.test.ts`)),
-  ];
+  const files = Object.entries(FOLDERS).flatMap(([folder, names]) =>
+    names.split(' ').map((name) => ({ path: here(`../${folder}/${name}.test.ts`), title: `${folder}/${name}` })),
+  );
   const entry = [
     `import { beginFile, collectedTests } from '${here('collect.ts')}';`,
-    ...files.map((file) => `beginFile('${basename(file, '.test.ts')}');\nawait import('${file}');`),
+    ...files.map(({ path, title }) => `beginFile('${title}');\nawait import('${path}');`),
     'export { collectedTests };',
   ].join('\n');
   const replaced: Plugin = {

@@ -75,7 +75,8 @@ export function test(title: string, ...rest: readonly unknown[]): void {
   });
 }
 
-export function describe(title: string, body: () => void): void {
+export function describe(title: string, ...rest: readonly unknown[]): void {
+  const body = rest.at(-1) as () => void;
   const outer = suites;
   suites = [...outer, newSuite([title])];
   try {
