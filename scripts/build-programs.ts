@@ -1,5 +1,7 @@
-/** `npm run build` after tsc: writes the client as one file, dist/knock-otp.cjs, for the repository that we stand in. */
+/** `npm run build` after tsc: writes the programs as single files into dist/, for the repository that we stand in. */
 import { join } from 'node:path';
-import { bundleClient } from './build/single-file.ts';
+import { bundleClient, bundleServer } from './build/single-file.ts';
 
-await bundleClient(process.cwd(), join(process.cwd(), 'dist/knock-otp.cjs'));
+const root = process.cwd();
+await bundleClient(root, join(root, 'dist/knock-otp.cjs'));
+await bundleServer(root, join(root, 'dist'));

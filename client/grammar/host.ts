@@ -32,7 +32,7 @@ export function hostCommand(command: Command, host: string, deps: Deps): void {
     .option('--json', 'the result as JSON')
     .action(async (name: string | undefined, words: string[], options: HostOptions) => {
       if (options.version === true) {
-        const { version } = await import('../version.ts');
+        const { version } = await import('../../shared/files/version.ts');
         print(deps, version());
         return;
       }

@@ -12,7 +12,7 @@ import type { NetworkHost } from '../lab/namespaces.ts';
 import { mustRun, type RunningProcess } from '../lab/running-process.ts';
 import { HIDDEN_PORT, type Rig, type TimedKnock } from './rig.ts';
 
-const SERVER = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url));
+const SERVER = fileURLToPath(new URL('../../dist/knock-otpd.cjs', import.meta.url));
 const LOOK_AHEAD = 10;
 const KNOCKD_PORTS = [7000, 8000, 9000];
 /** How long a single shot is given: those who do not repeat open at once or never. */

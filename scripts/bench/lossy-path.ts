@@ -11,7 +11,7 @@ import { HIDDEN_PORT, type PathQuality, Rig } from './rig.ts';
 import { summarize } from './statistics.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const SERVER = join(ROOT, 'dist/server/main.js');
+const SERVER = join(ROOT, 'dist/knock-otpd.cjs');
 
 /** One way: a round trip of 20 ms. */
 export const DELAY_MS = 10;

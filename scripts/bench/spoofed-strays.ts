@@ -14,7 +14,7 @@ import { launchOurs, optionsText } from './contestants.ts';
 import type { Flood } from './flood.ts';
 import { HIDDEN_PORT, Rig } from './rig.ts';
 
-const SERVER = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url));
+const SERVER = fileURLToPath(new URL('../../dist/knock-otpd.cjs', import.meta.url));
 const RATES = [0, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000];
 const DEFAULT_KNOCKS = 20;
 /** Of a knock: two factors with their repetitions. */

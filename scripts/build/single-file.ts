@@ -1,32 +1,54 @@
 /**
- * The client as one file that runs with bare node: our modules and the packages they use, with the licences of those
+ * Programs as one file each that runs with bare node: our modules and the packages they use, with the licences of those
  * packages at its end. CommonJS, because that is what Node starts fastest; modules that a command loads when it needs
- * them stay apart inside the file and are run only then.
+ * them stay apart inside the file and are run only then. Packages with native parts stay packages.
  */
 import { chmod, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
+/** The daemon, and what it starts: how it finds them is server/own-program's knowledge. */
+const SERVER_PROGRAMS = {
+  'knock-otpd': 'server/main.ts',
+  'knock-otpd-capture': 'server/capture/child.ts',
+  'knock-otpd-listen': 'server/capture/listen/listen-child.ts',
+  'knock-otpd-keeper': 'server/setup/trial-keeper.ts',
+} as const;
+
 /** @param root the repository; `outFile` is made or replaced, with its folder, and may be executed */
 export async function bundleClient(root: string, outFile: string): Promise<void> {
+  await bundle(root, 'client/main.ts', outFile, { minifyWhitespace: true });
+}
+
+/** @param root the repository; each program is made or replaced in `folder`, by its name with `.cjs` */
+export async function bundleServer(root: string, folder: string): Promise<void> {
+  for (const [name, entry] of Object.entries(SERVER_PROGRAMS)) {
+    await bundle(root, entry, join(folder, `${name}.cjs`), {
+      define: { KNOCK_OTP_SINGLE_FILE: 'true', 'import.meta.url': 'thisFile' },
+      // Strictness must come first, or it is nothing.
+      banner: { js: "'use strict';\nconst thisFile = require('node:url').pathToFileURL(__filename).href;" },
+    });
+  }
+}
+
+async function bundle(root: string, entry: string, outFile: string, more: BuildOptions): Promise<void> {
   const options: BuildOptions = {
     absWorkingDir: root,
-    entryPoints: ['client/main.ts'],
+    entryPoints: [entry],
     outfile: outFile,
     bundle: true,
     platform: 'node',
     target: 'node20.19',
     format: 'cjs',
-    // Native, and loaded only where a profile is kept in a keyring.
-    external: ['@napi-rs/keyring'],
+    external: ['@napi-rs/keyring', 'better-sqlite3', 'cap', 'koffi'],
     // Names stay: who wants to read what he runs can.
     minifySyntax: true,
-    minifyWhitespace: true,
     legalComments: 'none',
-    define: { KNOCK_OTP_VERSION: JSON.stringify((await manifestOf(root)).version) },
-    // The fallback of client/version.ts, which the definition above makes unreachable.
+    // The fallback of shared/files/version, which the definition makes unreachable.
     logOverride: { 'empty-import-meta': 'silent' },
     logLevel: 'warning',
+    ...more,
+    define: { ...more.define, KNOCK_OTP_VERSION: JSON.stringify((await manifestOf(root)).version) },
   };
   const { metafile } = await build({ ...options, write: false, metafile: true });
   const { warnings } = await build({
@@ -49,6 +71,7 @@ async function licencesOf(root: string, inputs: readonly string[]): Promise<stri
     const text = file === undefined ? `(${license})` : (await readFile(join(path, file), 'utf8')).trim();
     texts.push(`${name} ${version}\n\n${text}`);
   }
+  if (texts.length === 0) return '';
   const all = `This file contains, besides knock-otp, the following packages.\n\n${texts.join('\n\n----\n\n')}`;
   return `/*\n${all.replaceAll('*/', '* /')}\n*/`;
 }

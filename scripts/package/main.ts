@@ -58,7 +58,7 @@ function build(folder: string): string {
   const natives = finishNatives(at(`${LIB}/node_modules`));
   tryPackages(at(LIB), packages);
   symlinkSync(`../lib/knock-otp/dist/knock-otp.cjs`, at('usr/bin/knock-otp'));
-  symlinkSync(`../lib/knock-otp/dist/server/main.js`, at('usr/sbin/knock-otpd'));
+  symlinkSync(`../lib/knock-otp/dist/knock-otpd.cjs`, at('usr/sbin/knock-otpd'));
 
   write(at(`usr/lib/systemd/system/knock-otpd.service`), packagedUnit());
   cpSync(join(parts, 'knock-otpd.default'), at('etc/default/knock-otpd'));
@@ -98,7 +98,7 @@ function unpackOurs(folder: string, at: (path: string) => string): void {
   for (const file of filesUnder(at(LIB)).filter((each) => /\.d\.ts$|\.map$|\.tsbuildinfo$/.test(each))) rmSync(file);
   for (const path of ['README.md', 'docs']) cpSync(from(path), at(`${DOC}/${path}`), { recursive: true });
   cpSync(from('contrib'), at(`${DOC}/examples`), { recursive: true });
-  chmodSync(at(`${LIB}/dist/server/main.js`), 0o755);
+  chmodSync(at(`${LIB}/dist/knock-otpd.cjs`), 0o755);
 }
 
 /** Strips them; lets cap find libpcap without its development package. Returns their paths. */
@@ -128,7 +128,7 @@ function packagedUnit(): string {
   return systemdUnit({
     origin: 'What you change goes by: systemctl edit knock-otpd',
     node: '/usr/bin/node',
-    program: `/${LIB}/dist/server/main.js`,
+    program: `/${LIB}/dist/knock-otpd.cjs`,
     documentation: 'man:knock-otpd(8)',
     notifies: true,
     optionsFile: '/etc/default/knock-otpd',
@@ -145,7 +145,7 @@ function installManuals(at: (path: string) => string): void {
 function installCompletions(at: (path: string) => string): void {
   for (const [name, main] of [
     ['knock-otp', 'dist/knock-otp.cjs'],
-    ['knock-otpd', 'dist/server/main.js'],
+    ['knock-otpd', 'dist/knock-otpd.cjs'],
   ] as const) {
     const print = (shell: string): string => run('node', [join(root, main), 'completion', shell]);
     write(at(`usr/share/bash-completion/completions/${name}`), print('bash'));

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
+import { isFromSource, type OwnProgram, ownProgram } from '../own-program.ts';
 import type { CaptureScope } from './capture.ts';
 import { RecordReader, type RecordSink } from './records.ts';
 import { CHILD_PREFIX, RECORDS_FD } from './wire.ts';
@@ -32,17 +32,14 @@ const MAX_STDERR = 4096;
 const MAX_STDERR_READ = 65_536;
 const MAX_REASON = 200;
 
-const fromSource = import.meta.url.endsWith('.ts');
 /** Fewer threads than V8's usual four: capabilities are given up thread by thread. */
 const NODE_OPTIONS = ['--v8-pool-size=0'];
 
 export const launchChild: ChildLauncher = (device, { udp, tcp }, events) =>
-  launchProgram('./child', [device, udp ? 'udp' : 'tcp', tcp], events);
+  launchProgram('capture', [device, udp ? 'udp' : 'tcp', tcp], events);
 
-/** @param program the path of its module from here, without an extension */
-export function launchProgram(program: string, words: readonly string[], events: ChildEvents): OrderedChild {
-  const main = fileURLToPath(new URL(`${program}.${fromSource ? 'ts' : 'js'}`, import.meta.url));
-  const argv = [...NODE_OPTIONS, ...loader(), main, ...words];
+export function launchProgram(program: OwnProgram, words: readonly string[], events: ChildEvents): OrderedChild {
+  const argv = [...NODE_OPTIONS, ...ownProgram(program), ...words];
   try {
     return new RunningChild(startProcess(argv), events);
   } catch (error) {
@@ -56,7 +53,7 @@ function startProcess(argv: readonly string[]): ChildProcess {
   return spawn(process.execPath, argv, {
     // Nothing of ours goes along: not the environment, not a working directory that could not be unmounted then.
     env: {},
-    ...(fromSource ? {} : { cwd: '/' }),
+    ...(isFromSource ? {} : { cwd: '/' }),
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
   });
 }
@@ -145,10 +142,6 @@ function cannotStart(error: Error): string {
 }
 
 /** Under tsx the child needs the same loader; compiled code needs none. Debugger and test options are not for it. */
-function loader(): readonly string[] {
-  return fromSource ? ['--import', 'tsx'] : [];
-}
-
 function collectStderr(stream: Readable | null | undefined): () => string {
   let text = '';
   let read = 0;

@@ -196,4 +196,4 @@ function fail(message: string): never {
   process.exit(1);
 }
 
-await main().catch((error: unknown) => fail((error as Error).message));
+void main().catch((error: unknown) => fail((error as Error).message));

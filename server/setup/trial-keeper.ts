@@ -4,6 +4,7 @@
  * goes. See trial.ts.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ServerConfig } from '../config/config.ts';
 import { readConfig } from '../config/read-config.ts';
 import { formatProblemOf } from '../error-text.ts';
 import { flushFirewall } from './flush.ts';
@@ -14,27 +15,29 @@ const TRIES = 20;
 const PAUSE_MS = 500;
 
 const [configFile = '', milliseconds = ''] = process.argv.slice(2);
-const config = await readConfig(configFile);
 
-let said = '';
-const ended = new Promise<void>((resolve) => {
-  process.stdin.setEncoding('latin1');
-  process.stdin.on('data', (chunk: string) => {
-    said = (said + chunk).slice(0, TRIAL_DONE.length);
+async function main(): Promise<void> {
+  const config = await readConfig(configFile);
+  let said = '';
+  const ended = new Promise<void>((resolve) => {
+    process.stdin.setEncoding('latin1');
+    process.stdin.on('data', (chunk: string) => {
+      said = (said + chunk).slice(0, TRIAL_DONE.length);
+    });
+    for (const event of ['end', 'error', 'close']) process.stdin.on(event, () => resolve());
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve());
   });
-  for (const event of ['end', 'error', 'close']) process.stdin.on(event, () => resolve());
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve());
-});
-const timer = new AbortController();
-await Promise.race([
-  ended,
-  pause(Number(milliseconds) + KEEPER_GRACE_MS, undefined, { signal: timer.signal }).catch(() => undefined),
-]);
-timer.abort();
-process.stdin.destroy();
-if (said !== TRIAL_DONE) await openAgain();
+  const timer = new AbortController();
+  await Promise.race([
+    ended,
+    pause(Number(milliseconds) + KEEPER_GRACE_MS, undefined, { signal: timer.signal }).catch(() => undefined),
+  ]);
+  timer.abort();
+  process.stdin.destroy();
+  if (said !== TRIAL_DONE) await openAgain(config);
+}
 
-async function openAgain(): Promise<void> {
+async function openAgain(config: ServerConfig): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       const { left } = await flushFirewall(config);
@@ -55,3 +58,5 @@ async function openAgain(): Promise<void> {
 function say(line: string): void {
   process.stderr.write(`knock-otpd: trial: ${line}\n`);
 }
+
+void main();

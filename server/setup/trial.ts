@@ -6,17 +6,14 @@
  * and when that ends without a word, or the time is over, it takes the guard away.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { KnockError } from '../../shared/errors.ts';
 import type { Log } from '../log.ts';
+import { ownProgram } from '../own-program.ts';
 
 /** What the daemon says to the keeper when there is nothing left to keep. */
 export const TRIAL_DONE = 'done\n';
 /** The keeper acts this much later than the daemon would: it is for a daemon that does not. */
 export const KEEPER_GRACE_MS = 15_000;
-
-const fromSource = import.meta.url.endsWith('.ts');
-const keeperMain = fileURLToPath(new URL(fromSource ? './trial-keeper.ts' : './trial-keeper.js', import.meta.url));
 
 export interface TrialDeps {
   readonly seconds: number;
@@ -41,7 +38,7 @@ export class Trial {
       this.#end = resolve;
     });
     const { seconds, configFile } = deps;
-    const argv = [...(fromSource ? ['--import', 'tsx'] : []), keeperMain, configFile, `${seconds * 1_000}`];
+    const argv = [...ownProgram('keeper'), configFile, `${seconds * 1_000}`];
     this.#keeper = spawn(process.execPath, argv, {
       // Not in our process group: what ends the daemon by its terminal must not end the keeper.
       detached: true,

@@ -22,6 +22,7 @@ import { after, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { mustRun, run } from '../../scripts/lab/running-process.ts';
 import { parseProfileUri } from '../../shared/profile-uri.ts';
+import { SERVER_PROGRAM } from '../support/built.ts';
 import { type Broken, type Command, walkFaults } from '../support/fault-walk.ts';
 import { hasPatience } from '../support/inside-namespaces.ts';
 import { skipWithoutStrace } from '../support/strace.ts';
@@ -29,7 +30,7 @@ import { skipWithoutStrace } from '../support/strace.ts';
 const built = (path: string) => fileURLToPath(new URL(`../../dist/${path}`, import.meta.url));
 /** V8's threads write to descriptors of their own, which no fault may meet. */
 const node = [process.execPath, '--v8-pool-size=0'];
-const server = [...node, built('server/main.js')];
+const server = [...node, SERVER_PROGRAM];
 const client = [...node, built('client/main.js')];
 const wrapper = [...node, fileURLToPath(new URL('../support/wrapper-child.mjs', import.meta.url))];
 

@@ -27,8 +27,8 @@ done
 touch /run/openrc/softlevel /etc/insserv.conf
 printf '#!/sbin/openrc-run\\nstart() { return 0; }\\n' > /etc/init.d/localmount
 chmod 755 /etc/init.d/localmount
-ln -s /opt/knock-otp/dist/server/main.js /usr/local/sbin/knock-otpd
-chmod 755 /opt/knock-otp/dist/server/main.js`);
+ln -s /opt/knock-otp/dist/knock-otpd.cjs /usr/local/sbin/knock-otpd
+chmod 755 /opt/knock-otp/dist/knock-otpd.cjs`);
   await world.serve(22);
   const uri = await machine.must(
     `knock-otpd init --yes --interface eth0 --server b1 --door ssh --client laptop --host ${world.server.ipv4}`,

@@ -13,8 +13,8 @@ import { ServiceWorld } from '../support/service-world.ts';
 const skip = hasPatience() ? (noSystemd() ?? false) : 'it takes half a minute: npm test -- --long';
 const options = { skip, timeout: 300_000 };
 
-const PROGRAM = `ln -s /opt/knock-otp/dist/server/main.js /usr/local/sbin/knock-otpd
-chmod 755 /opt/knock-otp/dist/server/main.js`;
+const PROGRAM = `ln -s /opt/knock-otp/dist/knock-otpd.cjs /usr/local/sbin/knock-otpd
+chmod 755 /opt/knock-otp/dist/knock-otpd.cjs`;
 
 test('from init to an enabled service, and back', options, async () => {
   await using world = await ServiceWorld.create();

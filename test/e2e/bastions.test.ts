@@ -17,7 +17,7 @@ import { formatKnock } from '../../shared/knock.ts';
 import { timeStepAt } from '../../shared/moving-factor.ts';
 import { parseProfileUri, profileShape } from '../../shared/profile-uri.ts';
 import { daemonRights } from '../support/bastion.ts';
-import { CLIENT_PROGRAM } from '../support/built.ts';
+import { CLIENT_PROGRAM, SERVER_PROGRAM } from '../support/built.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 180_000 };
 const repository = fileURLToPath(new URL('../../', import.meta.url));
@@ -68,7 +68,7 @@ class Company implements AsyncDisposable {
       mode: 0o600,
     });
     await mkdir(join(this.dir, 'clients'), { recursive: true, mode: 0o700 });
-    const program = `${process.execPath} ${repository}dist/server/main.js`;
+    const program = `${process.execPath} ${SERVER_PROGRAM}`;
     await this.#program('knock-otpd', `${program} "$@" -c "$KNOCK_OTP_CONFIG"`, '');
     const daemon = this.host(name).spawn([
       ...daemonRights(process.env['KNOCK_OTP_TEST_RIGHTS']),

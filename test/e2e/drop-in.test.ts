@@ -8,12 +8,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Network, type NetworkHost, skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import type { RunningProcess } from '../../scripts/lab/running-process.ts';
+import { SERVER_PROGRAM } from '../support/built.ts';
 import { pcapOf } from '../support/frames.ts';
 
-const serverProgram = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url));
 const ACCEPT = '-A INPUT -s 10.77.0.2/32 -p tcp -m tcp --dport 22 -j ACCEPT';
 
 /** Listing 4 of the article, with its log file in a directory of ours and a state directory, which knockd has not. */
@@ -62,7 +61,7 @@ async function house(context: TestContext, network: Network, text = articleConf)
 /** As an init script would start knockd: nothing but its own options. Only the state's place is told besides. */
 async function startOurs({ server, conf, state }: House, ...args: string[]): Promise<RunningProcess> {
   await writeFile(conf, (await readFile(conf, 'utf8')).replace('[options]', `[options]\nstate_dir = ${state}`));
-  const daemon = server.spawn([process.execPath, serverProgram, '-i', 'eth0', '-c', conf, ...args]);
+  const daemon = server.spawn([process.execPath, SERVER_PROGRAM, '-i', 'eth0', '-c', conf, ...args]);
   await daemon.waitForLine(/\bready\b/);
   return daemon;
 }

@@ -1,18 +1,17 @@
 /** `knock-otpd explain --live` and `knock-otpd watch` beside a running daemon; watch in a terminal of script(1). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import { Bastion } from '../support/bastion.ts';
+import { SERVER_PROGRAM } from '../support/built.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
-const program = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url));
 
 test('packets are explained as they come', options, async () => {
   await using bastion = await Bastion.create({ doors: '[ssh]\notp = hotp\nopen = nftables tcp/22\n' });
   const laptop = await bastion.enroll('laptop');
   await bastion.start();
-  const argv = [process.execPath, program, 'explain', '--live', '--json', '-c', bastion.configFile];
+  const argv = [process.execPath, SERVER_PROGRAM, 'explain', '--live', '--json', '-c', bastion.configFile];
   const follower = bastion.server.spawn(argv, {});
   // Following has no sign of its own: knocks of the barrier are sent until one is told.
   let isFollowing = false;
@@ -47,7 +46,7 @@ test(
     assert.match(plain.stdout, / {2}\d+ s {2}ssh {2}10\.\S+ {2}laptop\n/);
     assert.ok(!plain.stdout.includes('\u001b'));
 
-    const command = `stty rows 12 columns 40; ${process.execPath} ${program} watch -c ${bastion.configFile}; echo "exit $?"`;
+    const command = `stty rows 12 columns 40; ${process.execPath} ${SERVER_PROGRAM} watch -c ${bastion.configFile}; echo "exit $?"`;
     const terminal = await bastion.server.run(['script', '-qfec', command, '/dev/null'], {
       // Typed ahead: read once the terminal is raw.
       input: 'q',

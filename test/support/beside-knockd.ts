@@ -11,13 +11,12 @@ import { access, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Network, type NetworkHost, skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import type { RunningProcess } from '../../scripts/lab/running-process.ts';
+import { SERVER_PROGRAM } from './built.ts';
 import { pcapOfFrames } from './frames.ts';
 import { OTHER_ADDRESSES, parsePacketScript, SHARED, type Step } from './packet-script.ts';
 
-const serverProgram = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url));
 const BARRIER = '[barrier]\nsequence = 61001,61003,61002\ntcpflags = syn\nstart_command = /bin/true %IP%\n';
 const BARRIER_SCRIPT = 'F>61001 F>61003 F>61002';
 /** Above all of a script's sources. */
@@ -68,7 +67,7 @@ export class Side {
     await rm(join(this.dir, 'log'), { force: true });
     this.#logRead = 0;
     const options = ['-i', 'eth0', '-c', config, '-g', '/var/lib/log', '-p', '/var/lib/pid', ...args];
-    const program = this.name === 'knockd' ? ['knockd'] : [process.execPath, serverProgram];
+    const program = this.name === 'knockd' ? ['knockd'] : [process.execPath, SERVER_PROGRAM];
     this.#daemon = this.host.spawn(this.inside([...program, ...options]));
     if (this.name === 'ours') {
       await this.#daemon.waitForLine(/\bready\b/);

@@ -7,13 +7,10 @@ import { fileURLToPath } from 'node:url';
 
 const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
 
-export const SERVER_PROGRAM = join(DIST, 'server/main.js');
-
-/** What users run; where coverage is counted, the modules that it is made of. */
-export const CLIENT_PROGRAM = join(
-  DIST,
-  process.env['NODE_V8_COVERAGE'] === undefined ? 'knock-otp.cjs' : 'client/main.js',
-);
+/** What users run; where coverage is counted, the modules that they are made of. */
+const isCounted = process.env['NODE_V8_COVERAGE'] !== undefined;
+export const SERVER_PROGRAM = join(DIST, isCounted ? 'server/main.js' : 'knock-otpd.cjs');
+export const CLIENT_PROGRAM = join(DIST, isCounted ? 'client/main.js' : 'knock-otp.cjs');
 
 /** A program of this folder, by its name without an ending. */
 export function supportProgram(name: string): string {

@@ -7,12 +7,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type DerivationKey, derivationKey, deriveSequence } from '../../shared/derive.ts';
 import { type Profile, parseProfileUri, profileShape } from '../../shared/profile-uri.ts';
+import { SERVER_PROGRAM } from './built.ts';
 
-const repository = fileURLToPath(new URL('../../', import.meta.url));
-const serverProgram = join(repository, 'dist/server/main.js');
 const LINES = 400;
 const LOOK_AHEAD = 60;
 /** Programs of firewalls that no door here uses: each start of the daemon would ask them for leftovers, for a second. */
@@ -182,7 +180,7 @@ ${commands('paper')}`,
   #enroll(name: string): FedWorld['clients'][number] {
     const kept = join(this.dir, 'uris', name);
     if (!existsSync(kept)) {
-      const argv = [serverProgram, 'enroll', name, '--door', 'gate', '-c', this.configFile];
+      const argv = [SERVER_PROGRAM, 'enroll', name, '--door', 'gate', '-c', this.configFile];
       const uri = execFileSync(process.execPath, argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
       writeFileSync(kept, uri.trim(), { mode: 0o600 });
     }

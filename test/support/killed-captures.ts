@@ -9,16 +9,14 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { RunningProcess } from '../../scripts/lab/running-process.ts';
 import { parsePortRanges } from '../../shared/allowed-ports.ts';
 import { derivationKey, deriveSequence } from '../../shared/derive.ts';
 import { profileShape } from '../../shared/profile-uri.ts';
 import { GENERATED_SECRET_BYTES, Secret } from '../../shared/secret.ts';
+import { SERVER_PROGRAM } from './built.ts';
 import { pause } from './kill-plan.ts';
 
-const repository = fileURLToPath(new URL('../../', import.meta.url));
-const serverProgram = join(repository, 'dist/server/main.js');
 const HOST = '127.0.0.1';
 const PORTS = '1024-65535';
 const EXCLUDED = '1900';
@@ -70,7 +68,7 @@ cmd_timeout = 1
 `,
       { mode: 0o600 },
     );
-    const daemon = new RunningProcess([process.execPath, serverProgram, '-c', configFile]);
+    const daemon = new RunningProcess([process.execPath, SERVER_PROGRAM, '-c', configFile]);
     await daemon.waitForLine(/\bready\b/, 0, START_TIMEOUT_MS);
     return daemon;
   }
@@ -137,7 +135,7 @@ export async function killCapture(daemon: RunningProcess): Promise<void> {
   for (;;) {
     assert(!daemon.ended, `the daemon ended: ${daemon.stderr.slice(-2000)}`);
     const children = readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, 'latin1').trim().split(' ');
-    const capture = children.filter(Boolean).find((pid) => commandOf(pid).includes('capture/child'));
+    const capture = children.filter(Boolean).find((pid) => /capture\/child|knock-otpd-capture/.test(commandOf(pid)));
     if (capture !== undefined) {
       process.kill(Number(capture), 'SIGKILL');
       return;

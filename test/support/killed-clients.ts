@@ -19,9 +19,9 @@ import { derivationKey, deriveSequence } from '../../shared/derive.ts';
 import { formatProfileUri, type Profile, parseProfileUri, profileShape } from '../../shared/profile-uri.ts';
 import { GENERATED_SECRET_BYTES, Secret } from '../../shared/secret.ts';
 import { isUnspent, parseSequencesFile } from '../../shared/sequences-file.ts';
+import { SERVER_PROGRAM } from './built.ts';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
-const serverProgram = join(repository, 'dist/server/main.js');
 const clientProgram = join(repository, 'dist/knock-otp.cjs');
 const HOST = '127.0.0.1';
 const FIRST_PORT = 201;
@@ -96,7 +96,7 @@ clients_dir = ${join(dir, 'clients')}
     writeFileSync(configFile, options + doors.map(({ section }) => section).join(''), { mode: 0o600 });
     writeFileSync(join(dir, 'clients/laptop.client'), doors.map(({ secret }) => secret).join(''), { mode: 0o600 });
     const listeners = await Promise.all(doors.map(({ door }) => listen(door.port)));
-    const daemon = new RunningProcess([process.execPath, serverProgram, '-c', configFile]);
+    const daemon = new RunningProcess([process.execPath, SERVER_PROGRAM, '-c', configFile]);
     await daemon.waitForLine(/\bready\b/, 0, START_TIMEOUT_MS);
     return new ClientWorld(
       dir,

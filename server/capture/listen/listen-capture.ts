@@ -76,7 +76,7 @@ export class ListenCapture implements Capture {
       {
         readLink: () => ({ usable: true, index: 0 }),
         launch: (_device, _scope, events) => {
-          const child = launchProgram('./listen/listen-child', [], events);
+          const child = launchProgram('listen', [], events);
           this.#child = child;
           this.#answer = undefined;
           this.#send();

@@ -102,4 +102,4 @@ async function main(): Promise<void> {
   for (const order of early) follow(order);
 }
 
-await main().catch((error: unknown) => failInChild((error as Error).message));
+void main().catch((error: unknown) => failInChild((error as Error).message));
