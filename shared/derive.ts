@@ -10,7 +10,7 @@ import { type _HMAC as HmacState, hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { KnockError } from './errors.ts';
-import type { Knock, Protocol } from './knock.ts';
+import { type Knock, knockOf, type Pair, type Protocol, pairOf } from './knock.ts';
 import { factorBytes, type OtpMode } from './moving-factor.ts';
 import type { Secret } from './secret.ts';
 
@@ -18,6 +18,7 @@ import type { Secret } from './secret.ts';
 export const DERIVATION_LABEL = 'knock-otp/1';
 
 const HASH_BYTES = 32;
+const ONE = Uint8Array.of(1);
 /** Bytes consumed by one draw: two for the port, one for the protocol (used only where both are allowed). */
 const DRAW_BYTES = 3;
 /** RFC 5869 section 2.3: no more than 255 hash lengths of output. */
@@ -67,6 +68,11 @@ export function derivationKey(secret: Secret): DerivationKey {
  * @throws KnockError CONFIG_INVALID when the shape cannot be filled
  */
 export function deriveSequence(key: DerivationKey, identity: Identity, factor: number, shape: Shape): Knock[] {
+  return derivePairs(key, identity, factor, shape).map(knockOf);
+}
+
+/** {@link deriveSequence} for tables: a server derives for each of its clients at every step. @throws as that does */
+export function derivePairs(key: DerivationKey, identity: Identity, factor: number, shape: Shape): Pair[] {
   const { knocks, ports, protocols } = shape;
   if (!Number.isInteger(knocks) || knocks < MIN_KNOCKS || knocks > MAX_KNOCKS || knocks > ports.length) {
     throw new KnockError('CONFIG_INVALID', `cannot derive ${knocks} knocks from ${ports.length} allowed ports`, {
@@ -113,7 +119,7 @@ export function derivationInfo(identity: Identity, factor: number): Uint8Array {
     nameBytes(identity.door),
     nameBytes(identity.client),
     nameBytes(identity.mode),
-    factorBytes(factor),
+    fieldOf(factor),
     identity.boundSource ?? new Uint8Array(0),
   ];
   const info = new Uint8Array(fields.reduce((sum, field) => sum + 2 + field.length, 0));
@@ -133,6 +139,14 @@ export function derivationInfo(identity: Identity, factor: number): Uint8Array {
   return info;
 }
 
+/** At a step a server derives for all its clients with one factor. */
+let latest = { factor: Number.NaN, field: new Uint8Array(0) };
+
+function fieldOf(factor: number): Uint8Array {
+  if (latest.factor !== factor) latest = { factor, field: Uint8Array.from(factorBytes(factor)) };
+  return latest.field;
+}
+
 /** HKDF-Expand, RFC 5869 section 2.3. @param bytes whole hash lengths, at most 255 */
 function expand(key: DerivationKey, info: Uint8Array, bytes: number): Uint8Array {
   let start = keyed.get(key);
@@ -144,11 +158,10 @@ function expand(key: DerivationKey, info: Uint8Array, bytes: number): Uint8Array
   for (let at = 0; at < bytes; at += HASH_BYTES) {
     const state = start._cloneInto(scratch);
     scratch = state;
-    state
-      .update(output.subarray(Math.max(0, at - HASH_BYTES), at))
-      .update(info)
-      .update(Uint8Array.of(at / HASH_BYTES + 1))
-      .digestInto(output.subarray(at, at + HASH_BYTES));
+    // T(n) is over T(n-1), info and n; T(0) is empty. Mostly there is one.
+    if (at > 0) state.update(output.subarray(at - HASH_BYTES, at));
+    state.update(info).update(at === 0 ? ONE : Uint8Array.of(at / HASH_BYTES + 1));
+    state.digestInto(bytes === HASH_BYTES ? output : output.subarray(at, at + HASH_BYTES));
   }
   return output;
 }
@@ -170,16 +183,15 @@ function draw(
   knocks: number,
   ports: readonly number[],
   protocols: Shape['protocols'],
-): Knock[] | undefined {
-  const sequence: Knock[] = [];
-  const taken = new Set<number>();
+): Pair[] | undefined {
+  const sequence: Pair[] = [];
   for (let at = 0; at + DRAW_BYTES <= output.length; at += DRAW_BYTES) {
     const value = ((output[at] ?? 0) << 8) | (output[at + 1] ?? 0);
     if (value >= limit) continue;
     const port = ports[value % ports.length];
-    if (port === undefined || taken.has(port)) continue;
-    taken.add(port);
-    sequence.push({ protocol: protocolOf(protocols, output[at + 2] ?? 0), port });
+    // Ports are distinct whatever their protocols. There are few of them: a set costs more than looking through.
+    if (port === undefined || sequence.includes(port) || sequence.includes(pairOf('udp', port))) continue;
+    sequence.push(pairOf(protocolOf(protocols, output[at + 2] ?? 0), port));
     if (sequence.length === knocks) return sequence;
   }
   return undefined;

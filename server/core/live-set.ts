@@ -3,9 +3,9 @@
  * moment ago. Keeps the index that the matcher looks in up to date, in pieces of bounded work, since deriving for
  * thousands of clients at once would stall the packet path. Knows time only as an argument.
  */
-import { addressBytes } from '../../shared/address.ts';
-import { deriveSequence } from '../../shared/derive.ts';
-import { type Pair, pairOf } from '../../shared/knock.ts';
+import { type AddressKey, addressBytes } from '../../shared/address.ts';
+import { type DerivationKey, derivePairs, type Identity, type Shape } from '../../shared/derive.ts';
+import type { Pair } from '../../shared/knock.ts';
 import { firstPartStrays } from './bound-attempt.ts';
 import { contestFrom } from './contest.ts';
 import type { DoorPolicy, Enrolment, FactorState } from './door.ts';
@@ -14,6 +14,7 @@ import { acceptableFactors, type FactorRange } from './policy.ts';
 import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
 
 interface Entry {
+  readonly door: DoorEntry;
   readonly enrolment: Enrolment;
   state: FactorState;
   readonly sequences: Map<number, LiveSequence>;
@@ -21,8 +22,12 @@ interface Entry {
   visited: FactorRange | undefined;
 }
 
+/** What follows from a door's policy for all of its sequences. */
+type Terms = Pick<LiveSequence, 'maxStrays' | 'contestFrom' | 'penaltyFrom'>;
+
 interface DoorEntry {
   policy: DoorPolicy;
+  terms: Terms;
   index: SequenceIndex;
   readonly entries: Map<string, Entry>;
   /** The range that an unused client without drift would have; when it moves, every entry is due. */
@@ -35,7 +40,7 @@ const LEAD_MS = 2_000;
 export class LiveSet {
   readonly #server: string;
   readonly #doors = new Map<string, DoorEntry>();
-  readonly #due: { door: DoorEntry; entry: Entry }[] = [];
+  readonly #due: Entry[] = [];
   /**
    * The factors of those who were here once: what was spent in memory stays spent when they come back, whether the store
    * has heard of it by then or not. Grows with what an administrator takes away, not with what arrives.
@@ -69,9 +74,9 @@ export class LiveSet {
     this.revoke(enrolment.door, enrolment.client);
     const known = this.#gone.get(ownerOf(enrolment));
     const newest = known !== undefined && known.spent > state.spent ? known : state;
-    const entry: Entry = { enrolment, state: newest, sequences: new Map(), visited: undefined };
+    const entry: Entry = { door, enrolment, state: newest, sequences: new Map(), visited: undefined };
     door.entries.set(enrolment.client, entry);
-    this.#due.push({ door, entry });
+    this.#due.push(entry);
   }
 
   /** Removes a client from a door at once. */
@@ -93,7 +98,7 @@ export class LiveSet {
     entry.state = state;
     entry.visited = undefined;
     this.#drop(door, entry, { from: state.spent, to: Number.POSITIVE_INFINITY });
-    this.#due.push({ door, entry });
+    this.#due.push(entry);
   }
 
   /**
@@ -103,15 +108,16 @@ export class LiveSet {
   setDoor(policy: DoorPolicy, index: SequenceIndex): void {
     const door = this.#doors.get(policy.name);
     if (door === undefined) {
-      this.#doors.set(policy.name, { policy, index, entries: new Map(), edge: '' });
+      this.#doors.set(policy.name, { policy, terms: termsOf(policy), index, entries: new Map(), edge: '' });
       return;
     }
     for (const entry of door.entries.values()) {
       this.#drop(door, entry, { from: 0, to: -1 });
       entry.visited = undefined;
-      this.#due.push({ door, entry });
+      this.#due.push(entry);
     }
     door.policy = policy;
+    door.terms = termsOf(policy);
     door.index = index;
   }
 
@@ -131,19 +137,19 @@ export class LiveSet {
       const edge = `${from}-${to}`;
       if (edge === door.edge) continue;
       door.edge = edge;
-      for (const entry of door.entries.values()) this.#due.push({ door, entry });
+      for (const entry of door.entries.values()) this.#due.push(entry);
     }
     let derived = 0;
     while (derived < budget) {
       const next = this.#due.pop();
       if (next === undefined) return true;
-      derived += this.#visit(next.door, next.entry, wallMs, monoMs);
+      derived += this.#visit(next, wallMs, monoMs);
     }
     return this.#due.length === 0;
   }
 
-  #visit(door: DoorEntry, entry: Entry, wallMs: number, monoMs: number): number {
-    const { enrolment } = entry;
+  #visit(entry: Entry, wallMs: number, monoMs: number): number {
+    const { door, enrolment } = entry;
     if (door.entries.get(enrolment.client) !== entry) return 0;
     const wanted = this.#wanted(door.policy, entry.state, wallMs);
     if (entry.visited?.from === wanted.from && entry.visited.to === wanted.to) return 0;
@@ -154,7 +160,7 @@ export class LiveSet {
     let derived = 0;
     for (let factor = wanted.from; factor <= wanted.to; factor += 1) {
       if (entry.sequences.has(factor)) continue;
-      const sequence = this.#derive(door.policy, enrolment, factor, monoMs);
+      const sequence = this.#derive(door, enrolment, factor, monoMs);
       entry.sequences.set(factor, sequence);
       door.index.add(sequence);
       derived += 1;
@@ -177,31 +183,45 @@ export class LiveSet {
     }
   }
 
-  #derive(policy: DoorPolicy, enrolment: Enrolment, factor: number, monoMs: number): LiveSequence {
-    const identity = { server: this.#server, door: policy.name, client: enrolment.client, mode: policy.mode };
-    const pairsOf = (boundSource?: Uint8Array): readonly Pair[] => {
-      const bound = boundSource === undefined ? identity : { ...identity, boundSource };
-      const knocks = deriveSequence(enrolment.key, bound, factor, policy.shape);
-      return knocks.map(({ protocol, port }) => pairOf(protocol, port));
-    };
-    const { knocks } = policy.shape;
-    const binds = policy.bindsSource === true;
+  #derive({ policy, terms }: DoorEntry, enrolment: Enrolment, factor: number, monoMs: number): LiveSequence {
+    const { client, key, keyId } = enrolment;
+    const identity = { server: this.#server, door: policy.name, client, mode: policy.mode };
+    // One literal: with ten thousand clients a step makes as many of these, and putting them together takes thrice the time.
     return {
       id: this.#nextId(),
       door: policy.name,
-      client: enrolment.client,
-      keyId: enrolment.keyId,
+      client,
+      keyId,
       factor,
-      pairs: pairsOf(),
+      pairs: derivePairs(key, identity, factor, policy.shape),
       order: policy.order,
       seqTimeoutMs: policy.seqTimeoutMs,
-      maxStrays: binds ? firstPartStrays(knocks, policy.maxStrays) : policy.maxStrays,
+      maxStrays: terms.maxStrays,
       enteredAtMs: monoMs,
-      // Whoever copies a first part alone contests nothing.
-      ...(binds ? { secondPart: (source) => pairsOf(addressBytes(source)) } : { contestFrom: contestFrom(knocks) }),
-      ...(policy.penaltyMs === undefined ? {} : { penaltyFrom: penaltyFrom(knocks) }),
+      secondPart: policy.bindsSource === true ? secondPartOf(key, identity, factor, policy.shape) : undefined,
+      contestFrom: terms.contestFrom,
+      penaltyFrom: terms.penaltyFrom,
     };
   }
+}
+
+function termsOf({ shape: { knocks }, maxStrays, bindsSource, penaltyMs }: DoorPolicy): Terms {
+  const binds = bindsSource === true;
+  return {
+    maxStrays: binds ? firstPartStrays(knocks, maxStrays) : maxStrays,
+    // Whoever copies a first part alone contests nothing.
+    contestFrom: binds ? undefined : contestFrom(knocks),
+    penaltyFrom: penaltyMs === undefined ? undefined : penaltyFrom(knocks),
+  };
+}
+
+function secondPartOf(
+  key: DerivationKey,
+  identity: Identity,
+  factor: number,
+  shape: Shape,
+): (source: AddressKey) => readonly Pair[] {
+  return (source) => derivePairs(key, { ...identity, boundSource: addressBytes(source) }, factor, shape);
 }
 
 function ownerOf({ door, client, keyId }: Enrolment): string {

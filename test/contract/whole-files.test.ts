@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { KnockError } from '../../shared/errors.ts';
@@ -394,6 +394,8 @@ describe('a lock of the kernel', { skip: process.platform !== 'linux' && 'flock(
     const closed = await open(path, 'r+');
     await closed.close();
     await assert.rejects(lockHandle(closed), refused('STORE', 'a file that was closed cannot be locked'));
+    const noProgram = refused('STORE', 'the program flock cannot be run', 'install util-linux');
+    await assert.rejects(lockHandle({ fd: 1_000_000 } as FileHandle), noProgram);
     const O_PATH = 0o10000000;
     const named = await open(path, O_PATH);
     await assert.rejects(lockHandle(named), (error: unknown) => {

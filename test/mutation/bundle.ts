@@ -11,9 +11,9 @@ const UNIT =
   'allowed-ports bound bound-attempts command-line contest derive engine engine-doors engine-state explain ini-document ini-problems judge ' +
   'link-layer listed-set live-set live-set-returns matcher-counts odds open-once packet penalty policy profile-problems ' +
   'profile-uri refused-packet scan-watch scopes secret sequence-index sequences-file shared-small source-words stages ' +
-  'stray-budget throttle vectors written-odds';
+  'stray-budget throttle vectors version written-odds';
 const PROPERTY =
-  'bound contest demand grants ini-document matcher matcher-commands packet penalty sequences-file throttle';
+  'bound contest demand grants ini-document matcher matcher-commands packet penalty sequence-index sequences-file throttle';
 const CONTRACT = 'one-time-file one-time-file-turns whole-files';
 const GOLDEN = 'completion';
 const FOLDERS = { unit: UNIT, property: PROPERTY, contract: CONTRACT, golden: GOLDEN };

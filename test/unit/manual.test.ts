@@ -187,8 +187,8 @@ for (const { name, page, grammar, examples, folder: sources, completions, make }
         ...readFileSync(new URL(`../../${sources}/${file}`, import.meta.url), 'utf8').matchAll(/\bKNOCK_OTP_[A-Z_]+/g),
       ])
       .map(([variable]) => variable)
-      // The build writes it into the single file.
-      .filter((variable) => variable !== 'KNOCK_OTP_VERSION');
+      // The build writes these into the single files.
+      .filter((variable) => !['KNOCK_OTP_VERSION', 'KNOCK_OTP_SINGLE_FILE'].includes(variable));
     const said = [...section(read(page), 'ENVIRONMENT').matchAll(/\bEv (KNOCK_OTP_\w+)/g)].map(
       ([, variable]) => variable,
     );

@@ -37,6 +37,16 @@ test('when somebody goes through a list that he was given then what is taken out
   assert.deepEqual(index.containing(9002), []);
 });
 
+test('pairs are kept apart: those of one page, the last of one page and the first of the next, tcp and udp', () => {
+  const index = new SequenceIndex();
+  const pairs = [1, 255, 256, 257, 511, 512, 65_535, 65_536, 65_791, 65_792, 131_071];
+  const sequences = pairs.map((pair, id) => liveSequence({ id, pairs: [pair] }));
+  for (const sequence of sequences) index.add(sequence);
+  for (const [at, pair] of pairs.entries()) assert.deepEqual(index.containing(pair), [sequences[at]]);
+  for (const sequence of sequences) index.remove(sequence);
+  for (const pair of pairs) assert.deepEqual(index.containing(pair), []);
+});
+
 test('the longest run and the longest time are those of any sequence so far, of different ones too', () => {
   const index = new SequenceIndex();
   assert.deepEqual([index.longestRun, index.longestTimeoutMs], [0, 0]);
