@@ -1,5 +1,5 @@
 /**
- * The Capture that runs one child an interface. Knows time: one timer looks at all interfaces a few times a second, which
+ * The Capture that runs one child an interface. Knows when to look: a few times a second while an interface is not heard, which
  * is how one that comes back is heard again at once. What a look decides stands in interface-capture.
  */
 
@@ -8,9 +8,7 @@ import type { Capture, CaptureMethod, CaptureOptions, CaptureStatus } from './ca
 import { type ChildLauncher, launchChild } from './child-process.ts';
 import { InterfaceCapture } from './interface-capture.ts';
 import { type LinkReader, linkReader } from './link-state.ts';
-
-/** Well under the seconds within which knocks must be heard again. */
-const LOOK_MS = 250;
+import { Looks } from './looks.ts';
 
 export interface SupervisorEdges {
   readonly readLink?: LinkReader;
@@ -22,7 +20,7 @@ export class CaptureSupervisor implements Capture {
   readonly #options: CaptureOptions;
   readonly #edges: SupervisorEdges;
   #interfaces: readonly InterfaceCapture[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  readonly #looks = new Looks(() => this.#look());
   #decided: () => void = () => {};
 
   constructor(options: CaptureOptions, edges: SupervisorEdges = {}) {
@@ -46,8 +44,9 @@ export class CaptureSupervisor implements Capture {
               scope: { udp, tcp },
               onArrival,
               onLost,
-              onState(status) {
+              onState: (status) => {
                 onState(status);
+                this.#looks.soon();
                 undecided.delete(status.interface);
                 if (undecided.size === 0) resolve();
               },
@@ -57,7 +56,7 @@ export class CaptureSupervisor implements Capture {
       );
       if (undecided.size === 0) resolve();
       this.#look();
-      this.#timer = setInterval(() => this.#look(), LOOK_MS);
+      this.#looks.start();
     });
   }
 
@@ -75,12 +74,13 @@ export class CaptureSupervisor implements Capture {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#looks.stop();
     this.#decided();
     await Promise.all(this.#interfaces.map((one) => one.stop()));
   }
 
-  #look(): void {
+  #look(): boolean {
     for (const one of this.#interfaces) one.tick();
+    return this.#interfaces.every((one) => one.status().state === 'listening');
   }
 }

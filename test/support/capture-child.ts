@@ -8,7 +8,10 @@ export function captureChild(parent: number, device = ''): number {
     try {
       if (!new RegExp(`^PPid:\\s*${parent}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'latin1'))) return false;
       const argv = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
-      return argv.some((word) => /capture\/child\.[jt]s$/.test(word)) && (device === '' || argv.includes(device));
+      return (
+        argv.some((word) => /(?:capture\/child\.[jt]s|knock-otpd-capture\.cjs)$/.test(word)) &&
+        (device === '' || argv.includes(device))
+      );
     } catch {
       return false; // no process, or gone
     }

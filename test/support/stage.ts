@@ -4,13 +4,11 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { NetworkHost } from '../../scripts/lab/namespaces.ts';
 import type { Finished, RunningProcess } from '../../scripts/lab/running-process.ts';
 import { type SshServer, startSshServer } from '../../scripts/lab/ssh-server.ts';
 import { Bastion } from './bastion.ts';
-
-const repository = fileURLToPath(new URL('../../', import.meta.url));
+import { CLIENT_PROGRAM, SERVER_PROGRAM } from './built.ts';
 
 /** In a mount namespace of its own: files of /etc that are ours, and nothing of the host's state. */
 const SCRIPT = `for file in "$0"/etc/*; do
@@ -37,13 +35,12 @@ export class Stage implements AsyncDisposable {
   static async set(): Promise<Stage> {
     const bastion = await Bastion.create({ serverId: 'bastion1', service: false });
     const stage = new Stage(bastion, await startSshServer(bastion.server, bastion.dir));
-    const program = (name: string, args = '"$@"') =>
-      `#!/bin/sh\nexec ${process.execPath} ${repository}dist/${name}/main.js ${args}\n`;
+    const program = (file: string, args = '"$@"') => `#!/bin/sh\nexec ${process.execPath} ${file} ${args}\n`;
     const [ssh = '', ...flags] = stage.#sshd.command;
     const commands = {
-      'knock-otp': program('client'),
+      'knock-otp': program(CLIENT_PROGRAM),
       // The configuration that a line names holds.
-      'knock-otpd': `#!/bin/sh\ncase " $* " in *" -c "*) ;; *) set -- "$@" -c ${bastion.configFile} ;; esac\n${program('server')}`,
+      'knock-otpd': `#!/bin/sh\ncase " $* " in *" -c "*) ;; *) set -- "$@" -c ${bastion.configFile} ;; esac\n${program(SERVER_PROGRAM)}`,
       ssh: `#!/bin/sh\nexec /usr/bin/${ssh} ${flags.join(' ')} -o User=${stage.#sshd.user} "$@"\n`,
     };
     await mkdir(stage.#bin);

@@ -12,12 +12,15 @@ import type { Capture, CaptureMethod, CaptureOptions, CaptureState, CaptureStatu
 import { type ChildLauncher, launchChild } from '../child-process.ts';
 import { InterfaceCapture } from '../interface-capture.ts';
 import { type LinkReader, linkReader } from '../link-state.ts';
+import { Looks } from '../looks.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { MODE_REASONS } from './watch-plan.ts';
 import type { WatchLayout } from './watch-script.ts';
 
-const LOOK_MS = 250;
-const LOOKS_PER_TICK = 4;
+/** Between looks at the child while it starts. */
+const OPENING_MS = 25;
+/** Between looks at the kernel's table. */
+const TABLE_MS = 1_000;
 /** What the group may take to open: an earlier daemon that was killed may hold it for a moment. */
 const OPEN_MS = 2_000;
 const OPEN_RESTARTS = 2;
@@ -58,8 +61,8 @@ export class KernelCapture implements Capture {
   #group: InterfaceCapture | undefined;
   #watch: KernelWatch | undefined;
   #readLink: LinkReader | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #looks = 0;
+  readonly #looks = new Looks(() => this.#look());
+  #nextTableMs = 0;
   #started = false;
 
   /** The edges are for tests; without them, libc, child processes and nftables. */
@@ -88,7 +91,7 @@ export class KernelCapture implements Capture {
     }
     this.#started = true;
     this.#judgeAll();
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#looks.start();
   }
 
   async watch(): Promise<void> {
@@ -116,7 +119,7 @@ export class KernelCapture implements Capture {
 
   async stop(): Promise<void> {
     this.#started = false;
-    clearInterval(this.#timer);
+    this.#looks.stop();
     await this.#watch?.stop();
     await this.#group?.stop();
     for (const runner of this.#runners) runner.close();
@@ -143,7 +146,7 @@ export class KernelCapture implements Capture {
           if (tag === this.#watch?.tag) onArrival(atMs, source, destination, pair, flags);
         },
         onLost,
-        onState: () => this.#judgeAll(),
+        onState: () => this.#judgeSoon(),
       },
       { readLink: () => ({ usable: true, index: 0 }), launch: this.#edges.launch ?? launchChild, ...clock },
     );
@@ -156,7 +159,7 @@ export class KernelCapture implements Capture {
       // Starting may take long on a busy machine, which is no refusal; that is tried again too, but not for ever.
       if (state === 'deaf' && restarts >= OPEN_RESTARTS && monotonicMs() > until)
         throw new KnockError('CAPTURE', reason ?? 'it hears nothing');
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS / 10));
+      await new Promise((resolve) => setTimeout(resolve, OPENING_MS));
     }
   }
 
@@ -177,18 +180,28 @@ export class KernelCapture implements Capture {
       listing,
       monotonicMs,
       onVoid: () => onLost(0),
-      onChange: () => this.#judgeAll(),
+      onChange: () => this.#judgeSoon(),
     });
     this.#watch = watch;
     await watch.update();
     if (watch.problem !== undefined) throw new KnockError('CAPTURE', watch.problem);
   }
 
-  #look(): void {
-    this.#looks += 1;
+  /** Whether all is heard. */
+  #look(): boolean {
     this.#group?.tick();
-    if (this.#looks % LOOKS_PER_TICK === 0) this.#watch?.tick();
+    const now = monotonicMs();
+    if (now >= this.#nextTableMs) {
+      this.#nextTableMs = now + TABLE_MS - TABLE_MS / 10;
+      this.#watch?.tick();
+    }
     this.#judgeAll();
+    return this.#heard.every(({ state }) => state === 'listening');
+  }
+
+  #judgeSoon(): void {
+    this.#judgeAll();
+    this.#looks.soon();
   }
 
   #judgeAll(): void {
