@@ -40,7 +40,7 @@ export async function readTrusted(path: string, rules: FileRules): Promise<Trust
     const flaw = ownershipFlaw(uid, mode, rules.secret ? 0o077 : 0o002);
     if (flaw !== undefined) return { kind: 'insecure', flaw };
     // The size is that of now: reading stops at the limit whatever it says.
-    const bytes = size > rules.maxBytes ? undefined : await readUpTo(handle, rules.maxBytes + 1);
+    const bytes = size > rules.maxBytes ? undefined : await readUpTo(handle, rules.maxBytes + 1, size);
     if (bytes === undefined || bytes.length > rules.maxBytes) {
       return unreadable(`it is longer than ${rules.maxBytes} bytes`, 'is it the right file?');
     }
@@ -74,13 +74,18 @@ function modeHint(mode: number, forbidden: number): string {
   return (forbidden & 0o020) !== 0 ? 'go-w' : 'o-w';
 }
 
-async function readUpTo(handle: FileHandle, limit: number): Promise<Uint8Array> {
-  const buffer = new Uint8Array(limit);
+/** `size` is a guess: of thousands of small files each would take, and leave behind, as much as the largest may have. */
+async function readUpTo(handle: FileHandle, limit: number, size: number): Promise<Uint8Array> {
+  let buffer = new Uint8Array(Math.min(size + 1, limit));
   let length = 0;
   while (length < limit) {
-    const { bytesRead } = await handle.read(buffer, length, limit - length, length);
+    const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
     if (bytesRead === 0) break;
     length += bytesRead;
+    if (length < buffer.length) continue;
+    const larger = new Uint8Array(Math.min(buffer.length * 2, limit));
+    larger.set(buffer);
+    buffer = larger;
   }
   return buffer.subarray(0, length);
 }

@@ -17,7 +17,8 @@ interface Entry {
   readonly door: DoorEntry;
   readonly enrolment: Enrolment;
   state: FactorState;
-  readonly sequences: Map<number, LiveSequence>;
+  /** Of one factor each; few. */
+  readonly sequences: LiveSequence[];
   /** The wanted range as of the last visit; visiting again with the same one is free. */
   visited: FactorRange | undefined;
 }
@@ -74,7 +75,7 @@ export class LiveSet {
     this.revoke(enrolment.door, enrolment.client);
     const known = this.#gone.get(ownerOf(enrolment));
     const newest = known !== undefined && known.spent > state.spent ? known : state;
-    const entry: Entry = { door, enrolment, state: newest, sequences: new Map(), visited: undefined };
+    const entry: Entry = { door, enrolment, state: newest, sequences: [], visited: undefined };
     door.entries.set(enrolment.client, entry);
     this.#due.push(entry);
   }
@@ -84,8 +85,7 @@ export class LiveSet {
     const door = this.#doors.get(doorName);
     const entry = door?.entries.get(client);
     if (door === undefined || entry === undefined) return;
-    for (const sequence of entry.sequences.values()) door.index.remove(sequence);
-    entry.sequences.clear();
+    for (const sequence of entry.sequences.splice(0)) door.index.remove(sequence);
     door.entries.delete(client);
     if (entry.state.spent >= 0) this.#gone.set(ownerOf(entry.enrolment), entry.state);
   }
@@ -159,9 +159,9 @@ export class LiveSet {
     this.#drop(door, entry, { from: wanted.from === spent + 1 ? spent : wanted.from, to: wanted.to });
     let derived = 0;
     for (let factor = wanted.from; factor <= wanted.to; factor += 1) {
-      if (entry.sequences.has(factor)) continue;
+      if (entry.sequences.some((sequence) => sequence.factor === factor)) continue;
       const sequence = this.#derive(door, enrolment, factor, monoMs);
-      entry.sequences.set(factor, sequence);
+      entry.sequences.push(sequence);
       door.index.add(sequence);
       derived += 1;
     }
@@ -176,11 +176,14 @@ export class LiveSet {
   }
 
   #drop(door: DoorEntry, entry: Entry, keep: FactorRange): void {
-    for (const [factor, sequence] of entry.sequences) {
-      if (factor >= keep.from && factor <= keep.to) continue;
-      entry.sequences.delete(factor);
-      door.index.remove(sequence);
+    let kept = 0;
+    for (const sequence of entry.sequences) {
+      if (sequence.factor >= keep.from && sequence.factor <= keep.to) {
+        entry.sequences[kept] = sequence;
+        kept += 1;
+      } else door.index.remove(sequence);
     }
+    entry.sequences.length = kept;
   }
 
   #derive({ policy, terms }: DoorEntry, enrolment: Enrolment, factor: number, monoMs: number): LiveSequence {
