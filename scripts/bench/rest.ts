@@ -18,8 +18,8 @@ export interface RestCase {
 
 /** Whole time steps of 30 s, so that each rotation counts once. */
 const STEP_S = 30;
-/** What a start leaves behind (garbage, compiling) is over by then. */
-const CALM_MS = 5000;
+/** What a start leaves behind is over by then: half a minute later V8 tidies up the memory, which costs as much as a step. */
+const CALM_MS = 60_000;
 
 /** All cases side by side: they rest, and each is asked for its own CPU time. */
 export async function measureRest(
