@@ -99,3 +99,22 @@ test('a pair of two sequences of one index goes with the second of them, in what
     assert.equal(live.takeTouched().includes(9002), true);
   }
 });
+
+test('when sequences come and go for ever then the index takes no more room than those that are there at once', () => {
+  const index = new SequenceIndex();
+  const pairs = Array.from({ length: 10 }, (_, at) => 1_000 + at * 300);
+  const come = (id: number) => {
+    const sequence = liveSequence({ id, pairs });
+    index.add(sequence);
+    return sequence;
+  };
+  const there = [come(0), come(1), come(2)];
+  const before = process.memoryUsage().arrayBuffers;
+  for (let id = 3; id < 100_000; id += 1) {
+    index.remove(there[id % 3] ?? one);
+    there[id % 3] = come(id);
+  }
+  const grown = process.memoryUsage().arrayBuffers - before;
+  assert.equal(index.size, 3);
+  assert(grown < 1_000_000, `${grown} bytes`);
+});
