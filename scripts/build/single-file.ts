@@ -3,8 +3,8 @@
  * packages at its end. CommonJS, because that is what Node starts fastest; modules that a command loads when it needs
  * them stay apart inside the file and are run only then. Packages with native parts stay packages.
  */
-import { chmod, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
 /** The daemon, and what it starts: how it finds them is server/own-program's knowledge. */
@@ -51,12 +51,19 @@ async function bundle(root: string, entry: string, outFile: string, more: BuildO
     define: { ...more.define, KNOCK_OTP_VERSION: JSON.stringify((await manifestOf(root)).version) },
   };
   const { metafile } = await build({ ...options, write: false, metafile: true });
-  const { warnings } = await build({
+  const { warnings, outputFiles } = await build({
     ...options,
+    write: false,
     footer: { js: await licencesOf(root, Object.keys(metafile.inputs)) },
   });
-  if (warnings.length > 0) throw new Error('the bundle has warnings');
-  await chmod(outFile, 0o755);
+  const [output] = outputFiles;
+  if (warnings.length > 0 || output === undefined) throw new Error('the bundle has warnings');
+  // Whoever starts it while it is made anew gets the old one or the new one.
+  const unnamed = `${outFile}.${process.pid}.new`;
+  await mkdir(dirname(outFile), { recursive: true });
+  await writeFile(unnamed, output.contents);
+  await chmod(unnamed, 0o755);
+  await rename(unnamed, outFile);
 }
 
 /** One comment that names each package whose files are in the bundle, with its version and the text of its licence. */

@@ -16,16 +16,8 @@ import { CommandNotStarted } from '../firewall/run-command.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
 import type { Log } from '../log.ts';
 import type { JournaledService, Store } from '../store/store.ts';
-import {
-  describe,
-  journalRow,
-  keyOf,
-  lookOf,
-  newlyStarted,
-  type Running,
-  type ServiceStatus,
-  takenUp,
-} from './running-service.ts';
+import { describe, keyOf, lookOf, newlyStarted, type Running, type ServiceStatus, takenUp } from './running-service.ts';
+import { ServiceJournal } from './service-journal.ts';
 import type { ServiceReadings } from './service-looks.ts';
 import { parseTerms, type ServiceTerms } from './service-terms.ts';
 
@@ -64,6 +56,7 @@ export interface ServicesDeps {
 
 export class ServicesOnDemand {
   readonly #deps: ServicesDeps;
+  readonly #journal: ServiceJournal;
   readonly #queue = new KeyedQueue();
   /** By door and stop command. */
   readonly #running = new Map<string, Running>();
@@ -71,7 +64,6 @@ export class ServicesOnDemand {
   readonly #wanted = new Map<string, number>();
   /** Doors whose service runs and is somebody else's. */
   readonly #others = new Set<string>();
-  #boot = '';
   #nextLookMs = 0;
   #looking: Promise<void> | undefined;
   #unreadable = false;
@@ -81,20 +73,21 @@ export class ServicesOnDemand {
 
   constructor(deps: ServicesDeps) {
     this.#deps = deps;
+    this.#journal = new ServiceJournal(deps);
   }
 
   /** Takes up what an earlier run has started, and left. */
   async restore(journal: readonly JournaledService[]): Promise<void> {
     const { clock, log } = this.#deps;
-    this.#boot = (await this.#deps.edges.bootId()) ?? '';
+    this.#journal.begin(await this.#deps.edges.bootId());
     const now = clock.now();
     for (const row of journal) {
       const terms = this.#current(row.door, row.stop) ?? parseTerms(row.terms);
-      const isOlder = row.boot !== '' && this.#boot !== '' && row.boot !== this.#boot;
+      const isOlder = this.#journal.isOlder(row);
       if (terms === undefined || isOlder) {
         if (isOlder) log.info('a service of before the last start of this machine is forgotten', { door: row.door });
         else log.warn('a service cannot be taken up: check that it is stopped', { door: row.door });
-        await this.#forget(row);
+        await this.#journal.forget(row);
         continue;
       }
       const running = takenUp(row, terms, now);
@@ -179,7 +172,7 @@ export class ServicesOnDemand {
     if (isStarting && !present.isStopping) return;
     const running = newlyStarted(door, terms, clock.now());
     // First: a kill from here on must not leave a service that nobody stops.
-    await this.#note(running);
+    await this.#journal.note(running);
     this.#running.set(key, running);
     try {
       await edges.run(door, terms, 'start');
@@ -203,13 +196,13 @@ export class ServicesOnDemand {
       return;
     }
     this.#running.delete(keyOf(door, terms.stop));
-    await this.#forget({ door, stop: terms.stop });
+    await this.#journal.forget({ door, stop: terms.stop });
   }
 
   async #adopt(door: string, terms: ServiceTerms): Promise<void> {
     const running = newlyStarted(door, terms, this.#deps.clock.now());
     running.state = { ...running.state, wasSeen: true };
-    await this.#note(running);
+    await this.#journal.note(running);
     this.#running.set(keyOf(door, terms.stop), running);
     this.#others.delete(door);
     this.#deps.log.info('service runs already, and is stopped when idle', { door });
@@ -262,7 +255,7 @@ export class ServicesOnDemand {
     } else {
       // Somebody came after a stop that failed.
       if (verdict === 'busy') running.isStopping = false;
-      await this.#note(running).catch((error: unknown) => {
+      await this.#journal.note(running).catch((error: unknown) => {
         this.#deps.log.warn('the journal could not follow a service', { door, reason: formatProblemOf(error) });
       });
     }
@@ -274,7 +267,7 @@ export class ServicesOnDemand {
     this.#running.delete(keyOf(door, terms.stop));
     this.#deps.log.info(running.isStopping ? 'service stopped' : 'service was stopped by somebody else', { door });
     if (running.isStopping) this.stops += 1;
-    await this.#forget({ door, stop: terms.stop });
+    await this.#journal.forget({ door, stop: terms.stop });
   }
 
   async #stop(running: Running): Promise<void> {
@@ -284,7 +277,7 @@ export class ServicesOnDemand {
     if (this.#isOver || this.#running.get(key) !== running || clock.now().monoMs < running.retryAtMs) return;
     try {
       running.isStopping = true;
-      await this.#note(running);
+      await this.#journal.note(running);
       // Looked at again, with nothing between this and the command but its start.
       const readings = await edges.read(new Set(terms.ports));
       const now = clock.now();
@@ -310,21 +303,7 @@ export class ServicesOnDemand {
     this.#running.delete(key);
     this.stops += 1;
     log.info('service stopped', { door, ...(running.failures === 0 ? {} : { tries: running.failures + 1 }) });
-    await this.#forget({ door, stop: terms.stop });
-  }
-
-  /** Writes what is known of a service where that is not written yet. @throws KnockError STORE */
-  async #note(running: Running): Promise<void> {
-    const { row, words } = journalRow(running, this.#boot, this.#deps.clock.now());
-    if (words === running.journaled) return;
-    await this.#deps.store.noteService(row);
-    running.journaled = words;
-  }
-
-  async #forget({ door, stop }: { readonly door: string; readonly stop: string }): Promise<void> {
-    await this.#deps.store.forgetService(door, stop).catch((error: unknown) => {
-      this.#deps.log.warn('the journal could not forget a service', { door, reason: formatProblemOf(error) });
-    });
+    await this.#journal.forget({ door, stop: terms.stop });
   }
 
   /** By key: what runs, and what could. */

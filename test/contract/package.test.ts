@@ -118,7 +118,7 @@ sed -i 's/^interface = eth0/&\\ncapture = pcap/' /etc/knock-otp.conf && systemct
   assert.notEqual(await machine.show('knock-otpd', 'MainPID'), pid, 'the daemon runs the new files');
   assert.match(
     await machine.must('tr "\\0" " " < /proc/$(systemctl show --value -p MainPID knock-otpd)/cmdline'),
-    /main\.js -v/,
+    /knock-otpd\.cjs -v/,
   );
   assert.match(await machine.must('knock-otpd status'), /laptop at ssh, (?!never)/, 'what was spent is remembered');
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
 import type { Finished } from '../../scripts/lab/running-process.ts';
 import { Bastion } from '../support/bastion.ts';
+import { SERVER_FILE } from '../support/built.ts';
 import { hasPatience } from '../support/inside-namespaces.ts';
 
 const contrib = fileURLToPath(new URL('../../contrib/cron/', import.meta.url));
@@ -17,7 +18,7 @@ const options = { skip, timeout: 180_000 };
 async function cronLine(bastion: Bastion): Promise<() => Promise<Finished>> {
   const bin = join(bastion.dir, 'bin');
   await mkdir(bin);
-  await writeFile(join(bin, 'knock-otpd'), `#!/bin/sh\nexec ${bastion.serverCommand.join(' ')} "$@"\n`, {
+  await writeFile(join(bin, 'knock-otpd'), `#!/bin/sh\nexec ${process.execPath} ${SERVER_FILE} "$@"\n`, {
     mode: 0o755,
   });
   // The script chooses its path itself, as cron's is too short.

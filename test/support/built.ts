@@ -9,7 +9,9 @@ const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
 
 /** What users run; where coverage is counted, the modules that they are made of. */
 const isCounted = process.env['NODE_V8_COVERAGE'] !== undefined;
-export const SERVER_PROGRAM = join(DIST, isCounted ? 'server/main.js' : 'knock-otpd.cjs');
+/** Also where coverage is counted, for what looks at its name. */
+export const SERVER_FILE = join(DIST, 'knock-otpd.cjs');
+export const SERVER_PROGRAM = isCounted ? join(DIST, 'server/main.js') : SERVER_FILE;
 export const CLIENT_PROGRAM = join(DIST, isCounted ? 'client/main.js' : 'knock-otp.cjs');
 
 /** A program of this folder, by its name without an ending. */
