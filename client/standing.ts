@@ -9,7 +9,8 @@
 import type { Socket } from 'node:net';
 import type { Edges } from './attempt.ts';
 import type { Address, ProbeSeen } from './deps.ts';
-import type { DoorMemory } from './last-success.ts';
+import type { DoorMemory, LastSuccess } from './last-success.ts';
+import { look, lookMs } from './look.ts';
 import type { Turn, Turns } from './turn.ts';
 
 export interface StandingQuestion {
@@ -35,15 +36,6 @@ export type Standing =
 /** After this nobody's grant lasts, as far as looking is worth its time. */
 const RECENT_MS = 24 * 3600 * 1000;
 
-/** Some round trips, for a path that has become slower; a SYN that is lost costs a factor, not an error. */
-const LOOK_ROUND_TRIPS = 3;
-const LOOK_EXTRA_MS = 20;
-const LEAST_LOOK_MS = 40;
-const MOST_LOOK_MS = 500;
-
-/** One turn of the event loop, in which sockets are read. */
-const ONE_TURN_MS = 5;
-
 /** How often a run that waits asks for the turn. */
 const POLL_MS = 50;
 
@@ -52,24 +44,18 @@ export async function standing(question: StandingQuestion, edges: Edges): Promis
   const { clock, network } = edges;
   const last = await memory.last();
   const [first] = addresses;
-  const address = addresses.find((each) => each.address === last?.address) ?? first;
-  const lookMs = Math.min(MOST_LOOK_MS, Math.max(LEAST_LOOK_MS, LOOK_ROUND_TRIPS * (last?.rttMs ?? 0) + LOOK_EXTRA_MS));
 
-  async function look(): Promise<Standing | undefined> {
-    const over = new AbortController();
-    const waiting = clock
-      .sleep(lookMs, over.signal)
-      // On a busy machine the answer may be here and not have been read: timers come first.
-      .then(() => clock.sleep(ONE_TURN_MS, over.signal))
-      .then(() => over.abort());
-    const socket = await network.probe(address, port, nobodyAsks(), over.signal);
-    over.abort();
-    await waiting;
+  function lastAmong(success: LastSuccess | undefined): Address {
+    return addresses.find((each) => each.address === success?.address) ?? first;
+  }
+  async function lookAfter(success: LastSuccess | undefined): Promise<Standing | undefined> {
+    const address = lastAmong(success);
+    const socket = await look(address, port, lookMs(success, clock.wallMs()), edges);
     return socket === undefined ? undefined : { kind: 'open', address, socket };
   }
-
+  // A run that ended while we looked or waited has written down that it came in, and where.
   async function turnTaken(turn: Turn, mayBeOpen: boolean): Promise<Standing> {
-    const open = mayBeOpen ? await look() : undefined;
+    const open = mayBeOpen ? await lookAfter(await memory.last()) : undefined;
     if (open === undefined) return { kind: 'closed', turn };
     await turn.release();
     return open;
@@ -77,19 +63,19 @@ export async function standing(question: StandingQuestion, edges: Edges): Promis
 
   // A time in the future is a clock that was set back: the look is cheap.
   if (mayShare && last !== undefined && last.port === port && clock.wallMs() - last.atMs < RECENT_MS) {
-    const open = await look();
+    const open = await lookAfter(last);
     if (open !== undefined) return open;
   }
   const untilMs = clock.wallMs() + leftMs;
   const free = await turns.take(untilMs);
   if (free !== undefined) {
-    // A run that ended while we looked has written down that it came in.
     const isNews = mayShare && (await memory.last())?.atMs !== last?.atMs;
     return await turnTaken(free, isNews);
   }
   onBusy();
   const over = new AbortController();
   signal?.addEventListener('abort', () => over.abort(), { once: true });
+  const address = lastAmong(last);
   const watched = mayShare ? network.probe(address, port, nobodyAsks(), over.signal) : undefined;
   let opened = false;
   const watching = watched?.then((socket) => {
