@@ -1,33 +1,28 @@
 /**
  * The services that doors start on demand: started before their door opens, looked at while they run, stopped when they
- * have been idle for long enough. Owns the order that survives a kill: journaled before the start command runs, and once
- * more before the stop command does, forgotten when that has succeeded. What a look means is server/core/demand's, who
- * knocks is admissions'.
+ * have been idle for long enough. Knows when it is time for what, one command of a door at a time; how a service is started
+ * and stopped so that a kill in between loses none is service-starts' and service-stops', what a look means is
+ * server/core/demand's, who knocks is admissions'.
  *
  * A service that runs and is not in the journal was started by somebody else, and is left alone unless the door says
  * otherwise. One that is in the journal and listens no more has been stopped by somebody else, and is not stopped again.
  */
-import { KnockError } from '../../shared/errors.ts';
-import type { Clock } from '../clock.ts';
-import { judgeService, type ServiceLook } from '../core/demand.ts';
+import { judgeService } from '../core/demand.ts';
 import type { Now } from '../core/grants.ts';
 import { formatProblemOf } from '../error-text.ts';
-import { CommandNotStarted } from '../firewall/run-command.ts';
 import { KeyedQueue } from '../keyed-queue.ts';
-import type { Log } from '../log.ts';
 import type { JournaledService, Store } from '../store/store.ts';
-import { describe, keyOf, lookOf, newlyStarted, type Running, type ServiceStatus, takenUp } from './running-service.ts';
+import { describe, keyOf, lookOf, type Running, type ServiceStatus, takenUp } from './running-service.ts';
 import { ServiceJournal } from './service-journal.ts';
 import type { ServiceReadings } from './service-looks.ts';
+import { ServiceStarts } from './service-starts.ts';
+import { ServiceStops } from './service-stops.ts';
 import { parseTerms, type ServiceTerms } from './service-terms.ts';
+import type { KnownServices, ServiceWork } from './service-work.ts';
 
 /** The pauses between looks: a tenth of the shortest idle time, within these. */
 const SHORTEST_LOOK_MS = 1_000;
 const LONGEST_LOOK_MS = 15_000;
-const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 60_000;
-/** A service that was started and does not listen after this is started again by the next knock. */
-const SLOW_START_MS = 30_000;
 
 /** A door that may start a service. */
 export interface ServingDoor {
@@ -35,19 +30,8 @@ export interface ServingDoor {
   readonly service?: ServiceTerms;
 }
 
-export interface ServiceEdges {
-  /** Rejects when it cannot be read. */
-  readonly read: (ports: ReadonlySet<number>) => Promise<ServiceReadings>;
-  readonly run: (door: string, terms: ServiceTerms, verb: 'start' | 'stop') => Promise<void>;
-  /** Names this start of the machine; undefined where that is not known. */
-  readonly bootId: () => Promise<string | undefined>;
-}
-
-export interface ServicesDeps {
+export interface ServicesDeps extends ServiceWork {
   readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly edges: ServiceEdges;
   /** As they are configured now. */
   readonly doors: () => readonly ServingDoor[];
   /** How many grants are open at a door. */
@@ -58,22 +42,29 @@ export class ServicesOnDemand {
   readonly #deps: ServicesDeps;
   readonly #journal: ServiceJournal;
   readonly #queue = new KeyedQueue();
-  /** By door and stop command. */
-  readonly #running = new Map<string, Running>();
+  readonly #known: KnownServices = { running: new Map(), others: new Set() };
+  readonly #starts: ServiceStarts;
+  readonly #stops: ServiceStops;
   /** Knocks that are about to open, by door. */
   readonly #wanted = new Map<string, number>();
-  /** Doors whose service runs and is somebody else's. */
-  readonly #others = new Set<string>();
   #nextLookMs = 0;
   #looking: Promise<void> | undefined;
   #unreadable = false;
   #isOver = false;
-  starts = 0;
-  stops = 0;
 
   constructor(deps: ServicesDeps) {
     this.#deps = deps;
     this.#journal = new ServiceJournal(deps);
+    this.#starts = new ServiceStarts(deps, this.#known, this.#journal);
+    this.#stops = new ServiceStops(deps, this.#known, this.#journal, (door) => this.#isWanted(door));
+  }
+
+  get starts(): number {
+    return this.#starts.count;
+  }
+
+  get stops(): number {
+    return this.#stops.count;
   }
 
   /** Takes up what an earlier run has started, and left. */
@@ -91,7 +82,7 @@ export class ServicesOnDemand {
         continue;
       }
       const running = takenUp(row, terms, now);
-      this.#running.set(keyOf(row.door, row.stop), running);
+      this.#known.running.set(keyOf(row.door, row.stop), running);
       log.info('service from before, to be stopped when idle', { door: row.door });
     }
   }
@@ -110,7 +101,7 @@ export class ServicesOnDemand {
       isHeld = false;
     };
     try {
-      await this.#inTurn(name, () => this.#start(name, terms));
+      await this.#inTurn(name, () => this.#starts.start(name, terms));
     } catch (error) {
       release();
       throw error;
@@ -139,73 +130,12 @@ export class ServicesOnDemand {
   }
 
   status(now: Now): readonly ServiceStatus[] {
-    const running = [...this.#running.values()].map((each) => describe(each, now));
+    const running = [...this.#known.running.values()].map((each) => describe(each, now));
     const others = this.#deps.doors().flatMap(({ name, service }): ServiceStatus[] => {
-      if (service === undefined || this.#running.has(keyOf(name, service.stop))) return [];
-      return [{ door: name, state: this.#unreadable ? 'unknown' : this.#others.has(name) ? 'other' : 'stopped' }];
+      if (service === undefined || this.#known.running.has(keyOf(name, service.stop))) return [];
+      return [{ door: name, state: this.#unreadable ? 'unknown' : this.#known.others.has(name) ? 'other' : 'stopped' }];
     });
     return [...running, ...others];
-  }
-
-  async #start(door: string, terms: ServiceTerms): Promise<void> {
-    const { edges, log, clock } = this.#deps;
-    const key = keyOf(door, terms.stop);
-    let look: ServiceLook;
-    try {
-      look = lookOf(await edges.read(new Set(terms.ports)), terms, clock.now());
-    } catch (cause) {
-      throw new KnockError('COMMAND', 'whether the service runs cannot be read', { cause });
-    }
-    const present = this.#running.get(key);
-    if (look.listening) {
-      if (present === undefined && terms.adopts === true) await this.#adopt(door, terms);
-      else if (present === undefined && !this.#others.has(door)) {
-        this.#others.add(door);
-        log.info('service runs already, and is not ours to stop', { door });
-      }
-      return;
-    }
-    this.#others.delete(door);
-    const { monoMs } = clock.now();
-    // It may take its time until it listens.
-    const isStarting = present?.state.wasSeen === false && monoMs - (present.startedMs ?? -Infinity) < SLOW_START_MS;
-    if (isStarting && !present.isStopping) return;
-    const running = newlyStarted(door, terms, clock.now());
-    // First: a kill from here on must not leave a service that nobody stops.
-    await this.#journal.note(running);
-    this.#running.set(key, running);
-    try {
-      await edges.run(door, terms, 'start');
-    } catch (error) {
-      await this.#undo(running, error);
-      throw error;
-    }
-    running.startedMs = clock.now().monoMs;
-    this.starts += 1;
-    log.info('service started', { door });
-  }
-
-  /** A start that failed may have done half of its work: stopped at once; where that fails too, when it is idle. */
-  async #undo(running: Running, error: unknown): Promise<void> {
-    const { edges, log } = this.#deps;
-    const { door, terms } = running;
-    try {
-      if (!(error instanceof CommandNotStarted)) await edges.run(door, terms, 'stop');
-    } catch (failure) {
-      log.warn('stopping the service, to be sure, failed', { door, reason: formatProblemOf(failure) });
-      return;
-    }
-    this.#running.delete(keyOf(door, terms.stop));
-    await this.#journal.forget({ door, stop: terms.stop });
-  }
-
-  async #adopt(door: string, terms: ServiceTerms): Promise<void> {
-    const running = newlyStarted(door, terms, this.#deps.clock.now());
-    running.state = { ...running.state, wasSeen: true };
-    await this.#journal.note(running);
-    this.#running.set(keyOf(door, terms.stop), running);
-    this.#others.delete(door);
-    this.#deps.log.info('service runs already, and is stopped when idle', { door });
   }
 
   async #look(watched: ReadonlyMap<string, ServiceTerms>): Promise<void> {
@@ -219,16 +149,16 @@ export class ServicesOnDemand {
     });
     this.#unreadable = readings === undefined;
     const now = clock.now();
-    for (const running of this.#running.values()) await this.#judge(running, readings, now);
+    for (const running of this.#known.running.values()) await this.#judge(running, readings, now);
     if (readings === undefined) return;
     for (const { name, service } of doors()) {
-      if (service === undefined || this.#running.has(keyOf(name, service.stop))) continue;
+      if (service === undefined || this.#known.running.has(keyOf(name, service.stop))) continue;
       const { listening } = lookOf(readings, service, now);
-      if (!listening) this.#others.delete(name);
-      else if (service.adopts !== true) this.#others.add(name);
+      if (!listening) this.#known.others.delete(name);
+      else if (service.adopts !== true) this.#known.others.add(name);
       else {
         void this.#inTurn(name, async () => {
-          if (!this.#running.has(keyOf(name, service.stop))) await this.#adopt(name, service);
+          if (!this.#known.running.has(keyOf(name, service.stop))) await this.#starts.adopt(name, service);
         }).catch((error: unknown) => {
           log.error('the service could not be taken over', { door: name, reason: formatProblemOf(error) });
         });
@@ -249,7 +179,7 @@ export class ServicesOnDemand {
     );
     running.state = state;
     running.connections = look?.connections;
-    if (verdict === 'gone') await this.#inTurn(door, () => this.#acceptGone(running)).catch(() => undefined);
+    if (verdict === 'gone') await this.#inTurn(door, () => this.#stops.acceptGone(running)).catch(() => undefined);
     else if (verdict === 'stop') {
       if (now.monoMs >= running.retryAtMs) void this.#inTurn(door, () => this.#stop(running)).catch(() => undefined);
     } else {
@@ -261,55 +191,14 @@ export class ServicesOnDemand {
     }
   }
 
-  async #acceptGone(running: Running): Promise<void> {
-    const { door, terms } = running;
-    if (this.#running.get(keyOf(door, terms.stop)) !== running) return;
-    this.#running.delete(keyOf(door, terms.stop));
-    this.#deps.log.info(running.isStopping ? 'service stopped' : 'service was stopped by somebody else', { door });
-    if (running.isStopping) this.stops += 1;
-    await this.#journal.forget({ door, stop: terms.stop });
-  }
-
   async #stop(running: Running): Promise<void> {
-    const { edges, clock, log } = this.#deps;
-    const { door, terms } = running;
-    const key = keyOf(door, terms.stop);
-    if (this.#isOver || this.#running.get(key) !== running || clock.now().monoMs < running.retryAtMs) return;
-    try {
-      running.isStopping = true;
-      await this.#journal.note(running);
-      // Looked at again, with nothing between this and the command but its start.
-      const readings = await edges.read(new Set(terms.ports));
-      const now = clock.now();
-      const look = lookOf(readings, terms, now);
-      const judged = judgeService(running.state, look, this.#isWanted(door), now.monoMs, terms.idleMs);
-      running.state = judged.state;
-      running.connections = look.connections;
-      if (judged.verdict !== 'stop') {
-        running.isStopping = false;
-        return;
-      }
-      await edges.run(door, terms, 'stop');
-    } catch (error) {
-      const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** running.failures, LAST_RETRY_MS);
-      running.failures += 1;
-      running.retryAtMs = clock.now().monoMs + pauseMs;
-      // Once: it is tried until it works.
-      if (running.failures === 1) {
-        log.error('service not stopped, will try again', { door, reason: formatProblemOf(error) });
-      }
-      return;
-    }
-    this.#running.delete(key);
-    this.stops += 1;
-    log.info('service stopped', { door, ...(running.failures === 0 ? {} : { tries: running.failures + 1 }) });
-    await this.#journal.forget({ door, stop: terms.stop });
+    if (!this.#isOver) await this.#stops.stop(running);
   }
 
   /** By key: what runs, and what could. */
   #watched(): ReadonlyMap<string, ServiceTerms> {
     const watched = new Map<string, ServiceTerms>();
-    for (const [key, { terms }] of this.#running) watched.set(key, terms);
+    for (const [key, { terms }] of this.#known.running) watched.set(key, terms);
     for (const { name, service } of this.#deps.doors()) {
       if (service !== undefined) watched.set(keyOf(name, service.stop), service);
     }

@@ -30,7 +30,8 @@ for (const family of [4, 6] as const) {
 }
 
 test('an established connection lives on when its door closes', options, async () => {
-  await using bastion = await Bastion.create({ doors: '[ssh]\notp = hotp\nopen = nftables tcp/22\ncmd_timeout = 1\n' });
+  // Long enough that a program can be started and connect.
+  await using bastion = await Bastion.create({ doors: '[ssh]\notp = hotp\nopen = nftables tcp/22\ncmd_timeout = 4\n' });
   const laptop = await bastion.enroll('laptop');
   await bastion.start();
   await bastion.send(laptop.sequence(0));

@@ -7,7 +7,7 @@ import type { CaptureStatus } from '../../server/capture/capture.ts';
 import type { ConfiguredDoor, ServerConfig } from '../../server/config/config.ts';
 import { type DoorPolicy, type Enrolment, TCP_SYN } from '../../server/core/door.ts';
 import { Daemon } from '../../server/daemon.ts';
-import type { ServiceEdges } from '../../server/demand/services.ts';
+import type { ServiceEdges } from '../../server/demand/service-work.ts';
 import type { ActionDoor, Firewall, Opening, Place } from '../../server/firewall/firewall.ts';
 import { formatLine, type LogFields } from '../../server/log.ts';
 import type { LineStriker } from '../../server/spending.ts';
