@@ -1,7 +1,7 @@
 /**
  * The files of one-time sequences of all doors while the daemon runs: reads them, follows edits, offers the unspent lines
- * and strikes the used ones, and says what an administrator must know: what is wrong, and how much is left. Each door for
- * itself: a file that is used up, unreadable or open to others shuts its own door and no other.
+ * and strikes the used ones. Each door for itself: a file that is used up, unreadable or open to others shuts its own door
+ * and no other. How an administrator is told what is wrong, and how much is left, is line-reports.ts.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { OneTimeFile } from '../../shared/files/one-time-file.ts';
@@ -12,6 +12,7 @@ import type { Log } from '../log.ts';
 import type { LineStriker } from '../spending.ts';
 import { DoorLines, type FileNotes, type LineUse, NO_NOTES } from './door-lines.ts';
 import { FileWatch } from './file-watch.ts';
+import { LineReports, reasonOf } from './line-reports.ts';
 
 export interface OneTimeDoor {
   readonly name: string;
@@ -57,13 +58,12 @@ interface Entry {
   turn: Promise<void>;
 }
 
-const DEFAULT_WARN_LEFT = 10;
 const DEFAULT_POLL_MS = 5000;
 const DEFAULT_SETTLE_MS = 50;
-const MAX_NUMBERS = 20;
 
 export class OneTimeFiles implements LineStriker {
   readonly #options: OneTimeFilesOptions;
+  readonly #reports: LineReports;
   readonly #entries = new Map<string, Entry>();
   /** Files of doors that were taken away, by path: what was used stays used when such a file comes back. */
   readonly #gone = new Map<string, Entry>();
@@ -74,6 +74,7 @@ export class OneTimeFiles implements LineStriker {
   /** @throws KnockError CONFIG_INVALID when two doors share a file */
   constructor(options: OneTimeFilesOptions) {
     this.#options = options;
+    this.#reports = new LineReports(options.log, options.warnLeft);
     const paths = new Set<string>();
     for (const door of options.doors) {
       if (paths.has(door.path)) {
@@ -202,7 +203,7 @@ export class OneTimeFiles implements LineStriker {
     if (use.skipped.length > 0) {
       this.#options.log.info('skipped lines are struck too', { door: door.name, lines: use.skipped.length });
     }
-    this.#sayLeft(entry);
+    this.#reports.left(door.name, lines.present.length);
   }
 
   async #read(entry: Entry): Promise<void> {
@@ -216,7 +217,7 @@ export class OneTimeFiles implements LineStriker {
       ({ notes, revived } = lines.update(await file.read()));
     } catch (error) {
       lines.withdraw();
-      problem = describe(error);
+      problem = reasonOf(error);
     }
     const before = { notes: entry.notes, problem: entry.problem };
     entry.notes = notes;
@@ -227,7 +228,7 @@ export class OneTimeFiles implements LineStriker {
     if (problem === undefined && before.problem !== undefined) {
       this.#options.log.info('the one-time sequences are there again', fields);
     }
-    this.#sayNotes(entry, before.notes);
+    this.#reports.notes(door, notes, before.notes);
     if (revived.length > 0) await this.#strikeAgain(entry, revived);
     const ids = idsOf(entry);
     if (ids === entry.given && problem === before.problem) return;
@@ -239,7 +240,7 @@ export class OneTimeFiles implements LineStriker {
       ...fields,
       left: lines.present.length,
     });
-    this.#sayLeft(entry);
+    this.#reports.left(door.name, lines.present.length);
   }
 
   async #strikeAgain({ door, file }: Entry, [first, ...others]: readonly LineRef[]): Promise<void> {
@@ -247,31 +248,9 @@ export class OneTimeFiles implements LineStriker {
     await file.strike(first, others).catch((error: unknown) => {
       this.#options.log.error('lines that were used could not be struck again', {
         door: door.name,
-        reason: describe(error),
+        reason: reasonOf(error),
       });
     });
-  }
-
-  #sayLeft({ door, lines }: Entry): void {
-    const left = lines.present.length;
-    const fields = { door: door.name, left };
-    if (left === 0) this.#options.log.error('the one-time sequences are used up: this door stays shut', fields);
-    else if (left <= (this.#options.warnLeft ?? DEFAULT_WARN_LEFT)) {
-      this.#options.log.warn('few one-time sequences are left', fields);
-    }
-  }
-
-  #sayNotes({ door, notes }: Entry, before: FileNotes): void {
-    const fields = { door: door.name, file: door.path };
-    const warn = (message: string, numbers: readonly number[], old: readonly number[], reason?: string) => {
-      if (numbers.length === 0 || numbers.join() === old.join()) return;
-      this.#options.log.warn(message, { ...fields, lines: formatNumbers(numbers), reason });
-    };
-    const malformed = notes.malformed.map(({ line }) => line);
-    const old = before.malformed.map(({ line }) => line);
-    warn('lines that are no sequences are not used', malformed, old, notes.malformed[0]?.reason);
-    warn('lines that repeat an earlier one are not used', notes.repeated, before.repeated);
-    warn('lines that were used are unstruck again: was an old copy put back?', notes.revived, before.revived);
   }
 
   async #inTurn(entry: Entry, work: () => Promise<void>): Promise<void> {
@@ -288,14 +267,4 @@ function stateOf({ lines, notes, problem }: Entry): OneTimeState {
 
 function idsOf({ lines }: Entry): string {
   return lines.present.map(({ id }) => id).join();
-}
-
-function formatNumbers(numbers: readonly number[]): string {
-  const more = numbers.length - MAX_NUMBERS;
-  return numbers.slice(0, MAX_NUMBERS).join(',') + (more > 0 ? ` and ${more} more` : '');
-}
-
-function describe(error: unknown): string {
-  const hint = error instanceof KnockError ? error.hint : undefined;
-  return hint === undefined ? formatProblemOf(error) : `${formatProblemOf(error)} (hint: ${hint})`;
 }

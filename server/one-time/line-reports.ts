@@ -1,0 +1,51 @@
+/**
+ * What the log says of a door's one-time file: how much is left, and which of its lines are not used and why. Numbers of
+ * lines, never a sequence.
+ */
+import { KnockError } from '../../shared/errors.ts';
+import { formatProblemOf } from '../error-text.ts';
+import type { Log } from '../log.ts';
+import type { FileNotes } from './door-lines.ts';
+
+const DEFAULT_WARN_LEFT = 10;
+const MAX_NUMBERS = 20;
+
+export class LineReports {
+  readonly #log: Log;
+  readonly #warnLeft: number;
+
+  /** @param warnLeft from so many lines left on, each use is followed by a warning */
+  constructor(log: Log, warnLeft: number = DEFAULT_WARN_LEFT) {
+    this.#log = log;
+    this.#warnLeft = warnLeft;
+  }
+
+  left(door: string, left: number): void {
+    if (left === 0) this.#log.error('the one-time sequences are used up: this door stays shut', { door, left });
+    else if (left <= this.#warnLeft) this.#log.warn('few one-time sequences are left', { door, left });
+  }
+
+  /** Says what was not so at the reading before. */
+  notes({ name, path }: { readonly name: string; readonly path: string }, notes: FileNotes, before: FileNotes): void {
+    const warn = (message: string, numbers: readonly number[], old: readonly number[], reason?: string) => {
+      if (numbers.length === 0 || numbers.join() === old.join()) return;
+      this.#log.warn(message, { door: name, file: path, lines: formatNumbers(numbers), reason });
+    };
+    const malformed = notes.malformed.map(({ line }) => line);
+    const old = before.malformed.map(({ line }) => line);
+    warn('lines that are no sequences are not used', malformed, old, notes.malformed[0]?.reason);
+    warn('lines that repeat an earlier one are not used', notes.repeated, before.repeated);
+    warn('lines that were used are unstruck again: was an old copy put back?', notes.revived, before.revived);
+  }
+}
+
+/** With the hint, where there is one. */
+export function reasonOf(error: unknown): string {
+  const hint = error instanceof KnockError ? error.hint : undefined;
+  return hint === undefined ? formatProblemOf(error) : `${formatProblemOf(error)} (hint: ${hint})`;
+}
+
+function formatNumbers(numbers: readonly number[]): string {
+  const more = numbers.length - MAX_NUMBERS;
+  return numbers.slice(0, MAX_NUMBERS).join(',') + (more > 0 ? ` and ${more} more` : '');
+}
