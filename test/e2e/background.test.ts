@@ -30,12 +30,13 @@ test('knock-otpd -d returns when it hears, runs on, logs to its file, and ends b
     assert.equal((await bastion.control('status')).code, 0);
     const log = async () => await readFile(logFile, 'utf8');
     assert.match(await log(), /listening/);
-    await bastion.send(laptop.sequence(await bastion.timeStep(laptop)));
+    const knocks = laptop.sequence(await bastion.timeStep(laptop));
+    await bastion.send(knocks);
     await until(async () => /opened .*client=laptop/.test(await log()));
     // As logrotate does it.
     await rename(logFile, `${logFile}.1`);
     await bastion.server.must(['kill', '-HUP', pid]);
-    await bastion.send(laptop.sequence(await bastion.timeStep(laptop)), { from: bastion.other });
+    await bastion.send(knocks, { from: bastion.other });
     await until(async () => /refused: (replay|contested)/.test(await log().catch(() => '')));
   } finally {
     await bastion.server.must(['kill', '-TERM', pid]);

@@ -3,10 +3,11 @@
  * Nothing wraps that is drawn over, no escape goes where none is understood, no colour where none is wanted.
  */
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { skipWithoutNamespaces } from '../../scripts/lab/namespaces.ts';
+import { timeStepAt } from '../../shared/moving-factor.ts';
 import { Bastion } from '../support/bastion.ts';
 import { ESCAPE, hasColor, onTerminal, plain, skipWithoutTerminal, terminalEnv } from '../support/terminal.ts';
 
@@ -89,13 +90,16 @@ test(
 
 test('while a used time step is waited out, the countdown fits the terminal', whenLong, async () => {
   const env = await home();
-  // What the window allows is used up, then the next one has to wait.
-  for (let knock = 0; knock < 2; knock += 1) await bastion.knockOtp(['b1', '--no-verify', '--again'], { env });
+  // One knock makes the folder of used factors; then more steps are used than the window allows, for half a minute at least.
+  await bastion.knockOtp(['b1', '--no-verify', '--again'], { env });
+  const spent = join(env['XDG_CONFIG_HOME'] ?? '', 'knock-otp/spent');
+  const [folder = ''] = await readdir(spent);
+  await writeFile(join(spent, folder, `${timeStepAt(Date.now(), 30) + 2}`), '');
   for (const [columns, want] of [
     [80, /^\[[#.]{20}\] \d+ s until b1 takes/],
     [20, /^\d+ s until b1 takes?/],
   ] as const) {
-    const argv = [...bastion.clientCommand, 'b1', '--no-verify', '--again', '--timeout', '60'];
+    const argv = [...bastion.clientCommand, 'b1', '--no-verify', '--again', '--timeout', '120'];
     // The interrupt waits in the terminal for two seconds of the countdown.
     const knock = `timeout -s INT 2 ${argv.map((word) => `'${word}'`).join(' ')}; true`;
     const { stdout } = await onTerminal(['sh', '-c', knock], { columns, host: bastion.client, env });
