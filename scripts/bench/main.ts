@@ -91,8 +91,7 @@ function measures(sizes: Sizes, contestants: readonly ContestantName[]): Measure
     },
     rotation: async () => await each(sizes.rotation, (clients) => measureRotation(clients, say)),
     client: async () => await measureClients(sizes.clientRuns, say),
-    flat: async () =>
-      await each(ours, (name) => measureFlatness(name, sizes.flatMinutes / ours.length, sizes.flatEveryS, say)),
+    flat: async () => await each(ours, (name) => measureFlatness(name, sizes.flatMinutes, sizes.flatEveryS, say)),
     lossy: async () => {
       const daemons = { 'knock-otp': 'kernel', knock: 'knockd', fwknop: 'fwknopd' } as const;
       const points = sizes.lossy.filter(({ program }) => contestants.includes(daemons[program]));
@@ -169,11 +168,11 @@ await new Command('bench')
     'some sections: flood, opening, rest, rotation, client, lossy, flat, or a to g',
     sectionsOf,
   )
-  .option('--flat', 'only memory under a flood of ten minutes')
+  .option('--flat', 'only memory under a flood of ten minutes, for each way of capturing')
   .option('--lossy', 'only the path that loses, reorders and repeats packets')
   .option('--all', 'everything')
   .option('--runs <n>', 'runs of the client where 10 % of packets are lost (default: 3000)', Number)
-  .option('--minutes <n>', 'of the flood of --flat (default: 10)', Number)
+  .option('--minutes <n>', 'of each flood of --flat (default: 10)', Number)
   .option('--report', 'measure nothing, make the report again')
   .option('--out <folder>', 'for the report and the numbers (default: docs, or dist/bench with --quick)')
   .action(bench)

@@ -11,7 +11,7 @@ export interface Sizes {
   readonly restSteps: number;
   readonly rotation: readonly number[];
   readonly clientRuns: number;
-  /** Of all our ways of capturing together. */
+  /** For each way of capturing. */
   readonly flatMinutes: number;
   readonly flatEveryS: number;
   readonly lossy: readonly LossyPoint[];
@@ -84,7 +84,7 @@ export const QUICK: Sizes = {
   restSteps: 0.1,
   rotation: [100],
   clientRuns: 5,
-  flatMinutes: 0.2,
+  flatMinutes: 0.1,
   flatEveryS: 1,
   lossy: [
     ...points('knock-otp', [GOAL_PATH], 6),
