@@ -8,9 +8,9 @@
  */
 import type { Socket } from 'node:net';
 import type { Edges } from './attempt.ts';
-import type { Address, ProbeSeen } from './deps.ts';
+import type { Address } from './deps.ts';
 import type { DoorMemory, LastSuccess } from './last-success.ts';
-import { look, lookMs } from './look.ts';
+import { look, lookMs, nobodyAsks } from './look.ts';
 import type { Turn, Turns } from './turn.ts';
 
 export interface StandingQuestion {
@@ -98,9 +98,4 @@ export async function standing(question: StandingQuestion, edges: Edges): Promis
   if (turn === undefined) return { kind: 'late' };
   // The other run may have opened the door between our last SYN and the end of its turn.
   return await turnTaken(turn, mayShare);
-}
-
-/** A closed port before the knock tells nothing about the knock. */
-function nobodyAsks(): ProbeSeen {
-  return { refused: 0, unreachable: 0 };
 }
