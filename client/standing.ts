@@ -4,13 +4,16 @@
  *
  *   never opened here, or long ago   no look: it costs nothing
  *   opened within the last day       one look of a few round trips
- *   another run has the turn         the port is watched until it opens or the turn is free
+ *   another run has the turn         one look when it has come in, or when the turn is free
+ *
+ * Runs that wait leave the port alone. Ten that try it until it opens are twenty connections when it does, which leave
+ * without a word, and sshd turns connections away when ten of them are not logged in (MaxStartups).
  */
 import type { Socket } from 'node:net';
 import type { Edges } from './attempt.ts';
 import type { Address } from './deps.ts';
 import type { DoorMemory, LastSuccess } from './last-success.ts';
-import { look, lookMs, nobodyAsks } from './look.ts';
+import { look, lookMs } from './look.ts';
 import type { Turn, Turns } from './turn.ts';
 
 export interface StandingQuestion {
@@ -36,12 +39,12 @@ export type Standing =
 /** After this nobody's grant lasts, as far as looking is worth its time. */
 const RECENT_MS = 24 * 3600 * 1000;
 
-/** How often a run that waits asks for the turn. */
+/** How often a run that waits asks for the turn, and for news. */
 const POLL_MS = 50;
 
 export async function standing(question: StandingQuestion, edges: Edges): Promise<Standing> {
   const { addresses, port, memory, turns, mayShare, leftMs, signal, onBusy } = question;
-  const { clock, network } = edges;
+  const { clock } = edges;
   const last = await memory.last();
   const [first] = addresses;
 
@@ -73,29 +76,20 @@ export async function standing(question: StandingQuestion, edges: Edges): Promis
     return await turnTaken(free, isNews);
   }
   onBusy();
-  const over = new AbortController();
-  signal?.addEventListener('abort', () => over.abort(), { once: true });
-  const address = lastAmong(last);
-  const watched = mayShare ? network.probe(address, port, nobodyAsks(), over.signal) : undefined;
-  let opened = false;
-  const watching = watched?.then((socket) => {
-    opened = socket !== undefined;
-    over.abort();
-  });
   const endMs = clock.monotonicMs() + leftMs;
-  let turn: Turn | undefined;
-  while (turn === undefined && !over.signal.aborted && clock.monotonicMs() < endMs) {
-    await clock.sleep(POLL_MS, over.signal);
-    if (!over.signal.aborted) turn = await turns.take(untilMs);
+  let known = last;
+  while (clock.monotonicMs() < endMs) {
+    await clock.sleep(POLL_MS, signal);
+    if (signal?.aborted) break;
+    const turn = await turns.take(untilMs);
+    // Whoever had it may have opened the door and not come in: killed, or told not to look.
+    if (turn !== undefined) return await turnTaken(turn, mayShare);
+    if (!mayShare) continue;
+    const news = await memory.last();
+    if (news === undefined || news.atMs === known?.atMs) continue;
+    known = news;
+    const open = await lookAfter(news);
+    if (open !== undefined) return open;
   }
-  over.abort();
-  await watching;
-  const socket = await watched;
-  if (opened && socket !== undefined) {
-    await turn?.release();
-    return { kind: 'open', address, socket };
-  }
-  if (turn === undefined) return { kind: 'late' };
-  // The other run may have opened the door between our last SYN and the end of its turn.
-  return await turnTaken(turn, mayShare);
+  return { kind: 'late' };
 }

@@ -5,6 +5,9 @@
  * are started at short, growing pauses. Earlier ones are left alone for a while: on a path whose round trip is longer
  * than the pause each would otherwise be closed just before its answer arrives, and where the door lets one connection
  * in, that one would be lost.
+ *
+ * None is started before the answers that are here have been read: where a process is late, timers come before sockets,
+ * and each needless connection is one that a server counts as somebody who leaves without logging in.
  */
 import { connect, type Socket } from 'node:net';
 import { codeOf } from '../shared/files/system-error.ts';
@@ -34,10 +37,12 @@ export function probe(
   const attempts = new Set<Socket>();
   return new Promise((resolve) => {
     let next: ReturnType<typeof setTimeout> | undefined;
+    let nextTurn: NodeJS.Immediate | undefined;
     let started = 0;
 
     function finish(winner: Socket | undefined): void {
       clearTimeout(next);
+      clearImmediate(nextTurn);
       signal.removeEventListener('abort', abort);
       for (const attempt of attempts) if (attempt !== winner) attempt.destroy();
       attempts.clear();
@@ -75,7 +80,10 @@ export function probe(
         seen.rttMs = performance.now() - startedMs;
         finish(socket);
       });
-      next = setTimeout(start, PAUSES_MS[Math.min(started, PAUSES_MS.length - 1)]);
+      const pauseMs = PAUSES_MS[Math.min(started, PAUSES_MS.length - 1)];
+      next = setTimeout(() => {
+        nextTurn = setImmediate(start);
+      }, pauseMs);
       started += 1;
     }
 

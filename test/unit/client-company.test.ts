@@ -14,7 +14,7 @@ import { turns } from '../../client/turn.ts';
 import { KnockError } from '../../shared/errors.ts';
 import { inHome, testDeps, testProfile, testWorld, type World } from '../support/client-deps.ts';
 
-function runIn(home: string, deps: Deps, { mayShare = true, events = [] as KnockEvent[] } = {}) {
+function runIn(home: string, deps: Deps, { mayShare = true, events = [] as KnockEvent[], timeoutMs = 60_000 } = {}) {
   const folder = join(home, 'spent');
   const company = { memory: doorMemory(folder, deps.owner), turns: turns(folder, deps.owner, deps.clock), mayShare };
   const request = {
@@ -24,7 +24,7 @@ function runIn(home: string, deps: Deps, { mayShare = true, events = [] as Knock
     target: '192.0.2.1',
     families: 'any',
     verifyPort: 22,
-    timeoutMs: 60_000,
+    timeoutMs,
     company,
   } as const;
   return knock(request, factorLedger(folder, deps.owner), deps, (event) => events.push(event));
@@ -38,6 +38,17 @@ function opened(results: readonly (Opening | KnockError)[]): Opening {
 
 async function inWorld(world: World, body: (home: string, deps: Deps) => Promise<void>): Promise<void> {
   await inHome((home) => body(home, testDeps(world, home).deps));
+}
+
+/** How often a port has been tried from now on. */
+function countProbes({ network }: Deps): () => number {
+  const { probe } = network;
+  let count = 0;
+  network.probe = (...words) => {
+    count += 1;
+    return probe(...words);
+  };
+  return () => count;
 }
 
 test('when the door stands open from the last knock then no factor is spent', async () => {
@@ -78,10 +89,36 @@ test('when ten runs begin at once then one knocks and the others come in with it
   const world = testWorld();
   await inWorld(world, async (home, deps) => {
     const events: KnockEvent[] = [];
+    const connections = countProbes(deps);
     const all = await Promise.all(Array.from({ length: 10 }, () => runIn(home, deps, { events })));
     assert.equal(all.map(opened).filter(({ factor }) => factor !== undefined).length, 1);
     assert.equal(world.sent.length, 1);
     assert.ok(events.some(({ kind }) => kind === 'sharing'));
+    assert.equal(
+      connections(),
+      10,
+      'each run connects once: sshd turns some away when more than ten are not logged in',
+    );
+  });
+});
+
+test('when another run has the turn then the port is left alone, until that one has come in', async () => {
+  const world = testWorld({ opensAfterPasses: 0 });
+  await inWorld(world, async (home, deps) => {
+    const folder = join(home, 'spent');
+    const turn = await turns(folder, deps.owner, deps.clock).take(deps.clock.wallMs() + 3600_000);
+    assert.ok(turn !== undefined);
+    const connections = countProbes(deps);
+    const [late] = await runIn(home, deps, { timeoutMs: 1000 });
+    assert.ok(late instanceof KnockError && late.code === 'DOOR_CLOSED', String(late));
+    assert.equal(connections(), 0);
+    const events: KnockEvent[] = [];
+    const waiting = runIn(home, deps, { events });
+    while (events.length === 0) await new Promise(setImmediate);
+    const success = { address: '192.0.2.1', port: 22, rttMs: 3, atMs: deps.clock.wallMs() };
+    await doorMemory(folder, deps.owner).remember(success);
+    assert.equal(opened(await waiting).factor, undefined);
+    assert.deepEqual([connections(), world.sent.length], [1, 0]);
   });
 });
 

@@ -140,6 +140,33 @@ test('when a port begins to listen later then the probe hands over a connection 
   await once(server, 'close');
 });
 
+test('when the process is late then an open port sees one connection', async () => {
+  const from: (number | undefined)[] = [];
+  const server = await listening(0, (socket) => {
+    from.push(socket.remotePort);
+    socket.destroy();
+  });
+  const over = new AbortController();
+  const probing = probe(loopback, portOf(server), { refused: 0, unreachable: 0 }, over.signal);
+  // The first SYN leaves; all that is due when the process goes on is due at once.
+  await new Promise(setImmediate);
+  const untilMs = performance.now() + 200;
+  while (performance.now() < untilMs);
+  const socket = await probing;
+  assert.ok(socket !== undefined);
+  const own = socket.localPort;
+  socket.destroy();
+  // Connections are accepted in their order: behind this one there are none of the probe's.
+  const last = connect(portOf(server), '127.0.0.1');
+  await once(last, 'connect');
+  const behind = last.localPort;
+  while (!from.includes(behind)) await new Promise(setImmediate);
+  last.destroy();
+  server.close();
+  await once(server, 'close');
+  assert.deepEqual(from, [own, behind]);
+});
+
 test('when the probe is aborted then it gives nothing and leaves no socket behind', async () => {
   const over = new AbortController();
   const seen: ProbeSeen = { refused: 0, unreachable: 0 };
