@@ -6,8 +6,8 @@
  *   opened within the last day       one look of a few round trips
  *   another run has the turn         one look when it has come in, or when the turn is free
  *
- * Runs that wait leave the port alone. Ten that try it until it opens are twenty connections when it does, which leave
- * without a word, and sshd turns connections away when ten of them are not logged in (MaxStartups).
+ * Runs that wait leave the port alone. Ten that try it until it opens were up to fifteen connections when it did, and
+ * sshd turns some away when more than ten have not logged in (MaxStartups).
  */
 import type { Socket } from 'node:net';
 import type { Edges } from './attempt.ts';
