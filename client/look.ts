@@ -7,7 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Edges } from './attempt.ts';
-import type { Address, ProbeSeen } from './deps.ts';
+import type { Address } from './deps.ts';
 import type { LastSuccess } from './last-success.ts';
 
 /** Some round trips, for a path that has become slower; a SYN that is lost costs a factor, not an error. */
@@ -57,13 +57,9 @@ export async function look(
     if (isLate && !over.signal.aborted) await clock.sleep(TURN_MS, over.signal);
     over.abort();
   })();
-  const socket = await network.probe(address, port, nobodyAsks(), over.signal);
+  // A closed port before the knock tells nothing about the knock: what it says is for nobody.
+  const socket = await network.probe(address, port, { refused: 0, unreachable: 0 }, over.signal);
   over.abort();
   await waiting;
   return socket;
-}
-
-/** What a port says that is closed before the knock: it tells nothing about the knock. */
-export function nobodyAsks(): ProbeSeen {
-  return { refused: 0, unreachable: 0 };
 }

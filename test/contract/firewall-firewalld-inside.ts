@@ -10,10 +10,8 @@ import { FirewalldTable } from '../../server/firewall/firewalld.ts';
 import { RuleFirewall } from '../../server/firewall/rule-firewall.ts';
 import { ADDRESSES, FirewallWorld, PORTS } from '../support/firewall-world.ts';
 import { privateEtc } from '../support/private-etc.ts';
-import { firewallContract, keyOf } from './firewall.ts';
+import { firewallContract, HOUR, keyOf } from './firewall.ts';
 
-/** Longer than any test takes where a firewall has a program for each change, and the machine is busy. */
-const HOUR = 3_600_000;
 const [port, portB, unguarded] = PORTS;
 const [client, other] = ADDRESSES.IPv4.clients;
 const door: ActionDoor = { name: 'a', action: { kind: 'firewalld', services: [{ protocol: 'tcp', port }] } };

@@ -10,10 +10,8 @@ import { NftablesFirewall } from '../../server/firewall/nftables.ts';
 import { supportProgram } from '../support/built.ts';
 import { ADDRESSES, type FirewallWorld, nft, PORTS } from '../support/firewall-world.ts';
 import { hasPatience } from '../support/inside-namespaces.ts';
-import { keyOf } from './firewall.ts';
+import { HOUR, keyOf } from './firewall.ts';
 
-/** Longer than any test takes where a firewall has a program for each change, and the machine is busy. */
-const HOUR = 3_600_000;
 const CHILD = supportProgram('firewall-child');
 const [port, portB] = PORTS;
 

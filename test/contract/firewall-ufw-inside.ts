@@ -8,11 +8,9 @@ import { UfwTable } from '../../server/firewall/ufw.ts';
 import { supportProgram } from '../support/built.ts';
 import { ADDRESSES, FirewallWorld, PORTS } from '../support/firewall-world.ts';
 import { privateEtc } from '../support/private-etc.ts';
-import { firewallContract, keyOf } from './firewall.ts';
+import { firewallContract, HOUR, keyOf } from './firewall.ts';
 
 const CHILD = supportProgram('rule-child');
-/** Longer than any test takes where a firewall has a program for each change, and the machine is busy. */
-const HOUR = 3_600_000;
 const [port, , unguarded] = PORTS;
 const [client, other] = ADDRESSES.IPv4.clients;
 const [client6] = ADDRESSES.IPv6.clients;

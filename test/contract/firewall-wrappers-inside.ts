@@ -16,13 +16,11 @@ import { RuleFirewall } from '../../server/firewall/rule-firewall.ts';
 import { supportProgram } from '../support/built.ts';
 import { ADDRESSES, FirewallWorld, PORTS } from '../support/firewall-world.ts';
 import { privateEtc } from '../support/private-etc.ts';
-import { type DoorWorld, firewallContract, keyOf } from './firewall.ts';
+import { type DoorWorld, firewallContract, HOUR, keyOf } from './firewall.ts';
 
 const CHILD = supportProgram('rule-child');
 const TCPD = '/usr/sbin/tcpd';
 const ALLOW = '/etc/hosts.allow';
-/** Longer than any test takes where a firewall has a program for each change, and the machine is busy. */
-const HOUR = 3_600_000;
 const [port, portB] = PORTS;
 const [client, other] = ADDRESSES.IPv4.clients;
 /** The plain echo services have the ports themselves. */
