@@ -18,7 +18,7 @@ const STEP_MS = 30_000;
 const SEQ_TIMEOUT_MS = 5_000;
 const NONE = /^0+$/;
 
-/** Connects to the ports on its stdin, in their order, some at a time; closes when there is an answer. */
+/** Connects to the ports on its stdin, in their order, some at a time; closes when there is an answer, or waits to be reset. */
 const CONNECT = `
 const { connect } = require('node:net');
 const { readFileSync } = require('node:fs');
@@ -30,7 +30,7 @@ function next() {
   let answered = false;
   // It may be reset before we know that it is there.
   socket.on('error', ({ code }) => { answered ||= code === 'ECONNRESET'; });
-  socket.on('connect', () => { answered = true; socket.destroy(); });
+  socket.on('connect', () => { answered = true; if (process.argv[3] !== 'reset') socket.destroy(); });
   socket.on('close', () => { open += answered ? 1 : 0; next(); });
 }
 for (let i = 0; i < Number(process.argv[2]); i += 1) next();
@@ -75,10 +75,16 @@ ${lines}`);
     return await this.bastion.start([], 'none');
   }
 
-  /** A host's connections to ports of the server; how many were accepted. */
-  async connect(ports: readonly number[], { from = this.bastion.client, at = 1, family = 4 } = {}): Promise<number> {
+  /**
+   * A host's connections to ports of the server; how many were accepted. `until: 'reset'` keeps a sweep from being faster
+   * than the process that listens, which drops what it is late for.
+   */
+  async connect(
+    ports: readonly number[],
+    { from = this.bastion.client, at = 1, family = 4, until = 'answer' } = {},
+  ): Promise<number> {
     const { ipv4, ipv6 } = this.bastion.server;
-    const argv = [process.execPath, '-e', CONNECT, family === 4 ? ipv4 : ipv6, `${at}`];
+    const argv = [process.execPath, '-e', CONNECT, family === 4 ? ipv4 : ipv6, `${at}`, until];
     return Number(await from.must(argv, { input: ports.join(',') }));
   }
 
@@ -188,10 +194,11 @@ listenTest(
     for (const port of [...portsOf(laptop, step), ...portsOf(phone, step)]) assert.ok(ascending.includes(port));
     const shuffled = ascending.map((port) => [Math.random(), port] as const).sort(([a], [b]) => a - b);
     const sweeps = [ascending, ascending.toReversed(), shuffled.map(([, port]) => port)];
-    for (const ports of sweeps) assert.equal(await one.connect(ports, { from: bastion.other, at: 50 }), ports.length);
+    const sweeping = { from: bastion.other, at: 50, until: 'reset' };
+    for (const ports of sweeps) assert.equal(await one.connect(ports, sweeping), ports.length);
     if (hasPatience()) {
       const all = Array.from({ length: 65_535 - 1_023 }, (_, at) => 1_024 + at);
-      await one.connect(all, { from: bastion.other, at: 200 });
+      await one.connect(all, { ...sweeping, at: 200 });
     }
     // A busy machine may have needed more than a step for all that.
     await one.knock(laptop, await bastion.timeStep(laptop));
