@@ -4,9 +4,9 @@
  */
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import type { WhoamiQuestion } from '../shared/formats/source-words.ts';
 import type { Knock } from '../shared/knock.ts';
-import type { WhoamiQuestion } from '../shared/source-words.ts';
-import type { Owner } from './private-files.ts';
+import type { Owner } from './profiles/private-files.ts';
 
 export interface Address {
   readonly address: string;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The program `knock-otp`. The only place that sets the exit code. */
-import { run } from './run.ts';
+import { run } from './cli/run.ts';
 import { systemDeps } from './system.ts';
 
 // Not awaited: the single file is a CommonJS module, which has no top-level await.

@@ -3,11 +3,11 @@ import { closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import type { Clock, Deps } from './deps.ts';
-import { resolveHost, resolveInTime } from './resolve.ts';
-import { routeError, sendKnocks } from './sender.ts';
-import { say } from './talk.ts';
-import { probe } from './verify.ts';
-import { askWhoami, localAddress } from './whoami.ts';
+import { probe } from './sockets/port-watch.ts';
+import { resolveHost, resolveInTime } from './sockets/resolve.ts';
+import { routeError, sendKnocks } from './sockets/sender.ts';
+import { askWhoami, localAddress } from './sockets/whoami.ts';
+import { say } from './terminal/output.ts';
 
 const clock: Clock = {
   wallMs: () => Date.now(),
@@ -42,17 +42,17 @@ export function systemDeps(): Deps {
       whoami: askWhoami,
       send: sendKnocks,
       probe,
-      exchange: async (...words) => await (await import('./single-probes.ts')).exchange(...words),
-      tryPort: async (...words) => await (await import('./single-probes.ts')).tryPort(...words),
+      exchange: async (...words) => await (await import('./sockets/single-probes.ts')).exchange(...words),
+      tryPort: async (...words) => await (await import('./sockets/single-probes.ts')).tryPort(...words),
     },
     readText: async (path) => await readFile(path, 'utf8').catch(() => undefined),
     askPassphrase: async (prompt) => {
-      const { askAtTerminal } = await import('./ask-passphrase.ts');
+      const { askAtTerminal } = await import('./terminal/hidden-prompt.ts');
       return await askAtTerminal(prompt, process.platform);
     },
     self: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
     runProgram: async (argv, env) => {
-      const { runProgram } = await import('./run-program.ts');
+      const { runProgram } = await import('./ssh/run-program.ts');
       const { status, failure } = await runProgram(argv, env);
       if (failure !== undefined) say({ stderr: process.stderr }, `cannot run ${argv[0]}: ${failure}`);
       return status;

@@ -10,21 +10,21 @@ import { completionScript, SHELLS, type Shell } from '../shared/command-line/com
 import { addExamples } from '../shared/command-line/examples.ts';
 import { canColor } from '../shared/command-line/terminal.ts';
 import { exitCodeOf, formatProblem, KnockError } from '../shared/errors.ts';
-import { completions } from './completions.ts';
 import type { ServerConfig } from './config/config.ts';
 import { DEFAULT_CONFIGS, findConfig } from './config/find-config.ts';
 import type { LoadedServer } from './config/load-server.ts';
 import { type ConfigOptions, readConfig } from './config/read-config.ts';
-import { askDaemon, askIfRunning } from './control/ask.ts';
-import { isInBackground, runInBackground } from './daemonize.ts';
-import { EXAMPLES } from './examples.ts';
+import { askDaemon, askIfRunning } from './control/control-client.ts';
+import type { ReloadReport } from './daemon/reload/config-reload.ts';
+import { formatStatus, type Status } from './daemon/status.ts';
 import type { ExplainFlags } from './explain/explain-command.ts';
 import { addSequencesCommand } from './one-time/sequences-command.ts';
-import type { ReloadReport } from './reload.ts';
-import type { FileFlags, RunFlags } from './run-flags.ts';
+import { isInBackground, runInBackground } from './program/background.ts';
+import { completions } from './program/completions.ts';
+import { EXAMPLES } from './program/examples.ts';
+import type { FileFlags, RunFlags } from './program/run-flags.ts';
 import { addServiceCommand } from './service/service-command.ts';
 import { addSetupCommands } from './setup/setup-commands.ts';
-import { formatStatus, type Status } from './status.ts';
 
 export interface CliDeps {
   readonly version: string;
@@ -65,7 +65,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
       setExitCode(await runInBackground(args, stderr));
       return;
     }
-    const { runDaemon } = await import('./run.ts');
+    const { runDaemon } = await import('./program/run-daemon.ts');
     const kept = await runDaemon({
       version: deps.version,
       loaded: await load(),
@@ -103,8 +103,9 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     .action(async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { json?: boolean }>();
       const server = await loaded(fileOf(flags), flags);
-      if (flags.json === true) print(JSON.stringify((await import('./config/check-report.ts')).checkReport(server)));
-      else print((await import('./config/describe-check.ts')).describeCheck(server));
+      if (flags.json === true)
+        print(JSON.stringify((await import('./config/check/check-report.ts')).checkReport(server)));
+      else print((await import('./config/check/describe-check.ts')).describeCheck(server));
       // The daemon runs all the same, for the sake of its other doors.
       if ([...server.files.values()].some(({ shut }) => shut !== undefined)) setExitCode(1);
     });
@@ -116,7 +117,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     .action(async (name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { door?: string; host?: string; replace?: boolean }>();
       const config = await readConfig(fileOf(flags), overrides(flags));
-      const { enrolClient } = await import('./enrol-client.ts');
+      const { enrolClient } = await import('./config/clients/enrol-client.ts');
       const uri = await enrolClient(config, {
         name,
         ...(flags.door === undefined ? {} : { door: flags.door }),
@@ -135,7 +136,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     .action(async (name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { door?: string }>();
       const config = await readConfig(fileOf(flags), overrides(flags));
-      const { removeClient } = await import('./config/client-writes.ts');
+      const { removeClient } = await import('./config/clients/client-writes.ts');
       const doors = await removeClient(config, name, flags.door);
       say(`${name} is revoked at ${doors.join(', ')}`);
       say(await tellDaemon(config));
@@ -160,7 +161,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
       // Read here first: a broken file need not even say where the daemon is.
       const { config } = await loaded(fileOf(flags), flags);
       const report = (await askDaemon(config.stateDir, 'reload')) as ReloadReport;
-      const { describeReload } = await import('./reload.ts');
+      const { describeReload } = await import('./daemon/reload/config-reload.ts');
       say(describeReload(report));
     },
   );

@@ -12,16 +12,16 @@
  * ```
  */
 import { derivationKey, deriveSequence } from './derive.ts';
+import { type Profile, profileShape } from './formats/profile-uri.ts';
 import type { Knock } from './knock.ts';
-import { type Profile, profileShape } from './profile-uri.ts';
 
 export { allowedPorts, formatPortRanges, type PortRange, type PortRanges, parsePortRanges } from './allowed-ports.ts';
 export { authenticatorCode } from './authenticator-code.ts';
 export { type DerivationKey, derivationKey, deriveSequence, type Identity, type Shape } from './derive.ts';
 export { type ErrorCode, KnockError, type Problem } from './errors.ts';
+export { formatProfileUri, type Profile, parseProfileUri, profileShape, type Service } from './formats/profile-uri.ts';
 export { formatKnock, formatSequence, type Knock, type Protocol } from './knock.ts';
 export { type OtpMode, timeStepAt, timeStepStart } from './moving-factor.ts';
-export { formatProfileUri, type Profile, parseProfileUri, profileShape, type Service } from './profile-uri.ts';
 export { Secret } from './secret.ts';
 
 /**

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { KnockError } from '../../shared/errors.ts';
 import type { Address, Deps } from '../deps.ts';
-import type { LastSuccess } from '../last-success.ts';
-import type { Outline } from '../outline.ts';
+import type { LastSuccess } from '../factors/last-success.ts';
+import type { Outline } from '../profiles/public-profile.ts';
 import type { Finding } from './finding.ts';
 import { NTP_PORT, readTimeAnswer, type TimeAnswer, timeQuestion } from './sntp.ts';
 import { TIME_FILES, timeServers } from './time-servers.ts';

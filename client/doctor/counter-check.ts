@@ -1,6 +1,6 @@
 /** How far a counting client has gone without being heard. The server's own counter nobody tells; the last success does. */
-import type { LastSuccess } from '../last-success.ts';
-import type { Outline } from '../outline.ts';
+import type { LastSuccess } from '../factors/last-success.ts';
+import type { Outline } from '../profiles/public-profile.ts';
 import type { Finding } from './finding.ts';
 
 /** What a door has that does not say otherwise (CONFIG, look_ahead). The profile does not tell. */

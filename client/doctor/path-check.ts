@@ -8,8 +8,8 @@ import { BlockList, isIPv6 } from 'node:net';
 import { allowedPorts } from '../../shared/allowed-ports.ts';
 import { KnockError } from '../../shared/errors.ts';
 import type { Address, Deps, PortAnswer } from '../deps.ts';
-import type { LastSuccess } from '../last-success.ts';
-import type { Outline } from '../outline.ts';
+import type { LastSuccess } from '../factors/last-success.ts';
+import type { Outline } from '../profiles/public-profile.ts';
 import { type Finding, some } from './finding.ts';
 
 /** Enough to see a filter that lets a few through, and few enough to be no scan. */

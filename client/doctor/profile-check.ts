@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { KnockError } from '../../shared/errors.ts';
 import { codeOf } from '../../shared/files/system-error.ts';
 import type { Deps } from '../deps.ts';
-import { planFactor } from '../plan.ts';
-import { ensurePrivateFolder } from '../private-files.ts';
-import type { Found } from '../visit.ts';
+import type { Found } from '../knock/knock-at-door.ts';
+import { planFactor } from '../knock/retry-times.ts';
+import { ensurePrivateFolder } from '../profiles/private-files.ts';
 import type { Finding } from './finding.ts';
 
 /** More than a working clock can make anybody wait. */

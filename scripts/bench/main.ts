@@ -9,15 +9,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { namespacesAvailable } from '../lab/namespaces.ts';
-import { measureClients } from './client-time.ts';
-import { CONTESTANTS, type ContestantName, hasProgram, knowsCapture, TITLES } from './contestants.ts';
-import { measureFlatness, measureFloods } from './floods.ts';
-import { measureLossy } from './lossy-path.ts';
-import { measureOpening } from './opening.ts';
-import { FULL, QUICK, type Sizes } from './plan.ts';
-import { renderMarkdown } from './report.ts';
-import { renderSvg } from './report-charts.ts';
-import { measureRest } from './rest.ts';
+import { renderMarkdown } from './report/report.ts';
+import { renderSvg } from './report/report-charts.ts';
 import {
   type Machine,
   type Results,
@@ -26,9 +19,16 @@ import {
   type Sections,
   withSection,
   writeResults,
-} from './results.ts';
-import { Rig } from './rig.ts';
-import { measureRotation } from './rotation.ts';
+} from './report/results.ts';
+import { measureClients } from './run/client-time.ts';
+import { CONTESTANTS, type ContestantName, hasProgram, knowsCapture, TITLES } from './run/contestants.ts';
+import { measureFlatness, measureFloods } from './run/floods.ts';
+import { measureLossy } from './run/lossy-path.ts';
+import { measureOpening } from './run/opening.ts';
+import { FULL, QUICK, type Sizes } from './run/plan.ts';
+import { measureRest } from './run/rest.ts';
+import { Rig } from './run/rig.ts';
+import { measureRotation } from './run/rotation.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const SECTIONS: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client', 'lossy', 'flat'];

@@ -7,12 +7,12 @@ import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/prom
 import { dirname, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
-/** The daemon, and what it starts: how it finds them is server/own-program's knowledge. */
+/** The daemon, and what it starts: how it finds them is server/process/child-programs's knowledge. */
 const SERVER_PROGRAMS = {
   'knock-otpd': 'server/main.ts',
-  'knock-otpd-capture': 'server/capture/child.ts',
+  'knock-otpd-capture': 'server/capture/pcap/capture-child.ts',
   'knock-otpd-listen': 'server/capture/listen/listen-child.ts',
-  'knock-otpd-keeper': 'server/setup/trial-keeper.ts',
+  'knock-otpd-keeper': 'server/trial/trial-keeper.ts',
 } as const;
 
 /** @param root the repository; `outFile` is made or replaced, with its folder, and may be executed */

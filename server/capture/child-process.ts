@@ -4,10 +4,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { isFromSource, type OwnProgram, ownProgram } from '../own-program.ts';
+import { isFromSource, type OwnProgram, ownProgram } from '../process/child-programs.ts';
 import type { CaptureScope } from './capture.ts';
+import { CHILD_PREFIX, RECORDS_FD } from './child-protocol.ts';
 import { RecordReader, type RecordSink } from './records.ts';
-import { CHILD_PREFIX, RECORDS_FD } from './wire.ts';
 
 export interface ChildEvents extends RecordSink {
   /** Once, when the child has ended or could not be started, unless {@link Child.kill} came first. */

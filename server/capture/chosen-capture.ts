@@ -3,14 +3,14 @@
  * listen by wish alone. Knows when the one takes the other's place; how each hears is theirs.
  */
 import { KnockError } from '../../shared/errors.ts';
-import { formatProblemOf } from '../error-text.ts';
-import { openNftRunner } from '../firewall/open-nft-runner.ts';
+import { formatProblemOf } from '../log/error-text.ts';
+import { openNftRunner } from '../nft/open-nft-runner.ts';
 import type { Capture, CaptureMethod, CaptureStatus } from './capture.ts';
-import { isNflog } from './filter.ts';
 import { KernelCapture, type KernelCaptureOptions } from './kernel/kernel-capture.ts';
 import { REMOVE_WATCH } from './kernel/watch-script.ts';
 import { ListenCapture, type ListenOptions } from './listen/listen-capture.ts';
-import { CaptureSupervisor } from './supervisor.ts';
+import { CaptureSupervisor } from './pcap/pcap-capture.ts';
+import { isNflog } from './pcap/pcap-filter.ts';
 
 export interface ChosenCaptureOptions extends KernelCaptureOptions, Omit<ListenOptions, 'live' | 'doors'> {
   /** What listens, where that is wanted. */

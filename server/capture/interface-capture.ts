@@ -4,9 +4,9 @@
  */
 
 import type { ArrivalListener, CaptureScope, CaptureState, CaptureStatus } from './capture.ts';
+import { describePrivileges } from './child/privileges.ts';
 import type { Child, ChildEvents, ChildLauncher } from './child-process.ts';
 import type { LinkReader } from './link-state.ts';
-import { describePrivileges } from './privileges.ts';
 import type { Bound, Heartbeat, Opened } from './records.ts';
 
 /** A child that says nothing for so long hangs: it beats every second even under a flood. Starting takes a second at worst. */

@@ -3,8 +3,8 @@
  * times a second, so it costs three system calls. Knows libc's names for it, and sysfs where there is no koffi.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
-import { isDeviceName, isPseudoDevice } from './filter.ts';
 import { loadLibc } from './libc.ts';
+import { isDeviceName, isPseudoDevice } from './pcap/pcap-filter.ts';
 
 export type LinkState =
   | {

@@ -8,10 +8,10 @@ import type { DoorPolicy, ListedDoor } from '../core/door.ts';
 import type { ThrottleLimits } from '../core/throttle.ts';
 import type { ServiceTerms } from '../demand/service-terms.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
-import type { LogFormat } from '../log-sinks.ts';
+import type { LogFormat } from '../log/log-sinks.ts';
+import type { NotifyConfig } from '../log/notify-command.ts';
 import type { MetricsAddress } from '../metrics/metrics-server.ts';
-import type { NotifyConfig } from '../notify.ts';
-import type { ScanOptions } from './read-scans.ts';
+import type { ScanOptions } from './sections/read-scans.ts';
 
 interface AnyDoor {
   readonly name: string;

@@ -1,10 +1,10 @@
 /** Everything the daemon starts from, read and checked at once: configuration, clients, and what follows from both. */
 import { KnockError, type Problem } from '../../shared/errors.ts';
 import type { Enrolment } from '../core/door.ts';
-import { readEnrolments } from './client-files.ts';
+import { readEnrolments } from './clients/client-files.ts';
 import type { ConfiguredDoor, ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
-import { crowdProblem } from './listening.ts';
+import { crowdProblem } from './listening-config.ts';
 import { type ConfigOptions, draftConfig } from './read-config.ts';
 import { doorBudget, type StrayBudget, staticPairs, writtenBudget } from './stray-budget.ts';
 import { readSequencesFile, type SequencesFile } from './written-sequences.ts';

@@ -4,17 +4,17 @@
  */
 import { hostname } from 'node:os';
 import { KnockError } from '../../shared/errors.ts';
-import { type IniSection, parseIni } from '../../shared/ini-document.ts';
-import { formatService } from '../../shared/profile-uri.ts';
+import { type IniSection, parseIni } from '../../shared/formats/ini-document.ts';
+import { formatService } from '../../shared/formats/profile-uri.ts';
 import { servicesOf } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, ServerConfig } from './config.ts';
 import { defaultInterface, readRouteTables } from './default-interface.ts';
 import { Findings } from './findings.ts';
-import { withListening } from './listening.ts';
-import { readDoor } from './read-door.ts';
-import { readOptions, type Surroundings } from './read-options.ts';
-import { OPTIONS_SECTION } from './schema.ts';
-import { isQuotable } from './section-keys.ts';
+import { withListening } from './listening-config.ts';
+import { readDoor } from './sections/read-door.ts';
+import { readOptions, type Surroundings } from './sections/read-options.ts';
+import { OPTIONS_SECTION } from './sections/schema.ts';
+import { isQuotable } from './sections/section-keys.ts';
 import { readTrusted } from './trusted-file.ts';
 
 /** What the command line says instead of the file. */

@@ -4,9 +4,9 @@
  */
 import { KnockError, type Problem } from '../../shared/errors.ts';
 import { OneTimeFile } from '../../shared/files/one-time-file.ts';
+import { isUnspent, linePairs } from '../../shared/formats/sequences-file.ts';
 import type { Pair } from '../../shared/knock.ts';
 import { log10OpeningsPerDay } from '../../shared/odds.ts';
-import { isUnspent, linePairs } from '../../shared/sequences-file.ts';
 import { writtenOdds, writtenStrayBudget } from '../../shared/written-odds.ts';
 import type { FileDoor } from './config.ts';
 

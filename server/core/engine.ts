@@ -12,14 +12,14 @@ import { type Door, type Enrolment, type FactorState, isDerived, type ListedLine
 import type { Admission, Effect } from './effects.ts';
 import { type Grant, Grants, type Now } from './grants.ts';
 import { Judge } from './judge.ts';
-import { ListedSet } from './listed-set.ts';
-import { LivePairs } from './live-pairs.ts';
-import { LiveSet } from './live-set.ts';
-import { DEFAULT_LIMITS, type MatcherLimits } from './matcher.ts';
-import type { Observer } from './observer.ts';
+import { ListedSet } from './matching/listed-set.ts';
+import { LivePairs } from './matching/live-pairs.ts';
+import { LiveSet } from './matching/live-set.ts';
+import { DEFAULT_LIMITS, type MatcherLimits } from './matching/matcher.ts';
+import type { Observer } from './matching/observer.ts';
+import type { LiveSequence } from './matching/sequence-index.ts';
 import { type ScanLimits, ScanWatch } from './scan-watch.ts';
 import { type Scope, Scopes } from './scopes.ts';
-import type { LiveSequence } from './sequence-index.ts';
 import { NO_THROTTLE, type ThrottleLimits } from './throttle.ts';
 
 export type { Admission, Effect } from './effects.ts';

@@ -4,10 +4,10 @@
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { type Door, OPENING_PACKETS, type TcpFlagRule } from './door.ts';
-import type { LivePairs } from './live-pairs.ts';
-import { Matcher, type MatcherLimits } from './matcher.ts';
-import type { Observer } from './observer.ts';
-import { SequenceIndex } from './sequence-index.ts';
+import type { LivePairs } from './matching/live-pairs.ts';
+import { Matcher, type MatcherLimits } from './matching/matcher.ts';
+import type { Observer } from './matching/observer.ts';
+import { SequenceIndex } from './matching/sequence-index.ts';
 
 export interface Scope {
   readonly rule: TcpFlagRule;

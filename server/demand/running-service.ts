@@ -6,7 +6,7 @@ import type { ServiceLook, ServiceState } from '../core/demand.ts';
 import type { Now } from '../core/grants.ts';
 import type { JournaledService } from '../store/store.ts';
 import { SERVICE_COMMAND_MS } from './service-commands.ts';
-import type { ServiceReadings } from './service-looks.ts';
+import type { ServiceReadings } from './service-inspection.ts';
 import { formatTerms, type ServiceTerms } from './service-terms.ts';
 
 /** For status, metrics and whoever watches. */

@@ -1,8 +1,8 @@
 /** Runs the start or stop command of a service: for the service, not for a source, so that there is no address in it. */
-import { parseCommandLine, parseShellLine } from '../firewall/command-line.ts';
-import { asUser } from '../firewall/other-user.ts';
-import { runCommand } from '../firewall/run-command.ts';
-import { userOf } from '../firewall/user-of.ts';
+import { parseCommandLine, parseShellLine } from '../process/command-line.ts';
+import { asUser } from '../process/other-user.ts';
+import { runCommand } from '../process/run-command.ts';
+import { userOf } from '../process/user-of.ts';
 import type { ServiceTerms } from './service-terms.ts';
 
 /** A service manager takes its time. */

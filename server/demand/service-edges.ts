@@ -1,6 +1,6 @@
 /** What services on demand touch of this machine. */
 import { runServiceCommand } from './service-commands.ts';
-import { readBootId, readServices } from './service-looks.ts';
-import type { ServiceEdges } from './service-work.ts';
+import type { ServiceEdges } from './service-deps.ts';
+import { readBootId, readServices } from './service-inspection.ts';
 
 export const serviceEdges: ServiceEdges = { read: readServices, run: runServiceCommand, bootId: readBootId };

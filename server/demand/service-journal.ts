@@ -2,9 +2,9 @@
  * What is written down of services, so that the next daemon stops what this one has started. Knows when there is something new
  * to write, and of which start of the machine a line is; when a service is started or stopped is services' business.
  */
-import type { Clock } from '../clock.ts';
-import { formatProblemOf } from '../error-text.ts';
-import type { Log } from '../log.ts';
+import type { Clock } from '../clock/clock.ts';
+import { formatProblemOf } from '../log/error-text.ts';
+import type { Log } from '../log/log.ts';
 import type { JournaledService, Store } from '../store/store.ts';
 import { journalRow, type Running } from './running-service.ts';
 

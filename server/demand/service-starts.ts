@@ -4,12 +4,12 @@
  */
 import { KnockError } from '../../shared/errors.ts';
 import type { ServiceLook } from '../core/demand.ts';
-import { formatProblemOf } from '../error-text.ts';
-import { CommandNotStarted } from '../firewall/run-command.ts';
+import { formatProblemOf } from '../log/error-text.ts';
+import { CommandNotStarted } from '../process/run-command.ts';
 import { keyOf, lookOf, newlyStarted, type Running } from './running-service.ts';
+import type { KnownServices, ServiceWork } from './service-deps.ts';
 import type { ServiceJournal } from './service-journal.ts';
 import type { ServiceTerms } from './service-terms.ts';
-import type { KnownServices, ServiceWork } from './service-work.ts';
 
 /** A service that was started and does not listen after this is started again by the next knock. */
 const SLOW_START_MS = 30_000;

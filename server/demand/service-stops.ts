@@ -4,10 +4,10 @@
  * a look means is server/core/demand's.
  */
 import { judgeService } from '../core/demand.ts';
-import { formatProblemOf } from '../error-text.ts';
+import { formatProblemOf } from '../log/error-text.ts';
 import { keyOf, lookOf, type Running } from './running-service.ts';
+import type { KnownServices, ServiceWork } from './service-deps.ts';
 import type { ServiceJournal } from './service-journal.ts';
-import type { KnownServices, ServiceWork } from './service-work.ts';
 
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;

@@ -9,16 +9,16 @@
  */
 import { judgeService } from '../core/demand.ts';
 import type { Now } from '../core/grants.ts';
-import { formatProblemOf } from '../error-text.ts';
-import { KeyedQueue } from '../keyed-queue.ts';
+import { formatProblemOf } from '../log/error-text.ts';
+import { KeyedQueue } from '../queues/keyed-queue.ts';
 import type { JournaledService, Store } from '../store/store.ts';
 import { describe, keyOf, lookOf, type Running, type ServiceStatus, takenUp } from './running-service.ts';
+import type { KnownServices, ServiceWork } from './service-deps.ts';
+import type { ServiceReadings } from './service-inspection.ts';
 import { ServiceJournal } from './service-journal.ts';
-import type { ServiceReadings } from './service-looks.ts';
 import { ServiceStarts } from './service-starts.ts';
 import { ServiceStops } from './service-stops.ts';
 import { parseTerms, type ServiceTerms } from './service-terms.ts';
-import type { KnownServices, ServiceWork } from './service-work.ts';
 
 /** The pauses between looks: a tenth of the shortest idle time, within these. */
 const SHORTEST_LOOK_MS = 1_000;

@@ -1,6 +1,6 @@
 /** `knock-otpd explain --live`: follows the running daemon and prints the story of each packet as it comes. */
 import type { ServerConfig } from '../config/config.ts';
-import { followDaemon } from '../control/stream.ts';
+import { followDaemon } from '../control/control-stream.ts';
 import type { ExplainedPacket } from './explain-capture.ts';
 import { type ExplainTalk, grantSeconds, servingDoors } from './explain-file.ts';
 import { describePacket } from './explain-text.ts';

@@ -7,7 +7,7 @@ import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 import type { Effect } from '../core/engine.ts';
 import type { Now } from '../core/grants.ts';
-import type { Observer } from '../core/observer.ts';
+import type { Observer } from '../core/matching/observer.ts';
 import { PacketTrace, type SpentEngine } from './trace.ts';
 
 export interface ObservedEngine extends SpentEngine {

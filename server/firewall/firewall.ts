@@ -3,7 +3,7 @@
  * one kind of door opens; which sources are let in, until when, and that each is closed once, is the grants' business.
  */
 import { type AddressKey, isIpv4 } from '../../shared/address.ts';
-import type { Service } from '../../shared/profile-uri.ts';
+import type { Service } from '../../shared/formats/profile-uri.ts';
 
 /** Firewalls that open a service's port for an address. */
 export const SERVICE_KINDS = ['nftables', 'iptables', 'ufw', 'firewalld', 'ipfw', 'pf'] as const;

@@ -1,15 +1,15 @@
 /** The backends that need nothing opened first, each for its kind of door. */
 
-import { CommandFirewall } from './command.ts';
+import { CommandFirewall } from './command-doors.ts';
 import type { Backends } from './doors-firewall.ts';
-import { FirewalldTable } from './firewalld.ts';
-import { HostsAllowTable } from './hosts-allow.ts';
-import { IpfwTable } from './ipfw.ts';
-import { IptablesTable } from './iptables.ts';
-import { PfTable } from './pf.ts';
-import { RuleFirewall } from './rule-firewall.ts';
-import { UfwTable } from './ufw.ts';
+import { FirewalldTable } from './rules/firewalld.ts';
+import { IpfwTable } from './rules/ipfw.ts';
+import { IptablesTable } from './rules/iptables.ts';
+import { PfTable } from './rules/pf.ts';
+import { RuleFirewall } from './rules/rule-firewall.ts';
+import { UfwTable } from './rules/ufw.ts';
 import { UnguardedDoors } from './unguarded.ts';
+import { HostsAllowTable } from './wrappers/hosts-allow.ts';
 
 export interface BackendOptions {
   /** Guards connections over `lo` too, where the guard is ours. */

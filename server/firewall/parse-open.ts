@@ -1,9 +1,9 @@
 /**
  * The value of `open = ...`: which firewall opens what. Pure; the text is the configuration's, the meaning the backends'.
  */
-import { parseService, type Service } from '../../shared/profile-uri.ts';
+import { parseService, type Service } from '../../shared/formats/profile-uri.ts';
 import { type DoorAction, SERVICE_KINDS, type ServiceKind } from './firewall.ts';
-import { isServiceName } from './wrapper-lines.ts';
+import { isServiceName } from './wrappers/wrapper-lines.ts';
 
 export interface OpenProblem {
   readonly message: string;

@@ -3,7 +3,7 @@
  * A source's address is never one, since strangers would choose how many series there are, and who knocks is nobody's
  * business who only watches.
  */
-import type { Status } from '../status.ts';
+import type { Status } from '../daemon/status.ts';
 import type { Histogram, HistogramMetric, Metric } from './exposition.ts';
 
 /** Seconds: a healthy disk takes less than the first. */

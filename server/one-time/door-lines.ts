@@ -2,7 +2,7 @@
  * The lines of one door's file as the engine is to see them: ids that stay with a sequence however the file is edited, and
  * a memory of what this daemon has used, so that a copy of the file put back does not bring it to life. Pure.
  */
-import { type FileLine, isUnspent, type LineRef, linePairs } from '../../shared/sequences-file.ts';
+import { type FileLine, isUnspent, type LineRef, linePairs } from '../../shared/formats/sequences-file.ts';
 import type { ListedLine } from '../core/door.ts';
 
 /** What is wrong in a file that can be used all the same. Line numbers from 1. */

@@ -3,8 +3,8 @@
  * lines, never a sequence.
  */
 import { KnockError } from '../../shared/errors.ts';
-import { formatProblemOf } from '../error-text.ts';
-import type { Log } from '../log.ts';
+import { formatProblemOf } from '../log/error-text.ts';
+import type { Log } from '../log/log.ts';
 import type { FileNotes } from './door-lines.ts';
 
 const DEFAULT_WARN_LEFT = 10;

@@ -5,11 +5,11 @@
  */
 import { KnockError } from '../../shared/errors.ts';
 import { OneTimeFile } from '../../shared/files/one-time-file.ts';
-import type { LineRef } from '../../shared/sequences-file.ts';
+import type { LineRef } from '../../shared/formats/sequences-file.ts';
 import type { ListedLine } from '../core/door.ts';
-import { formatProblemOf } from '../error-text.ts';
-import type { Log } from '../log.ts';
-import type { LineStriker } from '../spending.ts';
+import type { LineStriker } from '../daemon/spending.ts';
+import { formatProblemOf } from '../log/error-text.ts';
+import type { Log } from '../log/log.ts';
 import { DoorLines, type FileNotes, type LineUse, NO_NOTES } from './door-lines.ts';
 import { FileWatch } from './file-watch.ts';
 import { LineReports, reasonOf } from './line-reports.ts';

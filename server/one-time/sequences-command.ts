@@ -18,10 +18,10 @@ import { KnockError } from '../../shared/errors.ts';
 import { openPrivateFile } from '../../shared/files/private-file.ts';
 import { type NewFile, writePrivateFiles } from '../../shared/files/replace-file.ts';
 import { storeError } from '../../shared/files/system-error.ts';
+import { formatSequenceLine } from '../../shared/formats/sequences-file.ts';
 import type { Knock } from '../../shared/knock.ts';
 import { Secret } from '../../shared/secret.ts';
-import { formatSequenceLine } from '../../shared/sequences-file.ts';
-import { derivedSequences, LEAST_BITS, MAX_COUNT, randomSequences, strengthOf } from './generate.ts';
+import { derivedSequences, LEAST_BITS, MAX_COUNT, randomSequences, strengthOf } from './generate-sequences.ts';
 import { htmlSheet, textSheet } from './paper-sheet.ts';
 
 export interface SequencesOptions {

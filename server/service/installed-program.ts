@@ -4,7 +4,7 @@
  */
 import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { canNotify } from './notify.ts';
+import { canNotify } from './service-manager.ts';
 
 export interface Program {
   /** Absolute paths without links. */

@@ -7,9 +7,8 @@ import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { KnockError, type Problem } from '../../shared/errors.ts';
 import type { ServerConfig } from '../config/config.ts';
-import { runProgram } from '../firewall/run-program.ts';
+import { runProgram } from '../process/run-program.ts';
 import { foreignPart, type Program, runningProgram } from './installed-program.ts';
-import { isHidden, namedPaths } from './needs.ts';
 import {
   enabledBy,
   filesFor,
@@ -19,6 +18,7 @@ import {
   removeServiceFiles,
   writeServiceFiles,
 } from './service-files.ts';
+import { isHidden, namedPaths } from './unit-needs.ts';
 
 export interface ServiceDeps {
   readonly say: (line: string) => void;

@@ -9,9 +9,9 @@ import writeFileAtomic from 'write-file-atomic';
 import { KnockError } from '../../shared/errors.ts';
 import type { ServerConfig } from '../config/config.ts';
 import type { Program } from './installed-program.ts';
-import { needsOf } from './needs.ts';
 import { openrcScript } from './openrc-script.ts';
 import { dropIn, systemdUnit, UNIT_NAME } from './systemd-unit.ts';
+import { needsOf } from './unit-needs.ts';
 
 export const INITS = ['systemd', 'openrc'] as const;
 export type Init = (typeof INITS)[number];

@@ -1,8 +1,8 @@
 /**
  * The systemd unit of knock-otpd and its drop-in, as text. Pure. The unit is the same for every configuration and allows what
- * all of them need; what one needs besides is needs.ts's. docs/INSTALL.md says how to loosen it by hand.
+ * all of them need; what one needs besides is unit-needs.ts's. docs/INSTALL.md says how to loosen it by hand.
  */
-import type { Need } from './needs.ts';
+import type { Need } from './unit-needs.ts';
 
 export const UNIT_NAME = 'knock-otpd.service';
 export const STATE_FOLDER = '/var/lib/knock-otp';

@@ -8,15 +8,15 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { KnockError } from '../../shared/errors.ts';
 import { writePrivateFiles } from '../../shared/files/replace-file.ts';
-import { NAME_PATTERN } from '../../shared/profile-uri.ts';
-import { clientPath } from '../config/client-files.ts';
+import { NAME_PATTERN } from '../../shared/formats/profile-uri.ts';
+import { clientPath } from '../config/clients/client-files.ts';
+import { enrolClient } from '../config/clients/enrol-client.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { defaultInterface, readRouteTables } from '../config/default-interface.ts';
 import { readConfig } from '../config/read-config.ts';
-import { enrolClient } from '../enrol-client.ts';
 import { isOpenProblem, parseOpen } from '../firewall/parse-open.ts';
-import type { Asker, Question } from './ask.ts';
 import { type Answers, firstConfig, type WrittenFiles } from './first-config.ts';
+import type { Asker, Question } from './terminal-questions.ts';
 
 export interface InitFlags {
   readonly interface?: string;

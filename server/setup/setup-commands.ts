@@ -7,12 +7,12 @@ import { KnockError } from '../../shared/errors.ts';
 import type { ServerConfig } from '../config/config.ts';
 import { parseDuration } from '../config/duration.ts';
 import { DEFAULT_CONFIGS } from '../config/find-config.ts';
-import { askDaemon } from '../control/ask.ts';
-import type { RunFlags } from '../run-flags.ts';
-import { silentAsker, terminalAsker } from './ask.ts';
+import { askDaemon } from '../control/control-client.ts';
+import type { RunFlags } from '../program/run-flags.ts';
 import { explain } from './first-config.ts';
 import type { InitFlags } from './init.ts';
 import { qrCode } from './qr.ts';
+import { silentAsker, terminalAsker } from './terminal-questions.ts';
 
 export interface SetupDeps {
   readonly stdin: NodeJS.ReadStream | undefined;
@@ -50,7 +50,7 @@ export function addSetupCommands(program: Command, deps: SetupDeps): void {
     .command('flush')
     .description('take everything of ours out of the firewall: the doors are open to everyone then')
     .action(async (_flags: unknown, self: Command) => {
-      const { flushFirewall } = await import('./flush.ts');
+      const { flushFirewall } = await import('../trial/flush.ts');
       const { closed, left } = await flushFirewall(await deps.read(self));
       for (const what of closed) say(`closed: ${what}`);
       for (const what of left) say(`left: ${what}`);

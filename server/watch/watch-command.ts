@@ -4,10 +4,10 @@
  */
 import type { ReadStream, WriteStream } from 'node:tty';
 import { canColor, canDraw } from '../../shared/command-line/terminal.ts';
-import { askDaemon } from '../control/ask.ts';
-import { formatProblemOf } from '../error-text.ts';
-import type { Status } from '../status.ts';
-import { type Earlier, renderFrame } from './frame.ts';
+import { askDaemon } from '../control/control-client.ts';
+import type { Status } from '../daemon/status.ts';
+import { formatProblemOf } from '../log/error-text.ts';
+import { type Earlier, renderFrame } from './status-frame.ts';
 
 const PERIOD_MS = 1_000;
 const USUAL = { columns: 80, rows: 24 };

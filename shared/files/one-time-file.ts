@@ -1,6 +1,6 @@
 /**
  * A file of one-time sequences on disk: read, and its lines struck so that no crash brings one back and no two processes
- * use the same one. The format is shared/sequences-file's; who may use which line is the callers' business.
+ * use the same one. The format is shared/formats/sequences-file's; who may use which line is the callers' business.
  *
  * How a line is struck. One line that begins with a blank: that byte becomes `#`, in place, then fdatasync. One byte
  * cannot be half written, nothing else moves, and it takes neither room on the disk nor a right on the folder; a knockd
@@ -26,7 +26,7 @@ import {
   parseSequencesFile,
   type SequenceLine,
   struckBytes,
-} from '../sequences-file.ts';
+} from '../formats/sequences-file.ts';
 import { LOCK_FLAGS, lockHandle } from './file-lock.ts';
 import { openPrivateFile, syncFolder } from './private-file.ts';
 import { removeLeftovers, writeNameless } from './replace-file.ts';

@@ -15,8 +15,8 @@ const PRODUCT = ['shared', 'server', 'client', 'scripts'];
 /** What makes the product and its papers, and is no part of it. */
 const NO_PRODUCT = [
   'scripts/gen-vectors.ts',
-  'scripts/demo.ts',
-  'scripts/demo-listen.ts',
+  'scripts/demonstration/demo.ts',
+  'scripts/demonstration/demo-listen.ts',
   'scripts/build-client.ts',
   'scripts/build/**',
   'scripts/lab/**',

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { checkReport } from '../../server/config/check-report.ts';
-import { describeCheck } from '../../server/config/describe-check.ts';
+import { checkReport } from '../../server/config/check/check-report.ts';
+import { describeCheck } from '../../server/config/check/describe-check.ts';
 import { loadServer } from '../../server/config/load-server.ts';
-import { type ConfigDirectory, configDirectory, doorText } from '../support/config-text.ts';
+import { type ConfigDirectory, configDirectory, doorText } from '../support/core/config-text.ts';
 
 const SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
 const OTHER = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { checkReport } from '../../server/config/check-report.ts';
-import { describeCheck } from '../../server/config/describe-check.ts';
+import { checkReport } from '../../server/config/check/check-report.ts';
+import { describeCheck } from '../../server/config/check/describe-check.ts';
 import { loadServer } from '../../server/config/load-server.ts';
-import { type ConfigDirectory, configDirectory } from '../support/config-text.ts';
+import { type ConfigDirectory, configDirectory } from '../support/core/config-text.ts';
 
 let directory: ConfigDirectory;
 

@@ -4,11 +4,11 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { run } from '../../client/run.ts';
+import { run } from '../../client/cli/run.ts';
 import { derivationKey, deriveSequence } from '../../shared/derive.ts';
+import { profileShape } from '../../shared/formats/profile-uri.ts';
 import { formatSequence } from '../../shared/knock.ts';
 import { timeStepAt } from '../../shared/moving-factor.ts';
-import { profileShape } from '../../shared/profile-uri.ts';
 import { Secret } from '../../shared/secret.ts';
 import {
   inHome,
@@ -18,8 +18,8 @@ import {
   testProfile,
   testUri,
   testWorld,
-} from '../support/client-deps.ts';
-import { checkGolden, type Ran, type Runner } from '../support/golden.ts';
+} from '../support/client/client-deps.ts';
+import { checkGolden, type Ran, type Runner } from '../support/host/golden.ts';
 
 const SCRIPTS = fileURLToPath(new URL('./client/', import.meta.url));
 

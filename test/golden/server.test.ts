@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runCli } from '../../server/cli.ts';
-import { checkGolden, type Runner } from '../support/golden.ts';
+import { checkGolden, type Runner } from '../support/host/golden.ts';
 
 const SCRIPTS = fileURLToPath(new URL('./server/', import.meta.url));
 

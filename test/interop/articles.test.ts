@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/beside-knockd.ts';
+import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/host/beside-knockd.ts';
 
 const options = { skip: skipWithoutPrograms('tcpreplay', 'knock', 'iptables', 'perl'), timeout: 120_000 };
 const OPEN = ['7000', '8000', '9000'];

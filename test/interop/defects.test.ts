@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/beside-knockd.ts';
-import { frameOf } from '../support/frames.ts';
-import { SHARED } from '../support/packet-script.ts';
+import { frameOf } from '../support/core/frames.ts';
+import { SHARED } from '../support/core/packet-script.ts';
+import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/host/beside-knockd.ts';
 import { door } from './packet-scripts.ts';
 
 const options = { skip: skipWithoutPrograms('tcpreplay', 'knock'), timeout: 120_000 };

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
-import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/beside-knockd.ts';
-import { sourceAddress } from '../support/packet-script.ts';
+import { sourceAddress } from '../support/core/packet-script.ts';
+import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/host/beside-knockd.ts';
 import { type DifferenceName, INTENDED_DIFFERENCES } from './intended-differences.ts';
 import { ONE_TIME_SCRIPTS } from './one-time-scripts.ts';
 import { SCRIPT_GROUPS } from './packet-scripts.ts';

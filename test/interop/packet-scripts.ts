@@ -1,5 +1,5 @@
 /**
- * Packet scripts and what each of the two daemons does about them; the words are those of test/support/packet-script.ts.
+ * Packet scripts and what each of the two daemons does about them; the words are those of test/support/core/packet-script.ts.
  * `opens` is what the doors' commands wrote, in order, with the letter of the source: `ssh A`, `-ssh A` when it closed.
  * Between two openings there is a pause: knockd starts the commands of both at once, and either may be first.
  * Where ours differs on purpose, `ours` says what it does and `because` names the row of the list of differences.

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/beside-knockd.ts';
-import { CLIENT_PROGRAM } from '../support/built.ts';
+import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/host/beside-knockd.ts';
+import { CLIENT_PROGRAM } from '../support/host/built.ts';
 import { door } from './packet-scripts.ts';
 
 const options = { skip: skipWithoutPrograms('tcpreplay', 'knock', 'nc.openbsd', 'nmap', 'hping3'), timeout: 120_000 };

@@ -1,22 +1,31 @@
 /**
  * Puts the tests of `shared` and `server/core` into one file, with some sources in their mutated form, ./collect in the place of
- * node:test and ./few-runs in that of fast-check. The result lies as deep as the tests, so that files they read by a relative
- * path are found.
+ * node:test and ./few-runs in that of fast-check.
  */
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
 /** Tests that are quick and touch nothing but files of their own. Others reach the same code, later and slower. */
-const UNIT =
-  'allowed-ports bound bound-attempts command-line contest derive engine engine-doors engine-state explain ini-document ini-problems judge ' +
-  'link-layer listed-set live-set live-set-returns matcher-counts odds open-once packet penalty policy profile-problems ' +
-  'profile-uri refused-packet scan-watch scopes secret sequence-index sequences-file shared-small source-words stages ' +
-  'stray-budget throttle vectors version written-odds';
-const PROPERTY =
-  'bound contest demand grants ini-document matcher matcher-commands packet penalty sequence-index sequences-file throttle';
-const CONTRACT = 'one-time-file one-time-file-turns whole-files';
-const GOLDEN = 'completion';
-const FOLDERS = { unit: UNIT, property: PROPERTY, contract: CONTRACT, golden: GOLDEN };
+const FOLDERS = {
+  'unit/server/config': 'stray-budget',
+  'unit/server/core':
+    'bound-doors contest engine engine-doors engine-state judge policy scan-watch scopes stages throttle',
+  'unit/server/core/matching':
+    'bound-attempts listed-set live-set live-set-returns matcher-counts penalty sequence-index',
+  'unit/server/core/packet': 'link-layer packet refused-packet',
+  'unit/server/daemon': 'open-once',
+  'unit/server/explain': 'explain',
+  'unit/shared': 'allowed-ports derive odds secret small-modules vectors written-odds',
+  'unit/shared/command-line': 'grammar',
+  'unit/shared/files': 'version',
+  'unit/shared/formats': 'ini-document ini-problems profile-problems profile-uri sequences-file source-words',
+  'property/server/core':
+    'bound-doors contest demand grants matcher matcher-commands packet penalty sequence-index throttle',
+  'property/shared': 'ini-document sequences-file',
+  'contract/files': 'one-time-file one-time-file-turns whole-files',
+  golden: 'completion',
+} as const;
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -34,8 +43,12 @@ export async function bundleTests(codes: ReadonlyMap<string, string>, outfile: s
     name: 'replaced',
     setup({ onLoad, onResolve }) {
       onLoad({ filter: /\.ts$/ }, ({ path }) => {
-        const contents = codes.get(path);
-        return contents === undefined ? undefined : { contents, loader: 'ts' };
+        const contents = codes.get(path) ?? readFileSync(path, 'utf8');
+        // A file reads others by paths relative to itself, wherever the bundle is.
+        return {
+          contents: contents.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)),
+          loader: 'ts',
+        };
       });
       onResolve({ filter: /^node:test$/ }, ({ importer }) =>
         importer === here('collect.ts') ? { path: 'node:test', external: true } : { path: here('collect.ts') },

@@ -4,15 +4,15 @@
  * the child, or the table. The table is kernel-watch's, the child interface-capture's.
  */
 import { KnockError } from '../../../shared/errors.ts';
-import type { LivePairs } from '../../core/live-pairs.ts';
-import { openLibnftables } from '../../firewall/libnftables.ts';
-import type { NftRunner } from '../../firewall/nft-runner.ts';
-import { monotonicMs } from '../../monotonic.ts';
+import { monotonicMs } from '../../clock/monotonic.ts';
+import type { LivePairs } from '../../core/matching/live-pairs.ts';
+import { openLibnftables } from '../../nft/libnftables.ts';
+import type { NftRunner } from '../../nft/nft-runner.ts';
 import type { Capture, CaptureMethod, CaptureOptions, CaptureState, CaptureStatus } from '../capture.ts';
 import { type ChildLauncher, launchChild } from '../child-process.ts';
 import { InterfaceCapture } from '../interface-capture.ts';
 import { type LinkReader, linkReader } from '../link-state.ts';
-import { Looks } from '../looks.ts';
+import { Looks } from '../look-schedule.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { MODE_REASONS } from './watch-plan.ts';
 import type { WatchLayout } from './watch-script.ts';

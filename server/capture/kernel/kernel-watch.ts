@@ -9,8 +9,8 @@
  * moment that the change is under way only packets with a new tag count, and what was in progress is void.
  */
 import type { Pair } from '../../../shared/knock.ts';
-import type { LivePairs } from '../../core/live-pairs.ts';
-import type { NftRunner } from '../../firewall/nft-runner.ts';
+import type { LivePairs } from '../../core/matching/live-pairs.ts';
+import type { NftRunner } from '../../nft/nft-runner.ts';
 import { MODE_REASONS, nextMode, nextTag, setChanges, type WatchMode } from './watch-plan.ts';
 import {
   hasWatchRules,

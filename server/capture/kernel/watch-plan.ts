@@ -3,7 +3,7 @@
  * go in, decisions come out.
  */
 import type { Pair } from '../../../shared/knock.ts';
-import type { LivePairs } from '../../core/live-pairs.ts';
+import type { LivePairs } from '../../core/matching/live-pairs.ts';
 
 /**
  * `filtered`: what goes to live ports, and all of whoever sent that. The others hand everything over: `overflowing`, while

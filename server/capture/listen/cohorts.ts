@@ -15,8 +15,8 @@
  */
 
 import { knockOf } from '../../../shared/knock.ts';
+import type { LiveSequence } from '../../core/matching/sequence-index.ts';
 import { MAX_DRIFT_STEPS } from '../../core/policy.ts';
-import type { LiveSequence } from '../../core/sequence-index.ts';
 
 export interface ListenedDoor {
   readonly name: string;

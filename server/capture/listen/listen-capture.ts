@@ -5,9 +5,9 @@
  */
 import { randomInt } from 'node:crypto';
 import { type AddressKey, isIpv4 } from '../../../shared/address.ts';
-import type { LivePairs } from '../../core/live-pairs.ts';
-import { formatProblemOf } from '../../error-text.ts';
-import { monotonicMs } from '../../monotonic.ts';
+import { monotonicMs } from '../../clock/monotonic.ts';
+import type { LivePairs } from '../../core/matching/live-pairs.ts';
+import { formatProblemOf } from '../../log/error-text.ts';
 import type { Capture, CaptureMethod, CaptureOptions, CaptureState, CaptureStatus } from '../capture.ts';
 import { launchProgram, type OrderedChild } from '../child-process.ts';
 import { InterfaceCapture } from '../interface-capture.ts';

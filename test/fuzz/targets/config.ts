@@ -1,11 +1,11 @@
 /** The configuration and the clients' files: any text gives a draft and problems with words, never an exception. */
 import assert from 'node:assert/strict';
-import { parseClient } from '../../../server/config/client-document.ts';
+import { parseClient } from '../../../server/config/clients/client-document.ts';
 import { Findings } from '../../../server/config/findings.ts';
 import { parseConfig } from '../../../server/config/read-config.ts';
 import type { Problem } from '../../../shared/errors.ts';
 import { formatProblem } from '../../../shared/errors.ts';
-import { parseIni } from '../../../shared/ini-document.ts';
+import { parseIni } from '../../../shared/formats/ini-document.ts';
 import type { Target } from '../target.ts';
 
 const SURROUNDINGS = { hostname: 'bastion', defaultInterface: 'eth0' };

@@ -7,9 +7,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askDaemon } from '../../../server/control/ask.ts';
-import { type ControlListener, listenForControl } from '../../../server/control/listener.ts';
-import { MAX_REQUEST_BYTES, parseAnswer, parseRequest } from '../../../server/control/requests.ts';
+import { askDaemon } from '../../../server/control/control-client.ts';
+import { MAX_REQUEST_BYTES, parseAnswer, parseRequest } from '../../../server/control/control-requests.ts';
+import { type ControlListener, listenForControl } from '../../../server/control/control-server.ts';
 import { KnockError } from '../../../shared/errors.ts';
 import type { Target } from '../target.ts';
 

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { RECORD_BYTES, RecordReader, writePacket } from '../../../server/capture/records.ts';
-import { LINK_TYPES } from '../../../server/core/link-layer.ts';
-import { addressAt, decodePacket, type PacketView, packetView } from '../../../server/core/packet.ts';
+import { LINK_TYPES } from '../../../server/core/packet/link-layer.ts';
+import { addressAt, decodePacket, type PacketView, packetView } from '../../../server/core/packet/packet.ts';
 import {
   attribute,
   authenticationHeader,
@@ -19,7 +19,7 @@ import {
   sll2,
   tcp,
   udp,
-} from '../../support/crafted-frames.ts';
+} from '../../support/core/crafted-frames.ts';
 import type { Target } from '../target.ts';
 
 const MAX_FRAME = 254;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { allowedPorts } from '../../../shared/allowed-ports.ts';
 import { KnockError } from '../../../shared/errors.ts';
-import { formatProfileUri, type Profile, parseProfileUri } from '../../../shared/profile-uri.ts';
+import { formatProfileUri, type Profile, parseProfileUri } from '../../../shared/formats/profile-uri.ts';
 import type { Target } from '../target.ts';
 
 const SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';

@@ -7,7 +7,7 @@ import {
   parseSequencesFile,
   type SequenceLine,
   struckBytes,
-} from '../../../shared/sequences-file.ts';
+} from '../../../shared/formats/sequences-file.ts';
 import type { Target } from '../target.ts';
 
 function run(input: Uint8Array): void {

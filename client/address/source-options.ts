@@ -1,0 +1,51 @@
+/**
+ * What the user may say of the address that the server sees this machine under, and what to say when a knock that was
+ * bound to one did not open. Finding it out is public-address.ts, which is loaded only for doors that bind.
+ */
+import { KnockError } from '../../shared/errors.ts';
+import { isSourceWord, parseWhoami } from '../../shared/formats/source-words.ts';
+
+export interface SourceOptions {
+  readonly source?: string | undefined;
+  readonly whoami?: string | undefined;
+}
+
+export interface PublicAddress {
+  readonly text: string;
+  /** 4 or 16. */
+  readonly bytes: Uint8Array;
+  readonly family: 4 | 6;
+  readonly how: 'given' | 'asked' | 'local';
+}
+
+/** Judges the words before anything is read, resolved or spent. @throws KnockError USAGE */
+export function refuseOddSource({ source, whoami }: SourceOptions): void {
+  if (source !== undefined && whoami !== undefined) {
+    throw new KnockError('USAGE', '--source and --whoami exclude each other');
+  }
+  if (source !== undefined && !isSourceWord(source)) throw oddSource();
+  if (whoami !== undefined && parseWhoami(whoami) === undefined) {
+    throw new KnockError('USAGE', '--whoami is not NAME@SERVER', {
+      hint: 'a name that the name server SERVER answers with your address (A, AAAA or TXT)',
+    });
+  }
+}
+
+export function oddSource(): KnockError {
+  return new KnockError('USAGE', '--source is not an address', { hint: 'as the server sees it: 198.51.100.7' });
+}
+
+/** What to try when the door stayed shut. */
+export function sourceAdvice({ text, how }: PublicAddress): string {
+  switch (how) {
+    case 'local':
+      return (
+        `the door opens for ${text} alone, which is this machine's own address: behind NAT the server sees another one, ` +
+        'give it with --source ADDRESS, or name who knows it with --whoami NAME@SERVER'
+      );
+    case 'asked':
+      return `the door opens for ${text} alone, which a name server says is our address: give another with --source ADDRESS`;
+    case 'given':
+      return `the door opens for ${text} alone: is that the address that the server sees this machine under?`;
+  }
+}

@@ -1,0 +1,46 @@
+/** The commands that connect something through an open door: `ssh`, `exec`, and the lines of `ssh-config`. */
+import type { Command } from 'commander';
+import type { HostOptions } from '../commands/knock-options.ts';
+import type { SshOptions } from '../commands/ssh-command.ts';
+import type { Deps } from '../deps.ts';
+import { integer, sub } from './subcommand.ts';
+
+/** Those that run another program once the door is open. */
+export function connectingCommands(program: Command, deps: Deps, ended: { status: number }): void {
+  sub(program, deps, 'ssh', 'knock, then the ssh of this system; its options, its exit code')
+    .usage('[options] [ssh options] [user@]HOST [ssh options] [command...]')
+    .argument('<words...>', 'as for ssh; HOST is a profile, the host or address in one, or a group')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .option('--door <door>', 'which door, where the host has several')
+    .option('--again', 'knock although the door stands open')
+    .option('--timeout <seconds>', 'for the knock (default: 60)', integer(1, 3600))
+    .option('--verbose', 'show each knock when it is sent')
+    .action(async (words: string[], options: SshOptions) => {
+      const { sshTo } = await import('../commands/ssh-command.ts');
+      ended.status = await sshTo(words, options, deps);
+    });
+  sub(program, deps, 'exec', 'knock, then run a program; its exit code')
+    .usage('[options] HOST -- COMMAND...')
+    .argument('<host>', 'a profile, the host or address in one, or a group')
+    .argument('<command...>', 'gets KNOCK_OTP_HOST, KNOCK_OTP_ADDRESS and KNOCK_OTP_PORT in its environment')
+    .option('--door <door>', 'which door, where the host has several')
+    .option('--again', 'knock although the door stands open: its time begins anew')
+    .option('-4, --ipv4', 'knock over IPv4')
+    .option('-6, --ipv6', 'knock over IPv6')
+    .option('--verify <port>', 'the TCP port that shows whether the door opens', integer(1, 65535))
+    .option('--no-verify', 'send the knocks and do not look whether the door opens')
+    .option('--timeout <seconds>', 'for the knock (default: 60)', integer(1, 3600))
+    .option('-v, --verbose', 'show each knock when it is sent')
+    .action(async (host: string, command: string[], options: HostOptions) => {
+      const { runBehindDoor } = await import('../commands/exec-command.ts');
+      ended.status = await runBehindDoor(host, command, options, deps);
+    });
+  sub(program, deps, 'ssh-config', 'print the lines for ~/.ssh/config with which ssh knocks by itself')
+    .argument('[hosts...]', 'profiles, hosts or groups (default: every profile)')
+    .option('--door <door>', 'which door, where the host has several')
+    .action(async (hosts: string[], options: { door?: string }) => {
+      const { printSshConfig } = await import('../commands/ssh-config-command.ts');
+      await printSshConfig(hosts, options.door, deps);
+    });
+}

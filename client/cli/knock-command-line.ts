@@ -1,0 +1,45 @@
+/** `knock-otp HOST`: the options of a knock. */
+import type { Command } from 'commander';
+import { KnockError } from '../../shared/errors.ts';
+import type { HostOptions } from '../commands/knock-options.ts';
+import type { Deps } from '../deps.ts';
+import { print } from '../terminal/output.ts';
+import { integer } from './subcommand.ts';
+
+/** Of --delay: no path needs more between two knocks. */
+const MAX_DELAY_MS = 60_000;
+
+export function hostCommand(command: Command, host: string, deps: Deps): void {
+  command
+    .argument(host, 'a profile, the host or address in one, or a group; with ports or --one-time, any host or address')
+    .argument('[more...]', 'more hosts; or ports to knock at without a profile; with --proxy: the port to connect to')
+    .option('--all', 'open all of several hosts (default: the first that opens)')
+    .option('--again', 'knock although the door stands open: its time begins anew')
+    .option('--door <door>', 'which door, where the host has several')
+    .option('--one-time <file>', 'strike the next line of this file of one-time sequences, and knock it')
+    .option('-4, --ipv4', 'knock over IPv4')
+    .option('-6, --ipv6', 'knock over IPv6')
+    .option('--both', 'knock over both, one factor each')
+    .option('-u, --udp', 'all ports of the command line are UDP')
+    .option('-d, --delay <ms>', 'between two knocks (default: 15 where order matters)', integer(0, MAX_DELAY_MS))
+    .option('--verify <port>', 'the TCP port that shows whether the door opens', integer(1, 65535))
+    .option('--no-verify', 'send the knocks and do not look whether the door opens')
+    .option('--timeout <seconds>', 'for everything together (default: 60; 10 without a profile)', integer(1, 3600))
+    .option('--source <address>', 'the address that the server sees us under, where the door binds a knock to it')
+    .option('--whoami <name@server>', 'or the name server to ask for it, and for which name')
+    .option('--proxy', 'then carry a connection to PORT over standard input and output')
+    .option('-v, --verbose', 'show each knock when it is sent')
+    .option('--json', 'the result as JSON')
+    .action(async (name: string | undefined, words: string[], options: HostOptions) => {
+      if (options.version === true) {
+        const { version } = await import('../../shared/files/version.ts');
+        print(deps, version());
+        return;
+      }
+      if (name === undefined) {
+        throw new KnockError('USAGE', 'no host given', { hint: 'knock-otp HOST, or knock-otp --help' });
+      }
+      const { knockAtHost } = await import('../commands/knock-command.ts');
+      await knockAtHost(name, words, options, deps);
+    });
+}

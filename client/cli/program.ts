@@ -1,0 +1,106 @@
+/**
+ * The command line: the whole grammar, its help and usage errors. Results go to standard output; talk goes to standard
+ * error behind `knock-otp:`, lower case, no full stop. What a command does is in the module it loads; what comes of it is
+ * run.ts.
+ */
+import { Argument, Command, CommanderError, Option } from 'commander';
+import type { Shell } from '../../shared/command-line/completion.ts';
+import { addExamples } from '../../shared/command-line/examples.ts';
+import { HAND_FORMS } from '../by-hand/hand-lines.ts';
+import type { DoctorOptions } from '../commands/doctor-command.ts';
+import type { ShowOptions } from '../commands/show-command.ts';
+import type { Deps } from '../deps.ts';
+import { PROGRAM } from '../terminal/output.ts';
+import { connectingCommands } from './connection-commands.ts';
+import { EXAMPLES } from './examples.ts';
+import { hostCommand } from './knock-command-line.ts';
+import { groupCommands, lockCommands, profileCommands } from './stored-commands.ts';
+import { integer, setUp, sub } from './subcommand.ts';
+
+const HELP_TAIL = `
+Exit code: 0 the door is open (or the knocks are sent, where nothing is verified), 1 it is not, 2 the command line or a profile is wrong.`;
+
+/**
+ * The whole command line as a commander program that never ends the process.
+ * @param ended gets the exit status of a program that was run, `ssh` or `exec`
+ * @throws from parseAsync: CommanderError for usage and help, KnockError for everything expected
+ */
+export function createProgram(deps: Deps, ended: { status: number } = { status: 0 }): Command {
+  const program = new Command(PROGRAM)
+    .description('opens a hidden door on HOST with a one-time knock')
+    .usage('HOST... [options]\n       knock-otp HOST PORT[:udp]... [options]\n       knock-otp COMMAND ...')
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .helpOption('-h, --help', 'show this help')
+    .option('-V, --version', 'show the version')
+    .addHelpText('after', HELP_TAIL);
+  setUp(program, deps);
+  hostCommand(program, '[host]', deps);
+  hostCommand(sub(program, deps, 'knock', 'the same, for a host that is called like a command'), '<host>', deps);
+  connectingCommands(program, deps, ended);
+  groupCommands(program, deps);
+  profileCommands(program, deps);
+  lockCommands(program, deps);
+  doctorCommand(program, deps, ended);
+  sub(program, deps, 'show', 'print the sequence of the next knock without spending it')
+    .argument('<host>')
+    .option('--door <door>', 'which of its doors')
+    .option('--at <unix-seconds>', 'the sequence of that time', integer(0, 2 ** 40))
+    .option('--counter <n>', 'the sequence of that counter', integer(0, Number.MAX_SAFE_INTEGER))
+    .addOption(new Option('--as <form>', 'as a line for a machine that has nothing of ours').choices(HAND_FORMS))
+    .option('-4, --ipv4', 'with --as: knock over IPv4')
+    .option('-6, --ipv6', 'with --as: knock over IPv6')
+    .option('--source <address>', 'the address that the server sees us under, where the door binds a knock to it')
+    .option('--one-time <file>', 'the next line of a file of one-time sequences, without striking it')
+    .option('--code', 'the code that an authenticator app shows, to compare clock and secret')
+    .action(async (host: string, options: ShowOptions) => {
+      const { showHost } = await import('../commands/show-command.ts');
+      await showHost(host, options, deps);
+    });
+  completionCommand(program, deps);
+  addExamples(program, EXAMPLES);
+  return program;
+}
+
+/**
+ * Runs the program. Usage and help have been printed when it returns.
+ * @returns 0 done, 2 usage; of a program that was run, its exit status
+ * @throws KnockError for everything expected
+ */
+export async function runCommandLine(argv: readonly string[], deps: Deps): Promise<number> {
+  const ended = { status: 0 };
+  try {
+    await createProgram(deps, ended).parseAsync([...argv], { from: 'user' });
+    return ended.status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
+  }
+}
+
+function doctorCommand(program: Command, deps: Deps, ended: { status: number }): void {
+  sub(program, deps, 'doctor', 'look for what keeps a knock from working, and say what to do; spends nothing')
+    .argument('<host>', 'a profile, or the host or address in one')
+    .option('--door <door>', 'which of its doors')
+    .option('--ntp <server>', 'compare the clock with this server (default: those that this host is set up to use)')
+    .option(
+      '--echo <host>',
+      'a host of yours whose closed ports refuse: shows whether this network lets high ports out',
+    )
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExit code: 0 when nothing fails, 1 when something does, 2 the command line is wrong.')
+    .action(async (host: string, options: DoctorOptions) => {
+      const { examine } = await import('../commands/doctor-command.ts');
+      ended.status = await examine(host, options, deps);
+    });
+}
+
+function completionCommand(program: Command, deps: Deps): void {
+  sub(program, deps, 'completion', 'print what makes a shell complete commands, options and hosts')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell: Shell) => {
+      const { completionScript } = await import('../../shared/command-line/completion.ts');
+      const { completions } = await import('./completions.ts');
+      deps.stdout.write(completionScript(shell, program, completions));
+    });
+}

@@ -1,0 +1,80 @@
+/** `knock-otp doctor HOST`: everything that a knock needs, looked at without spending anything. */
+import { KnockError } from '../../shared/errors.ts';
+import type { Deps } from '../deps.ts';
+import { clockFindings } from '../doctor/clock-check.ts';
+import { counterFinding } from '../doctor/counter-check.ts';
+import { type Finding, findingLines } from '../doctor/finding.ts';
+import {
+  ANSWER_MS,
+  doorFinding,
+  echoFinding,
+  nameFindings,
+  networkFinding,
+  portFinding,
+  TRIED_PORTS,
+} from '../doctor/path-check.ts';
+import { profileFindings } from '../doctor/profile-check.ts';
+import { doorMemory } from '../factors/last-success.ts';
+import { type Found, findProfile, verifyPortOf } from '../knock/knock-at-door.ts';
+import { print } from '../terminal/output.ts';
+import { refuseOddHost } from '../terminal/typed-words.ts';
+
+export interface DoctorOptions {
+  readonly door?: string;
+  readonly ntp?: string;
+  readonly echo?: string;
+  readonly json?: boolean;
+}
+
+/** @returns 0 when nothing fails, else 1 @throws KnockError USAGE, PROFILE_MISSING */
+export async function examine(host: string, options: DoctorOptions, deps: Deps): Promise<0 | 1> {
+  for (const named of [options.ntp, options.echo]) if (named !== undefined) refuseOddHost(named);
+  const findings: Finding[] = [];
+  function found(...more: readonly Finding[]): void {
+    findings.push(...more);
+    if (options.json !== true) for (const each of more) print(deps, findingLines(each));
+  }
+  const patient = await readable(host, options.door, deps);
+  if ('level' in patient) found(patient);
+  else await lookAt(patient, options, deps, found);
+  const isWell = findings.every(({ level }) => level !== 'fail');
+  if (options.json === true) print(deps, JSON.stringify({ ok: isWell, findings }, undefined, 2));
+  return isWell ? 0 : 1;
+}
+
+async function lookAt(
+  patient: Found,
+  options: DoctorOptions,
+  deps: Deps,
+  found: (...findings: readonly Finding[]) => void,
+): Promise<void> {
+  const { profile, name } = patient.stored;
+  const last = await doorMemory(patient.ledger.folder, deps.owner).last();
+  found(...(await profileFindings(patient, deps)));
+  found(...present(counterFinding(profile, last, await patient.ledger.last())));
+  found(...(await clockFindings(profile, last, options.ntp, deps)));
+  const { addresses, findings } = await nameFindings(profile.host ?? name, last, deps);
+  found(...findings);
+  const [address] = addresses;
+  found(...present(await networkFinding(name, address, last, deps)));
+  if (address !== undefined) {
+    found(await doorFinding(verifyPortOf(profile, {}), address, deps));
+    found(await portFinding(profile, address, TRIED_PORTS, ANSWER_MS, deps));
+  }
+  if (options.echo !== undefined) found(await echoFinding(options.echo, profile, deps));
+}
+
+function present(finding: Finding | undefined): readonly Finding[] {
+  return finding === undefined ? [] : [finding];
+}
+
+/** A profile that is there and cannot be used is a finding; one that is not there is a mistyped name. */
+async function readable(host: string, door: string | undefined, deps: Deps): Promise<Found | Finding> {
+  try {
+    return await findProfile(host, door, deps);
+  } catch (error) {
+    if (!(error instanceof KnockError) || error.code === 'USAGE' || error.code === 'PROFILE_MISSING') throw error;
+    const { message, hint } = error;
+    return { check: 'profile', level: 'fail', message, ...(hint === undefined ? {} : { hint }) };
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * `knock-otp HOST` with a profile: options into a knock, its outcome into words, JSON, or a carried connection. The ways
+ * without a profile are typed-sequence-command.ts, several hosts are several-hosts-command.ts.
+ */
+import type { Deps } from '../deps.ts';
+import { openingText, visitJson } from '../knock/door-result-text.ts';
+import { findProfile, toldWhy, visit } from '../knock/knock-at-door.ts';
+import { describeEvent, type KnockEvent } from '../knock/knock-events.ts';
+import { startProgress } from '../knock/progress-line.ts';
+import { hostsOf } from '../profiles/groups.ts';
+import { print, say, sayProblem } from '../terminal/output.ts';
+import { type HostOptions, type Way, wayOf } from './knock-options.ts';
+
+/** @throws KnockError for every outcome but an open door, or sent knocks where nothing can be verified */
+export async function knockAtHost(
+  host: string,
+  words: readonly string[],
+  options: HostOptions,
+  deps: Deps,
+): Promise<void> {
+  const way = wayOf(words, options);
+  if (way.kind === 'ports' || way.kind === 'file') {
+    const { knockAsGiven } = await import('./typed-sequence-command.ts');
+    return await knockAsGiven(host, way, options, deps);
+  }
+  const hosts = await hostsOf([host, ...way.others], deps);
+  const [only, second] = hosts;
+  if (only !== undefined && second === undefined) return await knockWithProfile(only, way, options, deps);
+  const { knockAtHosts } = await import('./several-hosts-command.ts');
+  await knockAtHosts(hosts, way, options, deps);
+}
+
+async function knockWithProfile(
+  host: string,
+  { families, proxyPort }: Way & { readonly kind: 'profile' },
+  options: HostOptions,
+  deps: Deps,
+): Promise<void> {
+  const found = await findProfile(host, options.door, deps);
+  const { name } = found.stored;
+  const progress = options.verbose === true ? undefined : startProgress(name, deps.stderr, deps.env);
+  const listener = (event: KnockEvent) => {
+    if (options.verbose === true) say(deps, describeEvent(event));
+    progress?.update(event);
+  };
+  const came = await visit(found, { ...options, families, proxyPort }, deps, listener)
+    .then((visited) => toldWhy(visited, found, proxyPort !== undefined, deps, listener))
+    .finally(() => progress?.stop());
+  const { openings, errors, verifyPort } = came;
+  const [opening] = openings;
+  if (proxyPort !== undefined && opening?.socket !== undefined) {
+    const { carry } = await import('../ssh/carry-connection.ts');
+    return carry(opening.socket, deps);
+  }
+  for (const { socket } of openings) socket?.destroy();
+  if (options.json === true) print(deps, JSON.stringify(visitJson(came)));
+  else for (const each of openings) print(deps, openingText(found.stored, verifyPort, each));
+  // The exit code tells of the worst; with both families one may be open.
+  const [first, ...others] = errors;
+  for (const other of others) sayProblem(other, deps);
+  if (first !== undefined) throw first;
+}

@@ -1,0 +1,134 @@
+/**
+ * `knock-otp HOST 7000 8000:udp 9000`, which is knock(1), and `knock-otp HOST --one-time FILE`: sequences that are given,
+ * not derived, and so need no profile. Always in their order, each knock after the one before.
+ */
+import type { Socket } from 'node:net';
+import { KnockError } from '../../shared/errors.ts';
+import type { Knock } from '../../shared/knock.ts';
+import { reachableAddresses } from '../address/reachable-addresses.ts';
+import type { Address, Deps, ProbeSeen } from '../deps.ts';
+import { attempt } from '../knock/attempt.ts';
+import { nothingSent, partlySent, stayedClosed } from '../knock/failure-messages.ts';
+import { describeEvent } from '../knock/knock-events.ts';
+import { startProgress } from '../knock/progress-line.ts';
+import { BLIND_RESEND_AFTER_MS, GIVEN_PATIENCE_MS, RESEND_AFTER_MS, STRICT_GAP_MS } from '../knock/retry-times.ts';
+import { print, say } from '../terminal/output.ts';
+import { refuseOddHost } from '../terminal/typed-words.ts';
+import type { HostOptions, Way } from './knock-options.ts';
+
+type GivenWay = Exclude<Way, { readonly kind: 'profile' }>;
+
+interface Given {
+  readonly knocks: readonly Knock[];
+  readonly mayRepeat: boolean;
+  /** Unspent lines of the file after this one. */
+  readonly left?: number;
+}
+
+interface Result extends Given {
+  readonly address: Address;
+  readonly elapsedMs: number;
+  readonly socket: Socket | undefined;
+}
+
+/** @throws KnockError for every outcome but an open door, or knocks that all left where nothing is verified */
+export async function knockAsGiven(host: string, way: GivenWay, options: HostOptions, deps: Deps): Promise<void> {
+  refuseOddHost(host);
+  const proxyPort = way.kind === 'file' ? way.proxyPort : undefined;
+  const verifyPort = proxyPort ?? (options.verify === false ? undefined : options.verify);
+  let result: Result;
+  try {
+    result = await knockOnce(host, way, verifyPort, options, deps);
+  } catch (error) {
+    if (options.json === true && error instanceof KnockError) print(deps, JSON.stringify(asFailure(host, error)));
+    throw error;
+  }
+  if (proxyPort !== undefined && result.socket !== undefined) {
+    const { carry } = await import('../ssh/carry-connection.ts');
+    return await carry(result.socket, deps);
+  }
+  result.socket?.destroy();
+  print(
+    deps,
+    options.json === true ? JSON.stringify(asJson(host, verifyPort, result)) : asText(host, verifyPort, result),
+  );
+}
+
+async function knockOnce(
+  host: string,
+  way: GivenWay,
+  verifyPort: number | undefined,
+  options: HostOptions,
+  deps: Deps,
+): Promise<Result> {
+  const startedMs = deps.clock.monotonicMs();
+  const [address] = await reachableAddresses(host, way.family, host, deps.network);
+  const given = await sequenceOf(way, deps);
+  const resendAfterMs = verifyPort === undefined ? BLIND_RESEND_AFTER_MS : RESEND_AFTER_MS;
+  const seen: ProbeSeen = { refused: 0, unreachable: 0 };
+  const progress = options.verbose === true ? undefined : startProgress(host, deps.stderr, deps.env);
+  const { report, socket } = await attempt(
+    {
+      address,
+      knocks: given.knocks,
+      order: 'strict',
+      gapMs: options.delay ?? STRICT_GAP_MS,
+      resendAfterMs: given.mayRepeat ? resendAfterMs : [],
+      verifyPort,
+      patienceMs: options.timeout === undefined ? GIVEN_PATIENCE_MS : options.timeout * 1000,
+    },
+    deps,
+    seen,
+    (event) => {
+      if (options.verbose === true) say(deps, describeEvent(event));
+      progress?.update(event);
+    },
+  ).finally(() => progress?.stop());
+  const elapsedMs = deps.clock.monotonicMs() - startedMs;
+  if (socket !== undefined || (verifyPort === undefined && report.failures.length === 0)) {
+    return { ...given, address, elapsedMs, socket };
+  }
+  if (report.sent === 0) throw nothingSent(host, [address], report.failures);
+  if (report.failures.length > 0) throw partlySent(host, address, report.failures, given.knocks.length);
+  throw stayedClosed(host, address, verifyPort ?? 0, elapsedMs, seen, ADVICE[way.kind]);
+}
+
+/** A line of a file is struck for ever when this resolves. */
+async function sequenceOf(way: GivenWay, deps: Deps): Promise<Given> {
+  // knockd runs its command again for a sequence that comes twice, and shuts the door early then.
+  if (way.kind === 'ports') return { knocks: way.knocks, mayRepeat: false };
+  const { takeSequence } = await import('../factors/one-time-line.ts');
+  return await takeSequence(way.path, deps);
+}
+
+const ADVICE: Readonly<Record<GivenWay['kind'], string>> = {
+  ports: 'check the ports and their order, and that the network here lets packets to them out',
+  file:
+    'does the server go on from the same line? it needs look_ahead for lines whose knocks were lost; and does the ' +
+    'network here let packets to these ports out?',
+};
+
+function asText(host: string, verifyPort: number | undefined, { address, knocks }: Result): string {
+  if (verifyPort !== undefined) return `open: ${host} (${address.address}), tcp/${verifyPort}`;
+  return `sent to ${host} (${address.address}), ${knocks.length} ${knocks.length === 1 ? 'knock' : 'knocks'}, not verified`;
+}
+
+function asJson(host: string, verifyPort: number | undefined, result: Result): unknown {
+  const { address, knocks, left, elapsedMs } = result;
+  return {
+    host,
+    ok: true,
+    verified: verifyPort !== undefined,
+    ...(verifyPort === undefined ? {} : { service: `tcp/${verifyPort}` }),
+    address: address.address,
+    family: address.family,
+    knocks: knocks.length,
+    ...(left === undefined ? {} : { left }),
+    elapsedMs: Math.round(elapsedMs),
+    errors: [],
+  };
+}
+
+function asFailure(host: string, { code, message, hint }: KnockError): unknown {
+  return { host, ok: false, errors: [{ code, message, ...(hint === undefined ? {} : { hint }) }] };
+}

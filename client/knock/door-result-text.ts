@@ -1,0 +1,46 @@
+/** What a visit came to, as a line or as JSON. */
+import type { KnockError } from '../../shared/errors.ts';
+import type { StoredProfile } from '../profiles/profile-store.ts';
+import type { Visit } from './knock-at-door.ts';
+import type { Opening } from './knock-request.ts';
+
+export function openingText(
+  { name, profile }: StoredProfile,
+  verifyPort: number | undefined,
+  opening: Opening,
+): string {
+  const { address } = opening.address;
+  if (verifyPort === undefined) return `sent to ${name} (${address}), door ${profile.door}, not verified`;
+  const words = opening.factor === undefined ? 'already open' : 'open';
+  return `${words}: ${name} (${address}), door ${profile.door}, tcp/${verifyPort}`;
+}
+
+export function visitJson({ stored: { name, profile }, verifyPort, openings, errors }: Visit): unknown {
+  return {
+    name,
+    door: profile.door,
+    ok: errors.length === 0,
+    verified: verifyPort !== undefined,
+    ...(verifyPort === undefined ? {} : { service: `tcp/${verifyPort}` }),
+    openings: openings.map(({ address, factor, elapsedMs }) => ({
+      address: address.address,
+      family: address.family,
+      // Null when the door stood open and nothing was spent.
+      factor: factor ?? null,
+      elapsedMs: Math.round(elapsedMs),
+    })),
+    errors: errors.map(errorJson),
+  };
+}
+
+/** `findings`: what was found out about a door that stayed closed; `check` is a stable name. */
+export function errorJson({ code, message, hint, problems }: KnockError): unknown {
+  return {
+    code,
+    message,
+    ...(problems.length === 0
+      ? {}
+      : { findings: problems.map((each) => ({ check: each.key, message: each.message })) }),
+    ...(hint === undefined ? {} : { hint }),
+  };
+}

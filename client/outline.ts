@@ -1,4 +1,0 @@
-/** What a profile holds beside its secret: enough for everything but a knock. */
-import type { Profile } from '../shared/profile-uri.ts';
-
-export type Outline = Omit<Profile, 'secret'>;

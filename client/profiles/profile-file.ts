@@ -1,0 +1,119 @@
+/**
+ * The content of a profile file: the profile URI on one line, or the same things as INI for those who write it by hand.
+ * INI is turned into a URI and read by shared/formats/profile-uri.ts, so that there is one judge of what a profile may hold.
+ *
+ * Where the secret is kept elsewhere or under a passphrase, the URI has none, and lines behind it say where it is:
+ *
+ *     factors = 32 hexadecimal digits, the name of the used factors
+ *     sealed = scrypt:...               under a passphrase (sealed-secret.ts); without this line, in the keyring
+ */
+import { KnockError } from '../../shared/errors.ts';
+import { formatProfileUri, parseProfileUri } from '../../shared/formats/profile-uri.ts';
+import { Secret } from '../../shared/secret.ts';
+import type { Outline } from './public-profile.ts';
+import type { Keeping } from './secret-storage.ts';
+
+/** Keys of the INI form beside the URI's own parameters, which have their names there. */
+const URI_PATH_KEYS = ['mode', 'server'];
+const PARAMETER_KEYS = [
+  'secret',
+  'v',
+  'door',
+  'client',
+  'knocks',
+  'ports',
+  'exclude',
+  'protocols',
+  'order',
+  'timeout',
+  'period',
+  'window',
+  'counter',
+  'open',
+  'bind',
+  'source',
+  'whoami',
+  'once',
+  'host',
+];
+
+/** What the INI form may leave out. */
+const DEFAULTS: Readonly<Record<string, string>> = { mode: 'totp', v: '1', protocols: 'tcp', order: 'any' };
+
+export interface FileContent {
+  readonly profile: Outline;
+  readonly keeping: Keeping;
+}
+
+/** Stands in the URI's grammar where the secret is kept elsewhere. */
+const NO_SECRET = Secret.fromBytes(new Uint8Array(20));
+
+/** The content of a file, with its last newline. */
+export function formatProfileFile({ profile, keeping }: FileContent): string {
+  if (keeping.kind === 'plain') return `${formatProfileUri({ ...profile, secret: keeping.secret })}\n`;
+  const uri = formatProfileUri({ ...profile, secret: NO_SECRET }).replace(/([?&])secret=[A-Z2-7]*&/, '$1');
+  const sealed = keeping.kind === 'passphrase' ? `sealed = ${keeping.sealed}\n` : '';
+  return `${uri}\nfactors = ${keeping.factors}\n${sealed}`;
+}
+
+/**
+ * @param path for messages
+ * @throws KnockError PROFILE_INVALID that names path and key, never a value
+ */
+export async function parseProfileFile(text: string, path: string): Promise<FileContent> {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !/^\s*[#;]/.test(line));
+  const [first = ''] = lines;
+  const isUri = /^\s*otpauth:/i.test(first);
+  const isKept = isUri && lines.length > 1;
+  const keeping = isKept ? keepingOf(first, lines.slice(1), path) : undefined;
+  try {
+    const uri = isUri ? first.trim() : await uriOfIni(text, lines.length, path);
+    const { secret, ...profile } = parseProfileUri(isKept ? `${uri}&secret=${NO_SECRET.toBase32()}` : uri);
+    return { profile, keeping: keeping ?? { kind: 'plain', secret } };
+  } catch (error) {
+    if (!(error instanceof KnockError) || error.message.startsWith(path)) throw error;
+    const options = error.hint === undefined ? {} : { hint: error.hint };
+    throw new KnockError('PROFILE_INVALID', `${path}: ${error.message}`, options);
+  }
+}
+
+function keepingOf(uri: string, lines: readonly string[], path: string): Keeping {
+  if (/[?&]secret=/i.test(uri)) throw invalid(path, 'more than one line beside the profile URI');
+  const entries = lines.map((line) => /^(factors|sealed) = (\S+)$/.exec(line.trim()) ?? []);
+  const values = new Map(entries.map(([, key = '', value = '']) => [key, value]));
+  const factors = values.get('factors') ?? '';
+  const sealed = values.get('sealed');
+  if (values.size !== lines.length || !/^[0-9a-f]{32}$/.test(factors)) {
+    throw invalid(path, 'the lines behind the profile URI are not "factors = ..." and "sealed = ..."');
+  }
+  return sealed === undefined ? { kind: 'keyring', factors } : { kind: 'passphrase', sealed, factors };
+}
+
+async function uriOfIni(text: string, lineCount: number, path: string): Promise<string> {
+  const { parse } = await import('ini');
+  const entries = Object.entries<unknown>(parse(text));
+  for (const [key, value] of entries) {
+    if (!URI_PATH_KEYS.includes(key) && !PARAMETER_KEYS.includes(key)) {
+      // Not quoted: whoever pastes a secret into the wrong place must not find it in a message.
+      throw invalid(path, 'a key that is none of a profile, or a section');
+    }
+    if (typeof value !== 'string') throw invalid(path, `key "${key}" has no value`);
+  }
+  // ini lets the last of two equal keys win and drops lines that it does not understand.
+  if (entries.length !== lineCount) throw invalid(path, 'a key stands there twice, or a line is not "key = value"');
+  const values = new Map(Object.entries(DEFAULTS));
+  for (const [key, value] of entries) values.set(key, String(value));
+  const query = new URLSearchParams({ issuer: values.get('server') ?? '' });
+  for (const key of PARAMETER_KEYS) {
+    const value = values.get(key);
+    if (value !== undefined) query.set(key, value);
+  }
+  const label = `${values.get('server') ?? ''}:${values.get('client') ?? ''}`;
+  return `otpauth://${values.get('mode') ?? ''}/${encodeURIComponent(label)}?${query}`;
+}
+
+function invalid(path: string, message: string): KnockError {
+  return new KnockError('PROFILE_INVALID', `${path}: ${message}`, {
+    hint: 'a profile file holds the line that knock-otpd enroll printed; knock-otp add writes it',
+  });
+}

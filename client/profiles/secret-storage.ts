@@ -1,0 +1,75 @@
+/**
+ * Where a profile's secret is: in its file, in its file under a passphrase, or in the system's keyring. What a knock
+ * needs before it needs the secret, the name of the used factors, stands in the file in any case, so that an open door
+ * asks for nothing.
+ */
+import { KnockError } from '../../shared/errors.ts';
+import { Secret } from '../../shared/secret.ts';
+import type { Deps } from '../deps.ts';
+import { ledgerName } from '../factors/factor-ledger.ts';
+import type { Outline } from './public-profile.ts';
+
+export type Keeping =
+  | { readonly kind: 'plain'; readonly secret: Secret }
+  | { readonly kind: 'passphrase'; readonly sealed: string; readonly factors: string }
+  /** The account in the keyring is the name of the used factors, which is the secret's own. */
+  | { readonly kind: 'keyring'; readonly factors: string };
+
+export interface Kept {
+  readonly name: string;
+  readonly profile: Outline;
+  readonly keeping: Keeping;
+}
+
+/** The name of the folder of used factors. */
+export function factorsOf({ profile, keeping }: Omit<Kept, 'name'>): string {
+  return keeping.kind === 'plain' ? ledgerName({ ...profile, secret: keeping.secret }) : keeping.factors;
+}
+
+/** Asks whom it has to. @throws KnockError SECRET_INVALID, USAGE, STORE */
+export async function secretOf({ name, profile, keeping }: Kept, deps: Deps): Promise<Secret> {
+  switch (keeping.kind) {
+    case 'plain':
+      return keeping.secret;
+    case 'passphrase': {
+      const { unlockWithPassphrase } = await import('./passphrase.ts');
+      return await unlockWithPassphrase(name, keeping.sealed, profile, deps);
+    }
+    case 'keyring': {
+      const { readKeyring } = await import('./keyring.ts');
+      const text = await readKeyring(keeping.factors);
+      const secret = text === undefined ? undefined : Secret.fromBase32(text);
+      if (secret !== undefined && ledgerName({ ...profile, secret }) === keeping.factors) return secret;
+      throw new KnockError('SECRET_INVALID', `the keyring has no secret for "${name}"`, {
+        hint: 'it was removed there, or this is another account: add the profile again, or ask for a new one',
+      });
+    }
+  }
+}
+
+/** Puts a secret where it shall be from now on. @throws KnockError USAGE, STORE */
+export async function kept(
+  kind: Keeping['kind'],
+  name: string,
+  profile: Outline,
+  secret: Secret,
+  deps: Deps,
+): Promise<Keeping> {
+  const factors = ledgerName({ ...profile, secret });
+  switch (kind) {
+    case 'plain':
+      return { kind, secret };
+    case 'passphrase': {
+      const [{ newPassphrase }, { seal }] = await Promise.all([
+        import('./passphrase.ts'),
+        import('./sealed-secret.ts'),
+      ]);
+      return { kind, sealed: await seal(secret, await newPassphrase(name, deps), profile), factors };
+    }
+    case 'keyring': {
+      const { writeKeyring } = await import('./keyring.ts');
+      await writeKeyring(factors, secret.toBase32());
+      return { kind, factors };
+    }
+  }
+}

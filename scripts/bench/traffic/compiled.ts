@@ -1,0 +1,12 @@
+/** The small C programs of the bench, compiled where they are needed: what they do, Node cannot do fast enough or at all. */
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { mustRun } from '../../lab/running-process.ts';
+
+/** Compiles a program of this folder into another folder, and says where it is. */
+export async function compiled(name: 'flood' | 'lossy', folder: string): Promise<string> {
+  const source = fileURLToPath(new URL(`../${name}.c`, import.meta.url));
+  const program = join(folder, name);
+  await mustRun(['cc', '-O2', '-Wall', '-Wextra', '-Werror', '-o', program, source]);
+  return program;
+}

@@ -1,0 +1,7 @@
+/** `npm run build` after tsc: writes the programs as single files into dist/, for the repository that we stand in. */
+import { join } from 'node:path';
+import { bundleClient, bundleServer } from './single-file.ts';
+
+const root = process.cwd();
+await bundleClient(root, join(root, 'dist/knock-otp.cjs'));
+await bundleServer(root, join(root, 'dist'));

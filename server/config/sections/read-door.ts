@@ -1,0 +1,130 @@
+/** One door's section: where its sequences come from, what must be there, and whether a derived shape is worth anything. */
+import { allowedPorts, formatPortRanges, type PortRanges, parsePortRanges } from '../../../shared/allowed-ports.ts';
+import type { Shape } from '../../../shared/derive.ts';
+import type { IniSection } from '../../../shared/formats/ini-document.ts';
+import { NAME_PATTERN } from '../../../shared/formats/profile-uri.ts';
+import { MIN_ENTROPY_BITS } from '../../../shared/odds.ts';
+import { TCP_ACK, TCP_SYN } from '../../core/door.ts';
+import { type DoorAction, servicesOf } from '../../firewall/firewall.ts';
+import type { ConfiguredDoor, DerivedDoor } from '../config.ts';
+import type { Findings } from '../findings.ts';
+import { shapeBits } from '../stray-budget.ts';
+import { type DoorReader, readAction } from './read-action.ts';
+import { readContested, readPenalty } from './read-defences.ts';
+import { readService } from './read-service.ts';
+import { readWrittenDoor } from './read-written-door.ts';
+import { doorKeys } from './schema.ts';
+import { shorten } from './section-keys.ts';
+import { NAME_HINT, SectionReader } from './section-reader.ts';
+
+/** One of these says where a door's sequences come from. */
+const SOURCES = ['otp', 'sequence', 'one_time_sequences'] as const;
+/** knockd takes any name; these can stand in a log line and in the environment of a command. */
+const WRITTEN_NAME_PATTERN = /^[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?$/;
+
+/** Without a usable source or action the door is undefined, and a problem says why. */
+export function readDoor(section: IniSection, findings: Findings): ConfiguredDoor | undefined {
+  const { name, line } = section;
+  const [source, ...further] = SOURCES.filter((key) => section.entries.some((entry) => entry.key === key));
+  const written = source !== undefined && source !== 'otp' && further.length === 0;
+  const reader: DoorReader = new SectionReader(doorKeys, section, findings, { written });
+  const action = readAction(reader);
+  // Names of otp doors travel in URIs, those of firewalls in set names and comments.
+  const pattern = written && action?.kind === 'command' ? WRITTEN_NAME_PATTERN : NAME_PATTERN;
+  if (!pattern.test(name)) {
+    findings.problem({ section: shorten(name), line, message: 'this is no name for a door', hint: NAME_HINT });
+  }
+  for (const key of further) {
+    reader.problem(key, `the door has ${source} already`, 'a door has one of otp, sequence and one_time_sequences');
+  }
+  if (source === undefined) {
+    reader.problem('otp', 'the key is missing', 'write otp = totp (by the time) or otp = hotp (by a counter)');
+  }
+  const service = readService(reader, action);
+  const door = written ? readWrittenDoor(reader, name, source, action) : readDerivedDoor(reader, name, action);
+  return door === undefined || service === undefined ? door : { ...door, service };
+}
+
+function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | undefined): DerivedDoor | undefined {
+  const mode = reader.choice('otp');
+  const clients = reader.names('clients');
+  const range = reader.ports('port_range');
+  const exclude = withServices(reader.ports('exclude_ports'), action);
+  const shape: Shape = {
+    knocks: reader.integer('knocks'),
+    ports: allowedPorts(range, exclude),
+    protocols: reader.choice('protocols'),
+  };
+  const order = reader.choice('order');
+  const allowLowEntropy = reader.switch('allow_low_entropy');
+  checkShape(reader, shape, order, allowLowEntropy);
+  checkFlags(reader);
+  const maxStraysLimit = reader.integer('max_strays');
+  const target = reader.address('target');
+  const penaltyMs = readPenalty(reader);
+  const policy = {
+    name,
+    order,
+    shape,
+    stepSeconds: reader.integer('step'),
+    window: reader.integer('window'),
+    lookAhead: reader.integer('look_ahead'),
+    ...(reader.choice('bind') === 'source' ? { bindsSource: true } : {}),
+    seqTimeoutMs: reader.integer('seq_timeout') * 1000,
+    grantMs: reader.integer('cmd_timeout') * 1000,
+    contested: readContested(reader),
+    ...(penaltyMs === undefined ? {} : { penaltyMs }),
+    ...(target === undefined ? {} : { target }),
+  };
+  if (mode === undefined || action === undefined) return undefined;
+  warnOfIdleKeys(reader, mode);
+  if (policy.bindsSource === true && reader.has('contested')) {
+    reader.warn('contested', 'the key means nothing where bind = source: who copies a knock cannot complete it');
+  }
+  return {
+    kind: 'derived',
+    name,
+    policy: { ...policy, mode },
+    range,
+    exclude,
+    action,
+    ...(clients === undefined ? {} : { clients }),
+    allowLowEntropy,
+    ...(maxStraysLimit === undefined ? {} : { maxStraysLimit }),
+  };
+}
+
+/** Whoever replaced `sequence` by `otp` has `tcpflags = syn` there still: that is what these doors do. */
+function checkFlags(reader: DoorReader): void {
+  const rule = reader.flags('tcpflags');
+  if (rule === undefined || ((rule.set & ~TCP_SYN) === 0 && (rule.clear & ~TCP_ACK) === 0)) return;
+  reader.problem('tcpflags', 'knocks at an otp door are SYNs without ACK', 'write syn, or take the line out');
+}
+
+function checkShape(reader: DoorReader, shape: Shape, order: 'any' | 'strict', allowLowEntropy: boolean): void {
+  const { knocks, ports } = shape;
+  if (knocks > ports.length) {
+    const message = `${knocks} knocks need as many ports, and port_range without exclude_ports has ${ports.length}`;
+    reader.problem(reader.has('port_range') ? 'port_range' : 'knocks', message, 'allow more ports');
+    return;
+  }
+  const bits = shapeBits(shape, order);
+  if (bits >= MIN_ENTROPY_BITS) return;
+  // Rounded down: 47.97 must not read as the 48 that it is not.
+  const shown = (Math.floor(bits * 10) / 10).toFixed(1);
+  const message = `the sequences of this door have ${shown} bits of entropy, fewer than ${MIN_ENTROPY_BITS}`;
+  if (allowLowEntropy) reader.warn('allow_low_entropy', message);
+  else reader.problem('knocks', message, 'more knocks, a wider port_range, or allow_low_entropy = yes');
+}
+
+function warnOfIdleKeys(reader: DoorReader, mode: 'totp' | 'hotp'): void {
+  const idle = mode === 'totp' ? (['look_ahead'] as const) : (['step', 'window'] as const);
+  for (const key of idle) if (reader.has(key)) reader.warn(key, `the key means nothing where otp = ${mode}`);
+}
+
+/** A knock at a port that the door opens would be a connection while it stands open, and a stray's place when not. */
+function withServices(exclude: PortRanges, action: DoorAction | undefined): PortRanges {
+  const services = action === undefined ? [] : servicesOf(action);
+  if (services.length === 0) return exclude;
+  return parsePortRanges([formatPortRanges(exclude), ...services.map(({ port }) => port)].join(','));
+}

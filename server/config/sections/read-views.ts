@@ -1,0 +1,37 @@
+/** The keys of `[options]` about being seen: metrics, and whom to tell. */
+
+import { type NotifyConfig, type NotifyEvent, notifyEvents } from '../../log/notify-command.ts';
+import type { MetricsAddress } from '../../metrics/metrics-server.ts';
+import { commandProblem } from './command-words.ts';
+import type { optionKeys } from './schema.ts';
+import type { SectionReader } from './section-reader.ts';
+
+export interface Views {
+  readonly metrics?: MetricsAddress;
+  readonly notify?: NotifyConfig;
+}
+
+export function readViews(reader: SectionReader<typeof optionKeys>): Views {
+  const metrics = reader.metrics('metrics');
+  const notify = readNotify(reader);
+  return { ...(metrics === undefined ? {} : { metrics }), ...(notify === undefined ? {} : { notify }) };
+}
+
+function readNotify(reader: SectionReader<typeof optionKeys>): NotifyConfig | undefined {
+  const command = reader.command('notify_command');
+  const shell = reader.switch('notify_shell');
+  const events = (reader.names('notify_events') ?? []).filter((name): name is NotifyEvent => {
+    const isKnown = notifyEvents.some((event) => event === name);
+    if (!isKnown) reader.problem('notify_events', `"${name}" is no event`, `events are ${notifyEvents.join(', ')}`);
+    return isKnown;
+  });
+  if (!command) {
+    for (const key of ['notify_events', 'notify_shell'] as const) {
+      if (reader.has(key)) reader.problem(key, 'there is no notify_command', 'write one, or take this out');
+    }
+    return undefined;
+  }
+  const problem = commandProblem(command, shell, 'notify_shell');
+  if (problem !== undefined) reader.problem('notify_command', problem.message, problem.hint);
+  return { command, shell, events };
+}

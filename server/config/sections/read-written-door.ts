@@ -1,0 +1,79 @@
+/** A door whose sequences are written down, as in knockd: one for ever, or the lines of a file. */
+import { ANY_PACKET, OPENING_PACKETS, TCP_ACK, TCP_SYN, type TcpFlagRule } from '../../core/door.ts';
+import type { DoorAction } from '../../firewall/firewall.ts';
+import type { WrittenDoor } from '../config.ts';
+import type { DoorReader } from './read-action.ts';
+import { readContested, readPenalty } from './read-defences.ts';
+
+/** Keys of doors with `otp` alone. */
+const OTP_KEYS = [
+  'clients',
+  'knocks',
+  'port_range',
+  'exclude_ports',
+  'protocols',
+  'order',
+  'bind',
+  'step',
+  'window',
+  'allow_low_entropy',
+] as const;
+
+/** What the door can read of itself by its key: `sequence` or `one_time_sequences`. */
+export type WrittenKey = 'sequence' | 'one_time_sequences';
+
+/** Undefined when there is no action, or no sequence could be read: a problem says why. */
+export function readWrittenDoor(
+  reader: DoorReader,
+  name: string,
+  key: WrittenKey,
+  action: DoorAction | undefined,
+): WrittenDoor | undefined {
+  const sequence = reader.sequence('sequence');
+  const file = reader.path('one_time_sequences');
+  const tcpFlags = readFlags(reader);
+  const target = reader.address('target');
+  const lookAhead = reader.integer('look_ahead');
+  const maxStraysLimit = reader.integer('max_strays');
+  const penaltyMs = readPenalty(reader);
+  const common = {
+    name,
+    order: 'strict',
+    seqTimeoutMs: reader.integer('seq_timeout') * 1000,
+    grantMs: reader.integer('cmd_timeout') * 1000,
+    ...(key === 'sequence' ? {} : { contested: readContested(reader) }),
+    ...(penaltyMs === undefined ? {} : { penaltyMs }),
+    ...(target === undefined ? {} : { target }),
+    ...(tcpFlags === OPENING_PACKETS ? {} : { tcpFlags }),
+  } as const;
+  const idle = key === 'sequence' ? ([...OTP_KEYS, 'look_ahead', 'contested'] as const) : OTP_KEYS;
+  for (const other of idle) if (reader.has(other)) reader.warn(other, `the key means nothing where there is ${key}`);
+  if (key === 'one_time_sequences' && lookAhead < 1) {
+    reader.problem('look_ahead', 'none of the lines would be live', 'write 1 or more: 1 is the next line alone');
+  }
+  if (action === undefined) return undefined;
+  const rest = { name, action, ...(maxStraysLimit === undefined ? {} : { maxStraysLimit }) };
+  if (key === 'sequence') {
+    if (sequence === undefined) return undefined;
+    return { ...rest, kind: 'static', policy: { ...common, mode: 'static', lookAhead: 1 }, sequence };
+  }
+  if (file === undefined) return undefined;
+  return { ...rest, kind: 'file', policy: { ...common, mode: 'file', lookAhead }, file };
+}
+
+function readFlags(reader: DoorReader): TcpFlagRule {
+  const rule = reader.flags('tcpflags');
+  if (rule === undefined) {
+    if (!reader.has('tcpflags')) {
+      reader.warn(
+        'tcpflags',
+        'every TCP packet counts, those of connections that stand too, and capture has to look at all of them',
+        'tcpflags = syn',
+      );
+    }
+    return ANY_PACKET;
+  }
+  // knockd's `syn` takes the answers to this host's own connections too. Nobody knocks by those, and each is a stray.
+  if (rule.set === TCP_SYN && (rule.clear & ~TCP_ACK) === 0) return OPENING_PACKETS;
+  return rule;
+}

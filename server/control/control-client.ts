@@ -1,0 +1,54 @@
+/** The asking end of the control socket, for `knock-otpd status`, `enroll` and `revoke`. */
+import { createConnection } from 'node:net';
+import { KnockError } from '../../shared/errors.ts';
+import { controlSocketPath, MAX_ANSWER_BYTES, parseAnswer, type Request } from './control-requests.ts';
+
+const PATIENCE_MS = 10_000;
+/** Doors that are removed are closed by their commands first, which may take their time. */
+const RELOAD_PATIENCE_MS = 60_000;
+
+/** @throws KnockError CONTROL when no daemon answers, or whatever code the daemon failed with */
+export async function askDaemon(stateDir: string, request: Request): Promise<unknown> {
+  const path = controlSocketPath(stateDir);
+  const patienceMs = request === 'reload' ? RELOAD_PATIENCE_MS : PATIENCE_MS;
+  const line = await exchange(path, `${JSON.stringify({ request })}\n`, patienceMs);
+  const answer = parseAnswer(line);
+  if (answer.ok) return answer.result;
+  throw new KnockError(answer.code, answer.message, { problems: answer.problems ?? [] });
+}
+
+/** As {@link askDaemon}, undefined when no daemon runs on this state directory. */
+export async function askIfRunning(
+  stateDir: string,
+  request: Request,
+): Promise<{ readonly result: unknown } | undefined> {
+  try {
+    return { result: await askDaemon(stateDir, request) };
+  } catch (error) {
+    const code =
+      error instanceof KnockError && error.cause instanceof Error && 'code' in error.cause ? error.cause.code : '';
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined;
+    throw error;
+  }
+}
+
+async function exchange(path: string, question: string, patienceMs: number): Promise<string> {
+  return await new Promise<string>((resolve, reject) => {
+    const socket = createConnection(path);
+    let text = '';
+    const fail = (message: string, cause?: unknown) => {
+      socket.destroy();
+      const hint = 'is knock-otpd running with this configuration, and are you allowed to ask it?';
+      reject(new KnockError('CONTROL', message, cause === undefined ? { hint } : { cause, hint }));
+    };
+    socket.setEncoding('utf8');
+    socket.setTimeout(patienceMs, () => fail(`the daemon behind ${path} does not answer`));
+    socket.on('connect', () => socket.write(question));
+    socket.on('error', (error) => fail(`no daemon answers at ${path}`, error));
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      if (text.length > MAX_ANSWER_BYTES) fail(`the daemon behind ${path} says too much`);
+    });
+    socket.on('end', () => resolve(text.trim()));
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * The live sequences of all indexes together, the pairs that they contain, and which of these may have changed since
+ * somebody last asked. For captures that hear some ports only; the matcher looks into the indexes themselves.
+ */
+import { PAIR_COUNT, type Pair } from '../../../shared/knock.ts';
+import type { LiveSequence } from './sequence-index.ts';
+
+export class LivePairs {
+  /** Kept right by the indexes. */
+  readonly sequences = new Set<LiveSequence>();
+  /** In how many indexes each pair is. */
+  readonly #counts = new Uint16Array(PAIR_COUNT);
+  #size = 0;
+  readonly #isTouched = new Uint8Array(PAIR_COUNT);
+  #touched: Pair[] = [];
+
+  get size(): number {
+    return this.#size;
+  }
+
+  has(pair: Pair): boolean {
+    return this.#counts[pair] !== 0;
+  }
+
+  /** Ascending. */
+  all(): readonly Pair[] {
+    const pairs: Pair[] = [];
+    for (const [pair, count] of this.#counts.entries()) if (count > 0) pairs.push(pair);
+    return pairs;
+  }
+
+  add(pair: Pair): void {
+    this.#change(pair, 1);
+  }
+
+  remove(pair: Pair): void {
+    this.#change(pair, -1);
+  }
+
+  /** The pairs that were added or removed since the last call, whatever they are now: each once. */
+  takeTouched(): readonly Pair[] {
+    const touched = this.#touched;
+    this.#touched = [];
+    for (const pair of touched) this.#isTouched[pair] = 0;
+    return touched;
+  }
+
+  #change(pair: Pair, by: 1 | -1): void {
+    const before = this.#counts[pair] ?? 0;
+    const count = before + by;
+    this.#counts[pair] = count;
+    if (before === 0) this.#size += 1;
+    else if (count === 0) this.#size -= 1;
+    if (this.#isTouched[pair] === 1) return;
+    this.#isTouched[pair] = 1;
+    this.#touched.push(pair);
+  }
+}

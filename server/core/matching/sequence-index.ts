@@ -1,0 +1,200 @@
+/**
+ * Which live sequences contain a pair: the only table that a packet from an unknown source is looked up in. Its size
+ * follows from the configuration (doors, clients, windows), never from what arrives. Who puts sequences in and takes
+ * them out, and when, is live-set's knowledge.
+ */
+import type { AddressKey } from '../../../shared/address.ts';
+import { PAIR_COUNT, type Pair } from '../../../shared/knock.ts';
+import type { LivePairs } from './live-pairs.ts';
+
+/** One sequence that the matcher watches for. */
+export interface LiveSequence {
+  /** Unique for the life of the process. */
+  readonly id: number;
+  readonly door: string;
+  readonly client: string;
+  readonly keyId: string;
+  readonly factor: number;
+  /** In knocking order. Distinct for derived sequences; others may repeat a pair. */
+  readonly pairs: readonly Pair[];
+  readonly order: 'any' | 'strict';
+  /** Longest run, milliseconds. */
+  readonly seqTimeoutMs: number;
+  /** Distinct stray pairs allowed in the run. */
+  readonly maxStrays: number;
+  /** Monotonic milliseconds: packets before this do not count, see matcher. */
+  readonly enteredAtMs: number;
+  /** Of a first part, which opens nothing by itself: the second part for one source. See bound-attempt. */
+  readonly secondPart?: ((source: AddressKey) => readonly Pair[]) | undefined;
+  /** A strict sequence whose progress is to be told as it is made. */
+  readonly tellsStages?: boolean;
+  /** Knocks by which a source shows that it knows the sequence; absent where everybody may. */
+  readonly contestFrom?: number | undefined;
+  /** Knocks after which a source can go wrong, see penalty; absent where the door gives no penalties. */
+  readonly penaltyFrom?: number | undefined;
+}
+
+const NONE: readonly LiveSequence[] = [];
+
+/** Pairs of one page of {@link PairLists}: there may be many indexes with few sequences. */
+const PAGE_PAIRS = 256;
+const FIRST_ROOM = 64;
+
+/**
+ * For each pair a list of numbers, in the order in which they came: linked lists in plain numbers. Ten thousand clients bring and
+ * take a hundred thousand of them at each step; as arrays in a map they cost three times as much, half of it for collecting them.
+ */
+class PairLists {
+  /** First and last link of each pair's list, two for a pair. Links are counted from 1; 0 is none. */
+  readonly #ends: (Int32Array | undefined)[] = new Array(PAIR_COUNT / PAGE_PAIRS);
+  /** By link: the number, and the next link of its list or, of those not in use, of the unused. */
+  #numbers = new Int32Array(FIRST_ROOM);
+  #next = new Int32Array(FIRST_ROOM);
+  #unused = 0;
+  #made = 0;
+
+  /** True when it is the pair's first one. */
+  append(pair: Pair, number: number): boolean {
+    const ends = this.#endsOf(pair);
+    const at = (pair % PAGE_PAIRS) * 2;
+    const link = this.#takeLink();
+    const last = ends[at + 1] ?? 0;
+    this.#numbers[link] = number;
+    this.#next[link] = 0;
+    if (last === 0) ends[at] = link;
+    else this.#next[last] = link;
+    ends[at + 1] = link;
+    return last === 0;
+  }
+
+  /** Takes it out of the pair's list once; true when none is left then. */
+  remove(pair: Pair, number: number): boolean {
+    const ends = this.#endsOf(pair);
+    const at = (pair % PAGE_PAIRS) * 2;
+    let before = 0;
+    let link = ends[at] ?? 0;
+    while (link !== 0 && this.#numbers[link] !== number) {
+      before = link;
+      link = this.#next[link] ?? 0;
+    }
+    if (link === 0) return false;
+    const after = this.#next[link] ?? 0;
+    if (before === 0) ends[at] = after;
+    else this.#next[before] = after;
+    if (after === 0) ends[at + 1] = before;
+    this.#next[link] = this.#unused;
+    this.#unused = link;
+    return ends[at] === 0;
+  }
+
+  /** The first link of the pair's list, to be followed by {@link next} until 0. */
+  first(pair: Pair): number {
+    return this.#ends[Math.trunc(pair / PAGE_PAIRS)]?.[(pair % PAGE_PAIRS) * 2] ?? 0;
+  }
+
+  next(link: number): number {
+    return this.#next[link] ?? 0;
+  }
+
+  number(link: number): number {
+    return this.#numbers[link] ?? 0;
+  }
+
+  #endsOf(pair: Pair): Int32Array {
+    const page = Math.trunc(pair / PAGE_PAIRS);
+    this.#ends[page] ??= new Int32Array(PAGE_PAIRS * 2);
+    return this.#ends[page];
+  }
+
+  #takeLink(): number {
+    const link = this.#unused;
+    if (link !== 0) {
+      this.#unused = this.#next[link] ?? 0;
+      return link;
+    }
+    this.#made += 1;
+    if (this.#made === this.#next.length) {
+      this.#numbers = grown(this.#numbers);
+      this.#next = grown(this.#next);
+    }
+    return this.#made;
+  }
+}
+
+function grown(numbers: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(numbers.length * 2);
+  larger.set(numbers);
+  return larger;
+}
+
+export class SequenceIndex {
+  readonly #lists = new PairLists();
+  /** Where each sequence stands in `#sequences`, by its id. */
+  readonly #places = new Map<number, number>();
+  readonly #sequences: (LiveSequence | undefined)[] = [];
+  readonly #free: number[] = [];
+  readonly #live: LivePairs | undefined;
+  #longestRun = 0;
+  #longestTimeoutMs = 0;
+
+  /** `live` is told which sequences and pairs come and go. */
+  constructor(live?: LivePairs) {
+    this.#live = live;
+  }
+
+  get size(): number {
+    return this.#places.size;
+  }
+
+  /** The most distinct pairs that a completing run of any sequence seen so far may hold. Grows only. */
+  get longestRun(): number {
+    return this.#longestRun;
+  }
+
+  /** Milliseconds after which no packet can matter to any sequence seen so far. Grows only. */
+  get longestTimeoutMs(): number {
+    return this.#longestTimeoutMs;
+  }
+
+  has(id: number): boolean {
+    return this.#places.has(id);
+  }
+
+  /** In the order in which they came. What is given out stays as it is: whoever goes through it may take sequences out. */
+  containing(pair: Pair): readonly LiveSequence[] {
+    let link = this.#lists.first(pair);
+    if (link === 0) return NONE;
+    const found: LiveSequence[] = [];
+    for (; link !== 0; link = this.#lists.next(link)) {
+      const sequence = this.#sequences[this.#lists.number(link)];
+      if (sequence !== undefined) found.push(sequence);
+    }
+    return found;
+  }
+
+  add(sequence: LiveSequence): void {
+    if (this.#places.has(sequence.id)) return;
+    const place = this.#free.pop() ?? this.#sequences.length;
+    this.#sequences[place] = sequence;
+    this.#places.set(sequence.id, place);
+    this.#live?.sequences.add(sequence);
+    this.#longestRun = Math.max(this.#longestRun, sequence.pairs.length + sequence.maxStrays);
+    this.#longestTimeoutMs = Math.max(this.#longestTimeoutMs, sequence.seqTimeoutMs);
+    const { pairs } = sequence;
+    for (let at = 0; at < pairs.length; at += 1) {
+      const pair = pairs[at] ?? 0;
+      if (pairs.indexOf(pair) === at && this.#lists.append(pair, place)) this.#live?.add(pair);
+    }
+  }
+
+  remove({ id }: LiveSequence): void {
+    const place = this.#places.get(id);
+    const sequence = place === undefined ? undefined : this.#sequences[place];
+    if (place === undefined || sequence === undefined) return;
+    this.#places.delete(id);
+    this.#sequences[place] = undefined;
+    this.#free.push(place);
+    this.#live?.sequences.delete(sequence);
+    for (const pair of sequence.pairs) if (this.#lists.remove(pair, place)) this.#live?.remove(pair);
+  }
+}

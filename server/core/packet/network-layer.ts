@@ -1,0 +1,127 @@
+/**
+ * IP, TCP and UDP headers: whether an IP packet could be a knock, and from where, to where, at what. Knows RFC 791, 8200
+ * and 9293 as far as an attacker can bend them; whether the packet is for us is decided later, by address.
+ *
+ * What it refuses, it refuses because the host's own stack would not take the packet for a connection attempt either, or
+ * because two different senders would look alike.
+ */
+import { pairOf } from '../../../shared/knock.ts';
+import type { PacketView } from './packet.ts';
+
+const TCP = 6;
+const UDP = 17;
+const SYN = 0x02;
+const ACK = 0x10;
+
+const HOP_BY_HOP = 0;
+const ROUTING = 43;
+const FRAGMENT = 44;
+const AUTHENTICATION = 51;
+const DESTINATION_OPTIONS = 60;
+
+/** RFC 8200 section 4.1 names six in one packet at most. */
+export const MAX_EXTENSION_HEADERS = 8;
+
+/** Reads the IP packet at `view.at`; true when it is a knock candidate and the view is filled. */
+export function readNetwork(frame: Uint8Array, view: PacketView): boolean {
+  return view.family === 4 ? readIpv4(frame, view) : readIpv6(frame, view);
+}
+
+function byte(frame: Uint8Array, at: number): number {
+  return frame[at] ?? 0;
+}
+
+function short(frame: Uint8Array, at: number): number {
+  return (byte(frame, at) << 8) | byte(frame, at + 1);
+}
+
+function readIpv4(frame: Uint8Array, view: PacketView): boolean {
+  const at = view.at;
+  if (at + 20 > view.end) return false;
+  const headerLength = (byte(frame, at) & 0x0f) * 4;
+  const totalLength = short(frame, at + 2);
+  if (headerLength < 20 || totalLength < headerLength) return false;
+  // Behind the datagram's end lies Ethernet padding, which is not the sender's word about ports.
+  view.end = Math.min(view.end, at + totalLength);
+  // RFC 3128: a later fragment has no ports, and a crafted one would be read as if it had.
+  if ((short(frame, at + 6) & 0x1fff) !== 0) return false;
+  const network = byte(frame, at + 12);
+  // 0/8 is "this host", 224/4 multicast, 240/4 reserved with the broadcast: no one can be let in by these.
+  if (network === 0 || network >= 224) return false;
+  view.sourceAt = at + 12;
+  view.destinationAt = at + 16;
+  return readTransport(frame, at + headerLength, byte(frame, at + 9), view);
+}
+
+function readIpv6(frame: Uint8Array, view: PacketView): boolean {
+  const at = view.at;
+  if (at + 40 > view.end) return false;
+  // A payload length of 0 is a jumbogram (RFC 2675) or nothing: neither knocks.
+  view.end = Math.min(view.end, at + 40 + short(frame, at + 4));
+  if (isRefusedSource(frame, at + 8) || isMapped(frame, at + 8) || isMapped(frame, at + 24)) return false;
+  view.sourceAt = at + 8;
+  view.destinationAt = at + 24;
+  let next = byte(frame, at + 6);
+  let header = at + 40;
+  for (let seen = 0; ; seen += 1) {
+    if (next === TCP || next === UDP) return readTransport(frame, header, next, view);
+    const size = extensionSize(frame, header, next, seen, view.end);
+    if (size === 0) return false;
+    next = byte(frame, header);
+    header += size;
+  }
+}
+
+/** Bytes of the extension header at `at`, 0 where the packet must be refused: it ends here, is bent, or never reaches TCP. */
+function extensionSize(frame: Uint8Array, at: number, type: number, seen: number, end: number): number {
+  if (seen >= MAX_EXTENSION_HEADERS || at + 8 > end) return 0;
+  const units = byte(frame, at + 1);
+  switch (type) {
+    case HOP_BY_HOP:
+      // RFC 8200 section 4.3: directly behind the IPv6 header or nowhere.
+      return seen === 0 ? (units + 1) * 8 : 0;
+    case ROUTING:
+      // With segments left the address in the IPv6 header is a waypoint and the host is not the receiver.
+      return byte(frame, at + 3) === 0 ? (units + 1) * 8 : 0;
+    case DESTINATION_OPTIONS:
+      return (units + 1) * 8;
+    case FRAGMENT:
+      return (short(frame, at + 2) & 0xfff8) === 0 ? 8 : 0;
+    case AUTHENTICATION:
+      // RFC 4302 counts in units of 4 bytes, less two.
+      return (units + 2) * 4;
+    default:
+      return 0;
+  }
+}
+
+/** `::` and ff00::/8. */
+function isRefusedSource(frame: Uint8Array, at: number): boolean {
+  if (byte(frame, at) === 0xff) return true;
+  return isZero(frame, at, 16);
+}
+
+/** ::ffff:0:0/96 on the wire would share its key with an IPv4 host (shared/address). */
+function isMapped(frame: Uint8Array, at: number): boolean {
+  return byte(frame, at + 10) === 0xff && byte(frame, at + 11) === 0xff && isZero(frame, at, 10);
+}
+
+function isZero(frame: Uint8Array, at: number, length: number): boolean {
+  for (let i = at; i < at + length; i += 1) if (byte(frame, i) !== 0) return false;
+  return true;
+}
+
+/** A whole TCP header is asked for: RFC 1858's tiny fragments hide their flags in the next one. Port 0 is no port. */
+function readTransport(frame: Uint8Array, at: number, protocol: number, view: PacketView): boolean {
+  if (protocol === TCP) {
+    if (at + 20 > view.end || byte(frame, at + 12) >> 4 < 5) return false;
+    view.flags = byte(frame, at + 13);
+    if (!view.anyTcp && (view.flags & (SYN | ACK)) !== SYN) return false;
+  } else {
+    if (protocol !== UDP || at + 8 > view.end) return false;
+    view.flags = 0;
+  }
+  const port = short(frame, at + 2);
+  view.pair = pairOf(protocol === TCP ? 'tcp' : 'udp', port);
+  return port !== 0;
+}

@@ -1,0 +1,186 @@
+/**
+ * Doors by command: a start command lets a source in, a stop command ends it, as in knockd, but without a shell unless
+ * the door asks for one. Knows when each is run for which source and as whom; what a command does, and undoing it, is the
+ * administrator's.
+ *
+ * What a start command did survives this process, so the stop command of every opening in the journal has to be run by
+ * somebody: after `prepare`, `close` runs it once. Start is not run again for a source that is in: a second identical rule
+ * would outlive the one stop. A start that failed may have done half of its work: its stop is run at once, since a
+ * rejected opening must leave nothing open. A stop that failed leaves the source in doubt: the next opening or closing
+ * runs stop again first. Where there is no stop command, nothing is held: what the administrator wrote as two doors that
+ * open and close (knockd's [openSSH] and [closeSSH]) runs its one command at every knock.
+ */
+import { type AddressKey, formatAddress, isIpv4 } from '../../shared/address.ts';
+import { KnockError } from '../../shared/errors.ts';
+import { argumentsFor, type CommandLine, parseCommandLine, parseShellLine } from '../process/command-line.ts';
+import { asUser } from '../process/other-user.ts';
+import { CommandNotStarted, runCommand } from '../process/run-command.ts';
+import { userOf } from '../process/user-of.ts';
+import type { ActionDoor, DoorAction, Firewall, Opening } from './firewall.ts';
+
+export interface CommandOptions {
+  /** Milliseconds for one command; default 10,000. */
+  readonly timeoutMs?: number;
+  /** Milliseconds of a clock that never jumps; default performance.now. */
+  readonly now?: () => number;
+}
+
+/** More are queued: thousands of overdue closes after an outage must not become thousands of processes at once. */
+const MAX_RUNNING = 8;
+
+interface Held {
+  readonly door: ActionDoor;
+  readonly source: AddressKey;
+  end: number;
+  /** A stop command failed: what it should have undone may still stand. */
+  inDoubt: boolean;
+}
+
+export class CommandFirewall implements Firewall {
+  readonly #timeoutMs: number;
+  readonly #now: () => number;
+  readonly #held = new Map<string, Held>();
+  /** The last verb for each source, so that its start and stop never overlap. */
+  readonly #turns = new Map<string, Promise<void>>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(options: CommandOptions = {}) {
+    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  openingsPersist(_action: DoorAction): boolean {
+    return true;
+  }
+
+  /** Runs nothing: what was started before is still in effect, and what was not is closed. */
+  async prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void> {
+    const byName = new Map(doors.map((door) => [door.name, door]));
+    for (const door of doors) for (const family of [4, 6] as const) commandsOf(door, family);
+    this.#held.clear();
+    for (const { door: name, source, remainingMs } of openings) {
+      const door = byName.get(name);
+      if (door === undefined || commandsOf(door, familyOf(source)).stop === undefined) continue;
+      this.#held.set(keyOf(name, source), { door, source, end: this.#now() + remainingMs, inDoubt: false });
+    }
+  }
+
+  open(door: ActionDoor, source: AddressKey, durationMs: number): Promise<void> {
+    return this.#inTurn(door, source, async (key) => {
+      const { start, stop } = commandsOf(door, familyOf(source));
+      const held = this.#held.get(key);
+      if (held?.inDoubt) await this.#stop(door, source, key);
+      else if (held !== undefined) {
+        held.end = this.#now() + durationMs;
+        return;
+      }
+      try {
+        if (start !== undefined) await this.#run(start, door, source);
+      } catch (error) {
+        if (!(error instanceof CommandNotStarted)) await this.#stop(door, source, key).catch(() => undefined);
+        throw error;
+      }
+      if (stop !== undefined) {
+        this.#held.set(key, { door, source, end: this.#now() + durationMs, inDoubt: false });
+      }
+    });
+  }
+
+  /** Runs the stop command whether or not the source is known here: the journal may know more than this process. */
+  close(door: ActionDoor, source: AddressKey): Promise<void> {
+    return this.#inTurn(door, source, (key) => this.#stop(door, source, key));
+  }
+
+  /** What this process started or was told of; a command's opening never ends by itself, `remainingMs` is its grant's. */
+  async list(): Promise<readonly Opening[]> {
+    const now = this.#now();
+    return [...this.#held.values()]
+      .filter(({ inDoubt }) => !inDoubt)
+      .map(({ door, source, end }) => ({ door: door.name, source, remainingMs: Math.max(0, end - now) }));
+  }
+
+  async guardStands(): Promise<boolean> {
+    return true;
+  }
+
+  /** Stops all that is held, each once, and rejects with the first failure. */
+  async release(): Promise<void> {
+    const stops = [...this.#held.values()].map(({ door, source }) => this.close(door, source));
+    const failed = (await Promise.allSettled(stops)).find((stop) => stop.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #stop(door: ActionDoor, source: AddressKey, key: string): Promise<void> {
+    const { stop } = commandsOf(door, familyOf(source));
+    try {
+      if (stop !== undefined) await this.#run(stop, door, source);
+      this.#held.delete(key);
+    } catch (error) {
+      this.#held.set(key, { door, source, end: this.#now(), inDoubt: true });
+      throw error;
+    }
+  }
+
+  #inTurn(door: ActionDoor, source: AddressKey, verb: (key: string) => Promise<void>): Promise<void> {
+    const key = keyOf(door.name, source);
+    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(() => verb(key));
+    const settled = turn
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#turns.get(key) === settled) this.#turns.delete(key);
+      });
+    this.#turns.set(key, settled);
+    return turn;
+  }
+
+  async #run(command: CommandLine, door: ActionDoor, source: AddressKey): Promise<void> {
+    if (this.#running >= MAX_RUNNING) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running += 1;
+    try {
+      const runAs = door.action.kind === 'command' ? door.action.runAs : undefined;
+      const user = runAs === undefined ? undefined : await userOf(runAs);
+      const line = { program: command.program, arguments: argumentsFor(command, source) };
+      await runCommand({
+        ...(user === undefined ? line : asUser(user, line)),
+        environment: { KNOCK_OTP_IP: formatAddress(source), KNOCK_OTP_DOOR: door.name, ...user?.environment },
+        timeoutMs: this.#timeoutMs,
+      });
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running -= 1;
+      else next();
+    }
+  }
+}
+
+function keyOf(door: string, source: AddressKey): string {
+  return `${door}\0${source}`;
+}
+
+type Family = 4 | 6;
+
+function familyOf(source: AddressKey): Family {
+  return isIpv4(source) ? 4 : 6;
+}
+
+interface Commands {
+  readonly start: CommandLine | undefined;
+  readonly stop: CommandLine | undefined;
+}
+
+/** @throws KnockError CONFIG_INVALID when a line cannot be run, COMMAND when the door does not open by command */
+function commandsOf(door: ActionDoor, family: Family): Commands {
+  const { action } = door;
+  if (action.kind !== 'command') {
+    throw new KnockError('COMMAND', `door "${door.name}" opens by ${action.kind}, not by a command`);
+  }
+  const { start, stop, start6 = start, stop6 = stop } = action;
+  const parse = (line: string | undefined): CommandLine | undefined => {
+    if (line === undefined || line === '') return undefined;
+    return action.shell === true ? parseShellLine(line) : parseCommandLine(line);
+  };
+  // An empty line is the administrator's "nothing" for one family; a door that does nothing at all is a mistake.
+  if (start === '' && start6 === '') parseCommandLine(start);
+  return family === 4 ? { start: parse(start), stop: parse(stop) } : { start: parse(start6), stop: parse(stop6) };
+}

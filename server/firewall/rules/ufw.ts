@@ -1,0 +1,147 @@
+/**
+ * Doors by ufw: an allow rule before all others for who is let in; the guard is the administrator's own default of
+ * denying. Knows ufw's commands and what it prints. Rules of ours carry the comment `knock-otp DOOR`; a rule of the same
+ * meaning without it is the administrator's, and neither made twice nor ever deleted.
+ *
+ * ufw keeps its rules over a reboot: what a killed daemon left goes at its next start.
+ */
+import { readFile } from 'node:fs/promises';
+import { type AddressKey, addressKey, formatAddress } from '../../../shared/address.ts';
+import { KnockError } from '../../../shared/errors.ts';
+import { outputOf, type RunProgram, runProgram } from '../../process/run-program.ts';
+import { type Rule, type RuleTable, ruleKey, serviceOf, servicePlaces, type WantedRule } from './rule-table.ts';
+
+const MARK = 'knock-otp';
+/** ufw is a program of 150 ms: between two times that it is asked, its files say whether it was switched off. */
+const FULL_CHECK_MS = 30_000;
+
+export class UfwTable implements RuleTable {
+  readonly kind = 'ufw';
+  readonly timed = false;
+  readonly #run: RunProgram;
+  #places: readonly string[] = [];
+  #checkedAt = 0;
+
+  constructor(run: RunProgram = runProgram) {
+    this.#run = run;
+  }
+
+  placesOf(door: Parameters<RuleTable['placesOf']>[0]): readonly string[] {
+    return servicePlaces(this.kind, door);
+  }
+
+  async prepare(places: readonly string[], wanted: readonly WantedRule[]): Promise<void> {
+    this.#places = places;
+    const { ours } = await this.#added();
+    if (places.length > 0) await this.#check();
+    const keep = new Set(wanted.map(ruleKey));
+    for (const rule of ours) if (!keep.has(ruleKey(rule))) await this.#delete(rule);
+    for (const rule of wanted) await this.add(rule);
+  }
+
+  async add(rule: WantedRule): Promise<void> {
+    const { ours, foreign } = await this.#added();
+    const key = ruleKey(rule);
+    if ([...ours, ...foreign].some((present) => ruleKey(present) === key)) return;
+    const words = ['allow', ...matchOf(rule), 'comment', `${MARK} ${rule.door}`];
+    // `insert 1` is refused as long as there is no rule of the family; versions before 0.36 have nothing else.
+    const { status } = await this.#run('ufw', ['prepend', ...words]);
+    if (status !== 0)
+      await outputOf(this.#run, 'ufw', ['insert', '1', ...words], { hint: '"ufw status" says how it stands' });
+  }
+
+  async remove(rule: Rule): Promise<void> {
+    const { ours } = await this.#added();
+    if (ours.some((present) => ruleKey(present) === ruleKey(rule))) await this.#delete(rule);
+  }
+
+  async stands(): Promise<boolean> {
+    const [settings, defaults] = await Promise.all([
+      readFile('/etc/ufw/ufw.conf', 'utf8'),
+      readFile('/etc/default/ufw', 'utf8'),
+    ]);
+    if (!/^ENABLED="?yes"?\s*$/im.test(settings)) return false;
+    if (!/^DEFAULT_INPUT_POLICY="?(DROP|REJECT)"?\s*$/im.test(defaults)) return false;
+    if (performance.now() - this.#checkedAt > FULL_CHECK_MS) await this.#check();
+    return true;
+  }
+
+  /** The guard is the administrator's. */
+  async release(): Promise<void> {}
+
+  async #check(): Promise<void> {
+    const fault = findFault(await outputOf(this.#run, 'ufw', ['status', 'verbose']), this.#places);
+    if (fault !== undefined)
+      throw new KnockError('FIREWALL', `ufw guards nothing: ${fault.what}`, { hint: fault.hint });
+    this.#checkedAt = performance.now();
+  }
+
+  async #delete(rule: Rule): Promise<void> {
+    await outputOf(this.#run, 'ufw', ['delete', 'allow', ...matchOf(rule)]);
+  }
+
+  async #added(): Promise<Added> {
+    return parseAdded(await outputOf(this.#run, 'ufw', ['show', 'added']));
+  }
+}
+
+function matchOf({ place, source }: Rule): readonly string[] {
+  const { protocol, port } = serviceOf(place);
+  return ['proto', protocol, 'from', formatAddress(source), 'to', 'any', 'port', `${port}`];
+}
+
+interface Added {
+  readonly ours: readonly Rule[];
+  /** Rules of the same form without our mark. */
+  readonly foreign: readonly Rule[];
+}
+
+/** What `ufw show added` lists of the form that we write. */
+export function parseAdded(listing: string): Added {
+  const ours: Rule[] = [];
+  const foreign: Rule[] = [];
+  for (const line of listing.split('\n')) {
+    const [, from = '', port = '', protocol = '', comment] =
+      /^ufw allow from (\S+) to any port (\d+) proto (tcp|udp)(?: comment '(.*)')?$/.exec(line) ?? [];
+    const source: AddressKey | undefined = addressKey(from);
+    if (source === undefined) continue;
+    (comment?.startsWith(`${MARK} `) ? ours : foreign).push({ place: `${protocol}/${port}`, source });
+  }
+  return { ours, foreign };
+}
+
+/** Why `ufw status verbose` says that a place is open to everyone; undefined when none is. */
+export function findFault(
+  status: string,
+  places: readonly string[],
+): { readonly what: string; readonly hint: string } | undefined {
+  if (!/^Status: active$/m.test(status))
+    return { what: 'it is not active', hint: 'allow yourself in, then: ufw enable' };
+  if (!/^Default: (deny|reject) \(incoming\)/m.test(status)) {
+    return { what: 'what comes in is allowed by default', hint: 'ufw default deny incoming' };
+  }
+  for (const line of status.split('\n')) {
+    const [, to = '', protocol] =
+      /^([\d:,]+|Anywhere)(?:\/(tcp|udp))?(?: \([^)]*\))*\s+(?:ALLOW|LIMIT) IN\s+Anywhere/.exec(line) ?? [];
+    if (to === '') continue;
+    const open = places.find((place) => {
+      const service = serviceOf(place);
+      return (protocol ?? service.protocol) === service.protocol && (to === 'Anywhere' || hasPort(to, service.port));
+    });
+    if (open !== undefined) {
+      return {
+        what: `${open} is allowed for everyone`,
+        hint: 'delete that rule: "ufw status numbered", "ufw delete NUMBER"',
+      };
+    }
+  }
+  return undefined;
+}
+
+/** `22`, `20:30`, `80,443`. */
+function hasPort(list: string, port: number): boolean {
+  return list.split(',').some((part) => {
+    const [from = '', to = from] = part.split(':');
+    return port >= Number(from) && port <= Number(to);
+  });
+}

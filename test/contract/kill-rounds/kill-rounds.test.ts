@@ -1,0 +1,25 @@
+/**
+ * kill -9 at random moments, thousands of times: the daemon with its commands, the client, the capture process. 10,000
+ * rounds of each with KNOCK_OTP_LONG, half a minute of each in CI, seconds otherwise. KNOCK_OTP_ROUNDS says how many of
+ * each; scripts/kill-rounds shares them out and adds them up. A directory in KNOCK_OTP_ROUNDS_DIR is gone on with by the
+ * daemon's rounds.
+ */
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { runInside } from '../../support/host/inside-namespaces.ts';
+
+const isLong = process.env['KNOCK_OTP_LONG'] !== undefined;
+const budgetMs = process.env['CI'] === 'true' ? 30_000 : 3_000;
+
+for (const [who, file] of [
+  ['daemon and commands', './kill-rounds-daemon-inside.ts'],
+  ['client', './kill-rounds-clients-inside.ts'],
+  ['capture process', './kill-rounds-captures-inside.ts'],
+] as const) {
+  test(`kill -9 in random rounds: ${who}`, (t) => {
+    process.env['KNOCK_OTP_ROUNDS'] ??= '10000';
+    if (!isLong) process.env['KNOCK_OTP_ROUNDS_MS'] = `${budgetMs}`;
+    const inside = fileURLToPath(new URL(file, import.meta.url));
+    runInside(t, inside, { atLeast: 1, mounts: true, timeoutMs: isLong ? 6 * 3_600_000 : 300_000 });
+  });
+}

@@ -1,0 +1,312 @@
+/** The capture edge on real packets: what arrives at an interface arrives at the daemon, whatever becomes of the interface. */
+import assert from 'node:assert/strict';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Network, type NetworkHost, skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
+import type { RunningProcess } from '../../../scripts/lab/running-process.ts';
+import { frameOf } from '../../support/core/frames.ts';
+import { captureChild } from '../../support/daemon/capture-child.ts';
+import { supportProgram } from '../../support/host/built.ts';
+
+const options = { skip: skipWithoutNamespaces(), timeout: 60_000 };
+const captureMain = supportProgram('daemon/capture-main');
+/** What an interface's return may take until knocks are heard, by the issue. */
+const RETURN_MS = 3000;
+
+function listen(host: NetworkHost, mode: 'tcp' | 'udp' | 'any' | 'count', ...interfaces: string[]): RunningProcess {
+  return host.spawn([process.execPath, captureMain, mode, ...interfaces], { timeoutMs: 55_000 });
+}
+
+async function listening(
+  host: NetworkHost,
+  mode: 'tcp' | 'udp' | 'any' | 'count',
+  ...interfaces: string[]
+): Promise<RunningProcess> {
+  const capture = listen(host, mode, ...interfaces);
+  await capture.waitForLine(/^started$/);
+  return capture;
+}
+
+function states(capture: RunningProcess): string[] {
+  return capture.stderr
+    .split('\n')
+    .filter((line) => line.startsWith('state '))
+    .map((line) => line.split(' ').slice(1, 3).join(' '));
+}
+
+/** Sends UDP and does not wait for anything. */
+async function datagram(from: NetworkHost, address: string, port: number): Promise<void> {
+  await from.run(['bash', '-c', 'echo knock > "/dev/udp/$0/$1"', address, `${port}`]);
+}
+
+/** Knocks until it is heard or the time is over, as an impatient user would. */
+async function heardWithin(
+  capture: RunningProcess,
+  client: NetworkHost,
+  server: NetworkHost,
+  port: number,
+  timeoutMs: number,
+): Promise<void> {
+  const heard = new RegExp(`^packet .* > ${server.ipv4.replaceAll('.', '\\.')} ${port}$`);
+  const line = capture.waitForLine(heard, capture.mark, timeoutMs);
+  let waiting = true;
+  const knocking = (async () => {
+    while (waiting) await client.run(['hping3', '-q', '-c', '1', '-i', 'u100000', '-S', '-p', `${port}`, server.ipv4]);
+  })();
+  try {
+    await line;
+  } finally {
+    waiting = false;
+    await knocking;
+  }
+}
+
+/** The frame with VLAN tags, id 100, between its addresses and its ethertype. */
+function tagged(frame: Buffer, tags: readonly number[]): Buffer {
+  const inserted = tags.flatMap((tag) => [tag >> 8, tag & 0xff, 0, 100]);
+  return Buffer.concat([frame.subarray(0, 12), Buffer.from(inserted), frame.subarray(12)]);
+}
+
+/** Sends one frame as it is. */
+async function replay(context: TestContext, from: NetworkHost, frame: Buffer): Promise<void> {
+  const scratch = await mkdtemp(join(tmpdir(), 'knock-otp-capture-'));
+  context.after(() => rm(scratch, { recursive: true }));
+  // pcap file and record header: little-endian, microseconds, Ethernet.
+  const header = Buffer.alloc(40);
+  header.writeUInt32LE(0xa1b2c3d4, 0);
+  header.writeUInt16LE(2, 4);
+  header.writeUInt16LE(4, 6);
+  header.writeUInt32LE(65_535, 16);
+  header.writeUInt32LE(1, 20);
+  header.writeUInt32LE(frame.length, 32);
+  header.writeUInt32LE(frame.length, 36);
+  const file = join(scratch, 'frame.pcap');
+  await writeFile(file, Buffer.concat([header, frame]));
+  await from.must(['tcpreplay', '-q', '-i', 'eth0', file]);
+}
+
+test('when any TCP packet is asked for then each comes with its flags, IPv4 and IPv6', options, async () => {
+  await using network = await Network.create(['server', 'client']);
+  const [server, client] = [network.host('server'), network.host('client')];
+  const capture = await listening(server, 'any', 'eth0');
+  for (const [option, flags] of [
+    ['-F', 0x01],
+    ['-A', 0x10],
+    ['-X', 0x40],
+  ] as const) {
+    await client.run(['hping3', '-q', '-c', '1', option, '-p', '8001', server.ipv4]);
+    await capture.waitForLine(new RegExp(`^packet 10\\.77\\.0\\.2 > 10\\.77\\.0\\.1 8001 ${flags}$`));
+  }
+  await client.connect(server.ipv6, 8002);
+  await capture.waitForLine(/^packet fd77::2 > fd77::1 8002 2$/);
+  assert.equal((await capture.end()).code, 0);
+});
+
+test('when knocks come over IPv4, IPv6, UDP and VLANs then all are heard, each once', options, async (context) => {
+  await using network = await Network.create(['server', 'client']);
+  const [server, client] = [network.host('server'), network.host('client')];
+  const capture = await listening(server, 'udp', 'eth0');
+  await client.connect(server.ipv4, 8001);
+  await capture.waitForLine(/^packet 10\.77\.0\.2 > 10\.77\.0\.1 8001$/);
+  await client.connect(server.ipv6, 8002);
+  await capture.waitForLine(/^packet fd77::2 > fd77::1 8002$/);
+  await datagram(client, server.ipv4, 8003);
+  await capture.waitForLine(/^packet 10\.77\.0\.2 > 10\.77\.0\.1 8003:udp$/);
+  await datagram(client, server.ipv6, 8004);
+  await capture.waitForLine(/^packet fd77::2 > fd77::1 8004:udp$/);
+  const ends = { fromMac: client.mac, toMac: server.mac, from: client.ipv4, to: server.ipv4 };
+  await replay(context, client, tagged(frameOf(ends, { protocol: 'tcp', port: 8005 }), [0x8100]));
+  await capture.waitForLine(/^packet 10\.77\.0\.2 > 10\.77\.0\.1 8005$/);
+  await replay(context, client, tagged(frameOf(ends, { protocol: 'udp', port: 8006 }), [0x88a8, 0x8100]));
+  await capture.waitForLine(/^packet 10\.77\.0\.2 > 10\.77\.0\.1 8006:udp$/);
+  const { code, stderr } = await capture.end();
+  assert.equal(code, 0);
+  for (const port of [8001, 8002, 8003, 8004, 8005, 8006]) {
+    assert.equal(stderr.match(new RegExp(` ${port}\\b`, 'g'))?.length, 1, `${port} in\n${stderr}`);
+  }
+});
+
+test('when UDP is not asked for then it is not heard, and TCP is', options, async () => {
+  await using network = await Network.create(['server', 'client']);
+  const [server, client] = [network.host('server'), network.host('client')];
+  const capture = await listening(server, 'tcp', 'eth0');
+  await datagram(client, server.ipv4, 8003);
+  await client.connect(server.ipv4, 8001);
+  await capture.waitForLine(/ 8001$/);
+  assert.doesNotMatch((await capture.end()).stderr, /8003/);
+});
+
+test('when the interface is any or lo then loopback and the network are heard', options, async () => {
+  await using network = await Network.create(['server', 'client']);
+  const [server, client] = [network.host('server'), network.host('client')];
+  const capture = await listening(server, 'udp', 'any');
+  await client.connect(server.ipv4, 8001);
+  await capture.waitForLine(/^packet 10\.77\.0\.2 > 10\.77\.0\.1 8001$/);
+  await client.connect(server.ipv6, 8002);
+  await capture.waitForLine(/^packet fd77::2 > fd77::1 8002$/);
+  await server.connect('127.0.0.1', 8003);
+  await capture.waitForLine(/^packet 127\.0\.0\.1 > 127\.0\.0\.1 8003$/);
+  const { stderr } = await capture.end();
+  assert.equal(stderr.match(/ 8003$/gm)?.length, 1);
+
+  const loopback = await listening(server, 'tcp', 'lo');
+  await server.connect('127.0.0.1', 8004);
+  await loopback.waitForLine(/^packet 127\.0\.0\.1 > 127\.0\.0\.1 8004$/);
+  await server.connect('::1', 8005);
+  await loopback.waitForLine(/^packet ::1 > ::1 8005$/);
+  await loopback.end();
+});
+
+test('when nftables hands packets over by NFLOG then what it chose is heard', options, async () => {
+  await using network = await Network.create(['server', 'client']);
+  const [server, client] = [network.host('server'), network.host('client')];
+  const rules = `
+    table inet chosen {
+      chain input {
+        type filter hook prerouting priority raw
+        tcp dport 8001 log group 5 snaplen 128
+      }
+    }`;
+  await server.must(['nft', '-f', '-'], { input: rules });
+  const capture = await listening(server, 'tcp', 'nflog:5');
+  await client.connect(server.ipv4, 8002);
+  await client.connect(server.ipv4, 8001);
+  await capture.waitForLine(/^packet 10\.77\.0\.2 > 10\.77\.0\.1 8001$/);
+  await client.connect(server.ipv6, 8001);
+  await capture.waitForLine(/^packet fd77::2 > fd77::1 8001$/);
+  assert.doesNotMatch((await capture.end()).stderr, /8002/);
+});
+
+test(
+  'when an interface goes down, is deleted and comes back then each is said once and knocks are heard in time',
+  options,
+  async () => {
+    await using network = await Network.create(['server', 'client']);
+    const [server, client] = [network.host('server'), network.host('client')];
+    const capture = await listening(server, 'tcp', 'eth0');
+    await heardWithin(capture, client, server, 7001, RETURN_MS);
+
+    await server.ip('link set eth0 down');
+    await capture.waitForLine(/^state eth0 deaf the interface is down$/);
+    // IPv6 addresses go with the link; IPv4 is enough here.
+    await server.ip('link set eth0 up');
+    await heardWithin(capture, client, server, 7002, RETURN_MS);
+
+    await network.unplug(server);
+    await capture.waitForLine(/^state eth0 deaf the interface does not exist$/);
+    await network.plug(server);
+    await heardWithin(capture, client, server, 7003, RETURN_MS);
+
+    // Faster than the supervisor looks.
+    await network.unplug(server);
+    await network.plug(server);
+    await heardWithin(capture, client, server, 7004, RETURN_MS);
+
+    const heard = ['eth0 listening', 'eth0 deaf'];
+    assert.deepEqual(states(capture), [...heard, ...heard, ...heard, 'eth0 listening']);
+    const { code, stderr } = await capture.end();
+    assert.equal(code, 0);
+    const others = stderr.split('\n').filter((line) => !/^(state|packet) |^started$|^stopped$|^$/.test(line));
+    assert.deepEqual(others, [], 'nothing of the assertion that ended the child');
+  },
+);
+
+test(
+  'when an interface is missing or has no address at the start then the rest is heard, and it too once it is there',
+  options,
+  async () => {
+    await using network = await Network.create(['server', 'client']);
+    const [server, client] = [network.host('server'), network.host('client')];
+    await network.unplug(server);
+    const capture = await listening(server, 'tcp', 'eth0', 'lo');
+    assert.deepEqual(new Set(states(capture)), new Set(['eth0 deaf', 'lo listening']));
+    await network.plug(server, { addresses: false });
+    await capture.waitForLine(/^state eth0 listening/);
+    await network.address(server);
+    await heardWithin(capture, client, server, 7001, RETURN_MS);
+
+    await server.ip('addr flush dev eth0\naddr add 10.77.0.1/24 dev eth0');
+    await heardWithin(capture, client, server, 7002, RETURN_MS);
+    assert.deepEqual(
+      states(capture).filter((state) => state.startsWith('eth0')),
+      ['eth0 deaf', 'eth0 listening'],
+    );
+    await capture.end();
+  },
+);
+
+test('when the child has its device then it has given everything else up', options, async () => {
+  await using network = await Network.create(['server']);
+  const capture = await listening(network.host('server'), 'tcp', 'lo');
+  const pid = captureChild(capture.pid);
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  assert.match(status, /^NoNewPrivs:\s*1$/m);
+  assert.match(status, /^CapEff:\s*0+$/m);
+  assert.match(status, /^CapPrm:\s*0+$/m);
+  assert.match(status, /^Seccomp:\s*2$/m);
+  const mapped = /^\s*0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'latin1'));
+  if (mapped) assert.match(status, /^Uid:\s*65534\s+65534\s+65534\s+65534$/m);
+  assert.match(
+    capture.stderr,
+    mapped ? /^state lo listening dropped to user 65534/m : /^state lo listening runs as user 0, kept/m,
+  );
+  await capture.end();
+});
+
+test('when the child hangs then that is deafness, and another takes its place', options, async () => {
+  await using network = await Network.create(['server']);
+  const server = network.host('server');
+  const capture = await listening(server, 'tcp', 'lo');
+  const hanging = captureChild(capture.pid);
+  process.kill(hanging, 'SIGSTOP');
+  const before = capture.mark;
+  await capture.waitForLine(/^state lo deaf the capture process does not answer$/);
+  await capture.waitForLine(/^state lo listening/, before);
+  await server.connect('127.0.0.1', 7001);
+  await capture.waitForLine(/ 7001$/);
+  assert.throws(() => readlinkSync(`/proc/${hanging}/exe`), 'the one that hung is gone');
+  assert.deepEqual(states(capture), ['lo listening', 'lo deaf', 'lo listening']);
+  await capture.end();
+});
+
+test(
+  'when a flood comes then the child lives, the parent keeps time, knocks are heard after it, and no child outlives the daemon in it',
+  options,
+  async () => {
+    await using network = await Network.create(['server', 'client']);
+    const [server, client] = [network.host('server'), network.host('client')];
+    const capture = await listening(server, 'count', 'eth0');
+    const child = captureChild(capture.pid);
+    await client.run(['timeout', '5', 'hping3', '-q', '--flood', '--rand-source', '-S', '-p', '++1024', server.ipv4]);
+    const counts = [...capture.stderr.matchAll(/^count ([0-9]+) .* restarts ([0-9]+) rss ([0-9]+) lag ([0-9]+)$/gm)];
+    assert.ok(counts.length >= 4, capture.stderr);
+    const most = Math.max(...counts.map(([, packets]) => Number(packets)));
+    assert.ok(most > 5000, `${most} packets in the best second`);
+    for (const [, , restarts, rss, lag] of counts) {
+      assert.equal(restarts, '0');
+      assert.ok(Number(rss) < 400, `${rss} MiB`);
+      assert.ok(Number(lag) < 1000, `${lag} ms`);
+    }
+    assert.equal(captureChild(capture.pid), child, 'the heap of the child is whole: it is the one that we started');
+
+    const flood = client.run([
+      'timeout',
+      '4',
+      'hping3',
+      '-q',
+      '--flood',
+      '--rand-source',
+      '-S',
+      '-p',
+      '80',
+      server.ipv4,
+    ]);
+    await capture.waitForLine(/^count [0-9]{4,} /, capture.mark);
+    await capture.end('SIGKILL');
+    await flood;
+    assert.throws(() => readFileSync(`/proc/${child}/status`), 'the child noticed that nobody reads');
+  },
+);

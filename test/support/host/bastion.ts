@@ -1,0 +1,307 @@
+/**
+ * A bastion in a namespace: knock-otpd as it is built, a service on the hidden port, clients that are enrolled through
+ * its command line, and hosts that knock with real frames. What end-to-end tests have in common, and no assertion.
+ */
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Connection, Network, type NetworkHost } from '../../../scripts/lab/namespaces.ts';
+import type { Finished, RunningProcess } from '../../../scripts/lab/running-process.ts';
+import { derivationKey, deriveSequence } from '../../../shared/derive.ts';
+import { type Profile, parseProfileUri, profileShape } from '../../../shared/formats/profile-uri.ts';
+import type { Knock } from '../../../shared/knock.ts';
+import { timeStepAt } from '../../../shared/moving-factor.ts';
+import { pcapOf } from '../core/frames.ts';
+import { CLIENT_PROGRAM, SERVER_PROGRAM } from './built.ts';
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+const recordFrames = join(repository, 'scripts/lab/record-frames.mjs');
+const shiftedClock = join(repository, 'test/support/faults/shifted-clock.mjs');
+
+/** The port that doors hide unless a test says otherwise. */
+export const HIDDEN_PORT = 22;
+const BARRIER_DOOR = 'barrier';
+const BARRIER_SOURCE = '10.77.0.200';
+
+export interface BastionOptions {
+  /** Sections of the configuration; `[ssh]` with `otp = totp` and a grant of 30 s when not given. */
+  readonly doors?: string;
+  readonly serverId?: string;
+  readonly interfaces?: string;
+  readonly capture?: 'kernel' | 'pcap';
+  /** The name of another state directory. */
+  readonly stateDir?: string;
+  /** False leaves the hidden port to the test; otherwise a greeting service stands there. */
+  readonly service?: boolean;
+}
+
+/** All that a daemon needs. */
+const FEW = '-all,+net_admin,+net_raw';
+
+/**
+ * What makes a command run with CAP_NET_ADMIN and CAP_NET_RAW alone: `few` as root, `user` as nobody, to whom the ambient
+ * set gives them; `none` as nobody, with no capability at all. With anything else the command keeps what it has. nsenter before it needs more than these.
+ */
+export function daemonRights(rights: string | undefined): readonly string[] {
+  if (rights === 'none') {
+    const own = ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps', '-all', '--bounding-set', '-all'];
+    return ['setpriv', ...own, '--pdeathsig', 'KILL', '--'];
+  }
+  if (rights !== 'few' && rights !== 'user') return [];
+  const user = ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps', FEW, '--ambient-caps', FEW];
+  // A change of user clears the signal that ends it with the test.
+  const own = rights === 'user' ? user : ['--inh-caps', '-all'];
+  return ['setpriv', '--bounding-set', FEW, ...own, '--pdeathsig', 'KILL', '--'];
+}
+
+/** A client at a door, as a test sees it: the profile, and every sequence that could be. */
+export interface EnrolledClient {
+  readonly uri: string;
+  readonly profile: Profile;
+  sequence(factor: number): readonly Knock[];
+}
+
+export interface SendOptions {
+  readonly from?: NetworkHost;
+  /** A source address that is not the sender's: spoofed. */
+  readonly source?: string;
+  readonly family?: 4 | 6;
+  /** Packets a second; 1000 when not given. */
+  readonly rate?: number;
+}
+
+export const DEFAULT_DOOR = `[ssh]
+otp = totp
+open = nftables tcp/${HIDDEN_PORT}
+cmd_timeout = 30
+`;
+
+export class Bastion implements AsyncDisposable {
+  readonly network: Network;
+  readonly server: NetworkHost;
+  readonly client: NetworkHost;
+  readonly other: NetworkHost;
+  readonly dir: string;
+  readonly configFile: string;
+  readonly stateDir: string;
+  readonly #clockFile: string;
+  readonly #running = new Set<RunningProcess>();
+  #daemon: RunningProcess | undefined;
+  #barrier: EnrolledClient | undefined;
+  #barrierCounter = 0;
+
+  private constructor(network: Network, dir: string) {
+    this.network = network;
+    this.dir = dir;
+    this.server = network.host('server');
+    this.client = network.host('client');
+    this.other = network.host('other');
+    this.configFile = join(dir, 'knock-otp.conf');
+    this.stateDir = join(dir, 'state');
+    this.#clockFile = join(dir, 'clock');
+  }
+
+  /** Three hosts, a configuration, a service that says `hello`; the daemon is not started yet. */
+  static async create(options: BastionOptions = {}): Promise<Bastion> {
+    const network = await Network.create(['server', 'client', 'other']);
+    const bastion = new Bastion(network, await mkdtemp(join(tmpdir(), 'knock-otp-e2e-')));
+    try {
+      await chmod(bastion.dir, 0o700);
+      await bastion.configure(options);
+      await bastion.setClock(0);
+      if (options.service !== false) await bastion.serve(HIDDEN_PORT);
+      bastion.#barrier = await bastion.enroll('barrier', { door: BARRIER_DOOR });
+      return bastion;
+    } catch (error) {
+      await bastion.dispose();
+      throw error;
+    }
+  }
+
+  async configure(options: BastionOptions): Promise<void> {
+    const { doors = DEFAULT_DOOR, serverId = 'bastion', interfaces = 'eth0', capture, stateDir = 'state' } = options;
+    const text = `[options]
+interface = ${interfaces}
+server_id = ${serverId}
+state_dir = ${join(this.dir, stateDir)}
+clients_dir = ${join(this.dir, 'clients')}
+${capture === undefined ? '' : `capture = ${capture}\n`}
+[${BARRIER_DOOR}]
+otp = hotp
+look_ahead = 50
+open = nftables tcp/9
+cmd_timeout = 1
+
+${doors}`;
+    await writeFile(this.configFile, text, { mode: 0o600 });
+  }
+
+  /** A configuration of the test's own making. */
+  async rewriteConfig(text: string): Promise<void> {
+    await writeFile(this.configFile, text, { mode: 0o600 });
+  }
+
+  /** Sets the wall clock of daemons, also of one that runs: milliseconds ahead of this machine's. */
+  async setClock(aheadMs: number): Promise<void> {
+    await writeFile(this.#clockFile, `${aheadMs}`);
+  }
+
+  /** A service on the server that greets with one line and holds the connection until the other side ends it. */
+  async serve(port: number): Promise<void> {
+    const program = `require('node:net').createServer((socket) => {
+      socket.on('error', () => {}).on('data', (data) => socket.write(data));
+      socket.write('hello\\n');
+    }).listen(${port}, '::', () => console.log('serving'))`;
+    await this.#spawn(this.server, [process.execPath, '-e', program]).waitForLine(/serving/);
+  }
+
+  get daemon(): RunningProcess {
+    if (this.#daemon === undefined) throw new Error('the daemon was not started');
+    return this.#daemon;
+  }
+
+  /** Starts knock-otpd and waits until it hears. */
+  async start(args: readonly string[] = [], rights?: string): Promise<RunningProcess> {
+    const daemon = this.launch(args, rights);
+    await daemon.waitForLine(/\blistening\b/);
+    await daemon.waitForLine(/\bready\b/);
+    return daemon;
+  }
+
+  /** Starts knock-otpd, behind further words where given, and waits for nothing. */
+  launch(
+    args: readonly string[] = [],
+    rights = process.env['KNOCK_OTP_TEST_RIGHTS'],
+    before: readonly string[] = [],
+  ): RunningProcess {
+    const argv = [
+      ...before,
+      ...daemonRights(rights),
+      ...[process.execPath, '--import', shiftedClock, SERVER_PROGRAM, '-c', this.configFile, ...args],
+    ];
+    this.#daemon = this.#spawn(this.server, argv, { KNOCK_OTP_TEST_CLOCK: this.#clockFile });
+    return this.#daemon;
+  }
+
+  /** Ends the daemon; a crash when the signal is SIGKILL. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Finished> {
+    return await this.daemon.end(signal);
+  }
+
+  /** One command of knock-otpd on the server. */
+  async control(...args: string[]): Promise<Finished> {
+    return await this.server.run([process.execPath, SERVER_PROGRAM, ...args, '-c', this.configFile]);
+  }
+
+  async enroll(name: string, { door = 'ssh', host = this.server.ipv4 } = {}): Promise<EnrolledClient> {
+    const { code, stdout, stderr } = await this.control('enroll', name, '--door', door, '--host', host);
+    if (code !== 0) throw new Error(`enroll ${name}: exit ${code}: ${stderr}`);
+    const uri = stdout.split('\n').find((line) => line.startsWith('otpauth://'));
+    if (uri === undefined) throw new Error('enroll printed no profile URI on a line of its own');
+    const profile = parseProfileUri(uri);
+    const key = derivationKey(profile.secret);
+    return {
+      uri,
+      profile,
+      sequence: (factor) => deriveSequence(key, profile, factor, profileShape(profile)),
+    };
+  }
+
+  /** What a shell would run as knock-otpd. */
+  readonly serverCommand: readonly string[] = [process.execPath, SERVER_PROGRAM];
+
+  /** What a shell would run as knock-otp. */
+  readonly clientCommand: readonly string[] = [process.execPath, CLIENT_PROGRAM];
+
+  /** knock-otp on a host, with a home of its own. */
+  async knockOtp(args: readonly string[], { from = this.client, input = '', env = {} } = {}): Promise<Finished> {
+    return await from.run([...this.clientCommand, ...args], {
+      input,
+      env: { ...(await this.clientHome(from)), ...env },
+      timeoutMs: 90_000,
+    });
+  }
+
+  /** The environment in which knock-otp keeps a host's profiles and factors. */
+  async clientHome(host: NetworkHost): Promise<Record<string, string>> {
+    const home = join(this.dir, `home-${host.name}`);
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    return { HOME: home, XDG_CONFIG_HOME: join(home, 'config'), XDG_STATE_HOME: join(home, 'state') };
+  }
+
+  /** The time step now on the daemon's clock. */
+  async timeStep(client: EnrolledClient): Promise<number> {
+    const ahead = Number(await readFile(this.#clockFile, 'utf8'));
+    return timeStepAt(Date.now() + ahead, client.profile.step);
+  }
+
+  /** Sends knocks, or any packets, as frames; resolves when the last one has left. */
+  async send(knocks: readonly Knock[], options: SendOptions = {}): Promise<void> {
+    const { from = this.client, family = 4, rate = 1000 } = options;
+    const source = options.source ?? (family === 4 ? from.ipv4 : from.ipv6);
+    const ends = {
+      fromMac: from.mac,
+      toMac: this.server.mac,
+      from: source,
+      to: family === 4 ? this.server.ipv4 : this.server.ipv6,
+    };
+    const file = join(this.dir, `send-${from.name}.pcap`);
+    await writeFile(file, pcapOf(ends, knocks));
+    await from.must(['tcpreplay', '-q', `--pps=${rate}`, '-i', 'eth0', file]);
+  }
+
+  /** Records what the server hears, by a filter of pcap, until it is ended with SIGINT. */
+  async record(file: string, filter: string): Promise<RunningProcess> {
+    const recorder = this.#spawn(this.server, [process.execPath, recordFrames, file, filter]);
+    await recorder.waitForLine(/^recording/);
+    return recorder;
+  }
+
+  /**
+   * Resolves when the daemon has judged every packet that was sent before: a sequence of another client, from an
+   * address of its own, has opened a door of its own. So that "it did not open" is known and not waited for.
+   */
+  async barrier(): Promise<void> {
+    if (this.#barrier === undefined) throw new Error('no barrier client');
+    const mark = this.daemon.mark;
+    const knocks = this.#barrier.sequence(this.#barrierCounter);
+    this.#barrierCounter += 1;
+    await this.send(knocks, { source: BARRIER_SOURCE });
+    try {
+      await this.daemon.waitForLine(/otpd: (opened|extended) .*door=barrier/, mark, 10_000);
+    } catch (cause) {
+      const { stdout } = await this.control('status', '--json');
+      throw new Error(`the barrier did not open, status: ${stdout}`, { cause });
+    }
+  }
+
+  /** What a connection to the hidden port from a host becomes. */
+  async probe({
+    from = this.client,
+    family = 4,
+    port = HIDDEN_PORT,
+  }: {
+    from?: NetworkHost;
+    family?: 4 | 6;
+    port?: number;
+  } = {}): Promise<Connection['state']> {
+    return (await from.connect(family === 4 ? this.server.ipv4 : this.server.ipv6, port)).state;
+  }
+
+  async dispose(): Promise<void> {
+    await Promise.all([...this.#running].map((child) => child.end('SIGKILL')));
+    await this.network.dispose();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  #spawn(host: NetworkHost, argv: readonly string[], env: Record<string, string> = {}): RunningProcess {
+    const child = host.spawn(argv, { env });
+    this.#running.add(child);
+    return child;
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * Debian's knockd and our knock-otpd side by side: two hosts alike, each with one of them, the same knockd.conf, and the
+ * same frames for both at the same moment. What each did is what its commands wrote into a file (`/var/lib/say open %IP%`).
+ * Knows no expectation.
+ *
+ * Each daemon has a /var/lib of its own: the configuration names one path in it for both, and ours keeps its state there
+ * without being told.
+ */
+import { spawnSync } from 'node:child_process';
+import { access, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Network, type NetworkHost, skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
+import type { RunningProcess } from '../../../scripts/lab/running-process.ts';
+import { pcapOfFrames } from '../core/frames.ts';
+import { OTHER_ADDRESSES, parsePacketScript, SHARED, type Step } from '../core/packet-script.ts';
+import { SERVER_PROGRAM } from './built.ts';
+
+const BARRIER = '[barrier]\nsequence = 61001,61003,61002\ntcpflags = syn\nstart_command = /bin/true %IP%\n';
+const BARRIER_SCRIPT = 'F>61001 F>61003 F>61002';
+/** Above all of a script's sources. */
+const BARRIER_NUMBER = 9;
+const PATIENCE_MS = 10_000;
+
+/** The `skip` option of a test that needs knockd and further programs. */
+export function skipWithoutPrograms(...programs: string[]): string | false {
+  const found = skipWithoutNamespaces();
+  if (found !== false || process.env['CI'] === 'true') return found;
+  const missing = ['knockd', ...programs].find(
+    (program) => spawnSync('sh', ['-c', 'command -v "$0"', program]).status !== 0,
+  );
+  return missing === undefined ? false : `${missing} is not installed`;
+}
+
+/** One of the two, with its host. */
+export class Side {
+  readonly name: 'knockd' | 'ours';
+  readonly host: NetworkHost;
+  /** What the daemon sees as /var/lib. */
+  readonly dir: string;
+  #daemon: RunningProcess | undefined;
+  #logRead = 0;
+
+  constructor(name: 'knockd' | 'ours', host: NetworkHost, dir: string) {
+    this.name = name;
+    this.host = host;
+    this.dir = dir;
+  }
+
+  get daemon(): RunningProcess {
+    if (this.#daemon === undefined) throw new Error(`${this.name} was not started`);
+    return this.#daemon;
+  }
+
+  /** In the daemon's view of the file system. */
+  inside(argv: readonly string[]): readonly string[] {
+    const script = 'mount --bind "$0/sbin" /usr/local/sbin && mount --bind "$0" /var/lib && exec "$@"';
+    return ['unshare', '-m', 'sh', '-c', script, this.dir, ...argv];
+  }
+
+  /** Starts the daemon on a configuration file and waits until it hears; knockd, where it never will, until it says so. */
+  async start(
+    config: string,
+    { args = [], deaf = false }: { args?: readonly string[]; deaf?: boolean } = {},
+  ): Promise<void> {
+    await rm(join(this.dir, 'log'), { force: true });
+    this.#logRead = 0;
+    const options = ['-i', 'eth0', '-c', config, '-g', '/var/lib/log', '-p', '/var/lib/pid', ...args];
+    const program = this.name === 'knockd' ? ['knockd'] : [process.execPath, SERVER_PROGRAM];
+    this.#daemon = this.host.spawn(this.inside([...program, ...options]));
+    if (this.name === 'ours') {
+      await this.#daemon.waitForLine(/\bready\b/);
+      return;
+    }
+    const daemon = this.#daemon;
+    // Its log says so before its filter is in the kernel, and libpcap throws away what came before that. The first
+    // filter is libpcap's own of one instruction, which passes nothing.
+    const listens = async (): Promise<boolean> =>
+      deaf
+        ? (await this.log()).includes('starting up')
+        : /bpf filter \((?!1\))/.test(await this.host.must(['ss', '-0bn']));
+    await this.until('knockd listens', async () => daemon.ended || (await listens()));
+    if (daemon.ended) throw new Error(`knockd ended: ${daemon.stderr}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.#daemon?.end(this.name === 'ours' ? 'SIGTERM' : 'SIGKILL');
+  }
+
+  async log(): Promise<string> {
+    return await textOf(join(this.dir, 'log'));
+  }
+
+  /** What the commands wrote, in its order. */
+  async said(): Promise<readonly string[]> {
+    return (await textOf(join(this.dir, 'said'))).split('\n').filter((line) => line !== '');
+  }
+
+  async put(file: string, content: string): Promise<void> {
+    await writeFile(join(this.dir, file), content, { mode: 0o600 });
+  }
+
+  /** The log since the last barrier says that the barrier's door has opened. */
+  async passedBarrier(): Promise<boolean> {
+    const text = await this.log();
+    const at = text.indexOf('barrier: OPEN SESAME', this.#logRead);
+    if (at < 0) return false;
+    this.#logRead = at + 1;
+    return true;
+  }
+
+  /** Looks every few milliseconds: knockd tells of nothing but by its files. False after a while. */
+  async sees(condition: () => Promise<boolean>, patienceMs = PATIENCE_MS): Promise<boolean> {
+    const end = performance.now() + patienceMs;
+    while (!(await condition())) {
+      if (performance.now() > end) return false;
+      await pause(5);
+    }
+    return true;
+  }
+
+  async until(what: string, condition: () => Promise<boolean>): Promise<void> {
+    if (!(await this.sees(condition))) throw new Error(`${this.name}: not in time: ${what}\n${await this.log()}`);
+  }
+}
+
+export class BesideKnockd implements AsyncDisposable {
+  readonly network: Network;
+  readonly client: NetworkHost;
+  readonly knockd: Side;
+  readonly ours: Side;
+  readonly dir: string;
+  readonly config: string;
+
+  private constructor(network: Network, dir: string) {
+    this.network = network;
+    this.dir = dir;
+    this.client = network.host('client');
+    this.knockd = new Side('knockd', network.host('knockd'), join(dir, 'knockd'));
+    this.ours = new Side('ours', network.host('ours'), join(dir, 'ours'));
+    this.config = join(dir, 'knockd.conf');
+  }
+
+  get sides(): readonly Side[] {
+    return [this.knockd, this.ours];
+  }
+
+  static async create(): Promise<BesideKnockd> {
+    const network = await Network.create(['client', 'knockd', 'ours']);
+    const dir = await mkdtemp(join(tmpdir(), 'knock-otp-interop-'));
+    const both = new BesideKnockd(network, dir);
+    try {
+      await chmod(dir, 0o700);
+      for (const { dir: own, host } of both.sides) {
+        await mkdir(own, { mode: 0o700 });
+        await mkdir(join(own, 'sbin'));
+        const [otherIpv4, otherIpv6] = OTHER_ADDRESSES;
+        await host.ip(
+          [`${SHARED.ipv4}/24`, `${otherIpv4}/24`, `${SHARED.ipv6}/64 nodad`, `${otherIpv6}/64 nodad`]
+            .map((address) => `addr add dev eth0 ${address}`)
+            .join('\n'),
+        );
+      }
+      await both.putProgram('say', 'echo "$*" >> /var/lib/said');
+      return both;
+    } catch (error) {
+      await both.dispose();
+      throw error;
+    }
+  }
+
+  /** The configuration of both, with a door for barriers at its end. */
+  async configure(doors: string): Promise<void> {
+    await writeFile(this.config, `${doors}\n${BARRIER}`, { mode: 0o600 });
+  }
+
+  /** A file of both under /var/lib. */
+  async put(file: string, content: string): Promise<void> {
+    for (const side of this.sides) await side.put(file, content);
+  }
+
+  /** A shell script of both under /var/lib; in `sbin/` it stands in /usr/local/sbin too. */
+  async putProgram(file: string, script: string): Promise<void> {
+    for (const { dir } of this.sides) {
+      await writeFile(join(dir, file), `#!/bin/sh\n${script}\n`);
+      await chmod(join(dir, file), 0o755);
+    }
+  }
+
+  async send(script: string, number = 0): Promise<void> {
+    for (const step of parsePacketScript(script, number)) await this.#take(step);
+  }
+
+  /**
+   * Resolves when both have judged all that was sent before and their commands have run: a sequence from an address of
+   * its own has opened a door of its own, twice, so that a command that was started before the first has ended.
+   * A daemon that has ended instead is told by its name.
+   */
+  async barrier(): Promise<readonly Side[]> {
+    const ended: Side[] = [];
+    for (let round = 0; round < 2; round += 1) {
+      await this.send(BARRIER_SCRIPT, BARRIER_NUMBER);
+      for (const side of this.sides.filter((candidate) => !ended.includes(candidate))) {
+        await side.until('barrier', async () => (await side.passedBarrier()) || side.daemon.ended);
+        if (side.daemon.ended) ended.push(side);
+      }
+    }
+    return ended;
+  }
+
+  async dispose(): Promise<void> {
+    for (const side of this.sides) await side.stop().catch(() => undefined);
+    await this.network.dispose();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  async #take(step: Step): Promise<void> {
+    if (step.kind === 'wait') return await pause(step.ms);
+    if (step.kind === 'at') return await pause((step.ms + 1000 - (Date.now() % 1000)) % 1000);
+    // Slow enough that the commands of two packets start in their order; a sweep is fast, as sweeps are.
+    await this.sendFrames(step.frames, step.frames.length > 100 ? 20_000 : 100);
+  }
+
+  async sendFrames(frames: readonly Buffer[], rate: number): Promise<void> {
+    const file = join(this.dir, 'send.pcap');
+    await writeFile(file, pcapOfFrames(frames));
+    await this.client.must(['tcpreplay', '-q', `--pps=${rate}`, '-i', 'eth0', file]);
+  }
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    await access(file);
+    return await readFile(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,39 @@
+/** README and docs as tests read them: what stands in fenced blocks, and what in the text between. */
+import { readdirSync, readFileSync } from 'node:fs';
+
+const root = new URL('../../../', import.meta.url);
+
+/** Paths from the root of the repository. */
+export const DOCUMENTS: readonly string[] = [
+  'README.md',
+  ...readdirSync(new URL('docs/', root))
+    .filter((name) => name.endsWith('.md'))
+    .sort()
+    .map((name) => `docs/${name}`),
+];
+
+export function documentText(path: string): string {
+  return readFileSync(new URL(path, root), 'utf8');
+}
+
+export interface FencedBlock {
+  readonly language: string;
+  readonly text: string;
+  /** NAME of a line `<!-- test: NAME -->` above it. */
+  readonly mark?: string;
+}
+
+export function fencedBlocks(text: string): readonly FencedBlock[] {
+  const found = text.matchAll(/^(?:<!-- test: (\S+) -->\n)?```(\w*)\n([\s\S]*?)^```$/gm);
+  return [...found].map(([, mark, language = '', inner = '']) => ({
+    language,
+    text: inner,
+    ...(mark === undefined ? {} : { mark }),
+  }));
+}
+
+/** Code between backticks outside of the blocks, on one line each. */
+export function inlineCode(text: string): readonly string[] {
+  const between = text.replaceAll(/^```[\s\S]*?^```$/gm, '');
+  return [...between.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code.replaceAll(/\s+/g, ' '));
+}

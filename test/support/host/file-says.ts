@@ -1,0 +1,17 @@
+/** A log file is written behind the daemon's back: what stands on its standard error already is in the file a moment later. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { pause } from '../faults/kill-plan.ts';
+
+const PATIENCE_MS = 10_000;
+
+/** Resolves with the file's text, once it matches. */
+export async function fileSays(path: string, pattern: RegExp): Promise<string> {
+  const until = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const text = await readFile(path, 'utf8');
+    if (pattern.test(text)) return text;
+    if (Date.now() > until) assert.match(text, pattern, path);
+    await pause(20);
+  }
+}
