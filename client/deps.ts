@@ -6,7 +6,6 @@ import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import type { WhoamiQuestion } from '../shared/formats/source-words.ts';
 import type { Knock } from '../shared/knock.ts';
-import type { Owner } from './profiles/private-files.ts';
 
 export interface Address {
   readonly address: string;
@@ -72,7 +71,7 @@ export interface Network {
   tryPort(address: Address, port: number, timeoutMs: number): Promise<PortAnswer>;
 }
 
-export interface Talk extends Writable {
+export interface TerminalStream extends Writable {
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
@@ -80,7 +79,7 @@ export interface Talk extends Writable {
 export interface Deps {
   readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Writable;
-  readonly stderr: Talk;
+  readonly stderr: TerminalStream;
   /** Lets whoever reads our output see its end while we go on reading: `--proxy` after the server's half-close. */
   closeStdout(): Promise<void>;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -98,4 +97,10 @@ export interface Deps {
    * @returns its exit status as a shell has it: 127 when there is no such program
    */
   runProgram(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<number>;
+}
+
+export interface Owner {
+  readonly platform: NodeJS.Platform;
+  /** The user we run as; undefined on Windows. */
+  readonly uid: number | undefined;
 }

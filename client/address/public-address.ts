@@ -8,7 +8,7 @@ import { KnockError } from '../../shared/errors.ts';
 import type { Profile } from '../../shared/formats/profile-uri.ts';
 import { isSourceWord, parseWhoami } from '../../shared/formats/source-words.ts';
 import type { Address, Network } from '../deps.ts';
-import { oddSource, type PublicAddress, type SourceOptions } from './source-options.ts';
+import { invalidSourceError, type PublicAddress, type SourceOptions } from './source-options.ts';
 
 /** @throws KnockError USAGE when the given address is of the other family; NETWORK when a name server does not say */
 export async function publicAddress(
@@ -19,7 +19,7 @@ export async function publicAddress(
 ): Promise<PublicAddress> {
   const { family } = to;
   const given = options.source === undefined ? undefined : readAddress(options.source);
-  if (options.source !== undefined && given === undefined) throw oddSource();
+  if (options.source !== undefined && given === undefined) throw invalidSourceError();
   if (given !== undefined && given.family !== family) {
     throw new KnockError('USAGE', `--source is an IPv${given.family} address, and ${to.address} is not`, {
       hint: `choose -${given.family}, or give the IPv${family} address`,

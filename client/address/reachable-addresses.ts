@@ -1,7 +1,6 @@
 /** Where a host can be knocked at from here: its addresses that have a route, found out before anything is spent. */
+import { KnockError } from '../../shared/errors.ts';
 import type { Address, Network } from '../deps.ts';
-import { nothingSent } from '../knock/failure-messages.ts';
-import { MAX_ADDRESSES } from '../knock/retry-times.ts';
 
 /**
  * In the resolver's order, at least one and at most MAX_ADDRESSES.
@@ -21,3 +20,20 @@ export async function reachableAddresses(
   const codes = errors.filter((code) => code !== undefined);
   throw nothingSent(name, all, codes);
 }
+
+export function addressesOf(addresses: readonly Address[]): string {
+  return addresses.map(({ address }) => address).join(', ');
+}
+
+/** NETWORK: no packet left this host. */
+export function nothingSent(name: string, addresses: readonly Address[], codes: readonly string[]): KnockError {
+  const reasons = [...new Set(codes)].join(', ');
+  return new KnockError('NETWORK', `nothing could be sent to ${name} (${addressesOf(addresses)}): ${reasons}`, {
+    hint: /EACCES|EPERM/.test(reasons)
+      ? 'a firewall on this machine refuses the packets'
+      : 'is this machine connected? try -4 or -6 when only one of them works here',
+  });
+}
+
+/** Addresses of one host that are tried, and factors spent on it, at most. */
+export const MAX_ADDRESSES = 4;

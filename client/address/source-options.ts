@@ -19,11 +19,11 @@ export interface PublicAddress {
 }
 
 /** Judges the words before anything is read, resolved or spent. @throws KnockError USAGE */
-export function refuseOddSource({ source, whoami }: SourceOptions): void {
+export function refuseInvalidSource({ source, whoami }: SourceOptions): void {
   if (source !== undefined && whoami !== undefined) {
     throw new KnockError('USAGE', '--source and --whoami exclude each other');
   }
-  if (source !== undefined && !isSourceWord(source)) throw oddSource();
+  if (source !== undefined && !isSourceWord(source)) throw invalidSourceError();
   if (whoami !== undefined && parseWhoami(whoami) === undefined) {
     throw new KnockError('USAGE', '--whoami is not NAME@SERVER', {
       hint: 'a name that the name server SERVER answers with your address (A, AAAA or TXT)',
@@ -31,7 +31,7 @@ export function refuseOddSource({ source, whoami }: SourceOptions): void {
   }
 }
 
-export function oddSource(): KnockError {
+export function invalidSourceError(): KnockError {
   return new KnockError('USAGE', '--source is not an address', { hint: 'as the server sees it: 198.51.100.7' });
 }
 

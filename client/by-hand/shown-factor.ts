@@ -2,11 +2,11 @@
 import { KnockError } from '../../shared/errors.ts';
 import { timeStepAt, timeStepStart } from '../../shared/moving-factor.ts';
 import type { FactorLedger } from '../factors/factor-ledger.ts';
-import { planFactor } from '../knock/retry-times.ts';
-import type { Outline } from '../profiles/public-profile.ts';
+import { planFactor } from '../factors/factor-plan.ts';
+import type { PublicProfile } from '../profiles/public-profile.ts';
 
 export interface ShowRequest {
-  readonly profile: Outline;
+  readonly profile: PublicProfile;
   readonly wallMs: number;
   /** Unix seconds to show instead of now; TOTP. */
   readonly at: number | undefined;
@@ -48,7 +48,7 @@ export async function factorToShow(request: ShowRequest, ledger: FactorLedger): 
 }
 
 /** Unix milliseconds from which a server with our clock accepts a time step no more. */
-export function acceptedUntilMs({ step, window }: Pick<Outline, 'step' | 'window'>, timeStep: number): number {
+export function acceptedUntilMs({ step, window }: Pick<PublicProfile, 'step' | 'window'>, timeStep: number): number {
   return timeStepStart(timeStep + window + 1, step);
 }
 

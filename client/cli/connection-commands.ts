@@ -1,6 +1,6 @@
 /** The commands that connect something through an open door: `ssh`, `exec`, and the lines of `ssh-config`. */
 import type { Command } from 'commander';
-import type { HostOptions } from '../commands/knock-options.ts';
+import type { KnockOptions } from '../commands/knock-options.ts';
 import type { SshOptions } from '../commands/ssh-command.ts';
 import type { Deps } from '../deps.ts';
 import { integer, sub } from './subcommand.ts';
@@ -32,7 +32,7 @@ export function connectingCommands(program: Command, deps: Deps, ended: { status
     .option('--no-verify', 'send the knocks and do not look whether the door opens')
     .option('--timeout <seconds>', 'for the knock (default: 60)', integer(1, 3600))
     .option('-v, --verbose', 'show each knock when it is sent')
-    .action(async (host: string, command: string[], options: HostOptions) => {
+    .action(async (host: string, command: string[], options: KnockOptions) => {
       const { runBehindDoor } = await import('../commands/exec-command.ts');
       ended.status = await runBehindDoor(host, command, options, deps);
     });

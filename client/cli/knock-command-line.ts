@@ -1,7 +1,7 @@
 /** `knock-otp HOST`: the options of a knock. */
 import type { Command } from 'commander';
 import { KnockError } from '../../shared/errors.ts';
-import type { HostOptions } from '../commands/knock-options.ts';
+import type { KnockOptions } from '../commands/knock-options.ts';
 import type { Deps } from '../deps.ts';
 import { print } from '../terminal/output.ts';
 import { integer } from './subcommand.ts';
@@ -30,7 +30,7 @@ export function hostCommand(command: Command, host: string, deps: Deps): void {
     .option('--proxy', 'then carry a connection to PORT over standard input and output')
     .option('-v, --verbose', 'show each knock when it is sent')
     .option('--json', 'the result as JSON')
-    .action(async (name: string | undefined, words: string[], options: HostOptions) => {
+    .action(async (name: string | undefined, words: string[], options: KnockOptions) => {
       if (options.version === true) {
         const { version } = await import('../../shared/files/version.ts');
         print(deps, version());

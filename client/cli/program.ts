@@ -90,8 +90,8 @@ function doctorCommand(program: Command, deps: Deps, ended: { status: number }):
     .option('--json', 'as JSON')
     .addHelpText('after', '\nExit code: 0 when nothing fails, 1 when something does, 2 the command line is wrong.')
     .action(async (host: string, options: DoctorOptions) => {
-      const { examine } = await import('../commands/doctor-command.ts');
-      ended.status = await examine(host, options, deps);
+      const { runDoctor } = await import('../commands/doctor-command.ts');
+      ended.status = await runDoctor(host, options, deps);
     });
 }
 

@@ -4,7 +4,7 @@
  * which takes longer to load than a knock takes.
  */
 import { exitCodeOf, formatProblem, KnockError } from '../../shared/errors.ts';
-import type { HostOptions } from '../commands/knock-options.ts';
+import type { KnockOptions } from '../commands/knock-options.ts';
 import type { Deps } from '../deps.ts';
 import { isCommandName } from '../terminal/command-names.ts';
 import { say } from '../terminal/output.ts';
@@ -12,7 +12,7 @@ import { say } from '../terminal/output.ts';
 export interface PlainKnock {
   readonly host: string;
   readonly ports: readonly string[];
-  readonly options: HostOptions;
+  readonly options: KnockOptions;
 }
 
 const PLAIN_WORD = /^[A-Za-z0-9][A-Za-z0-9.:_-]*$/;

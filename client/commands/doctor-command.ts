@@ -14,10 +14,11 @@ import {
   TRIED_PORTS,
 } from '../doctor/path-check.ts';
 import { profileFindings } from '../doctor/profile-check.ts';
+import { type FoundProfile, findProfile } from '../factors/found-profile.ts';
 import { doorMemory } from '../factors/last-success.ts';
-import { type Found, findProfile, verifyPortOf } from '../knock/knock-at-door.ts';
+import { verifyPortOf } from '../knock/verify-port.ts';
 import { print } from '../terminal/output.ts';
-import { refuseOddHost } from '../terminal/typed-words.ts';
+import { refuseInvalidHost } from '../terminal/typed-words.ts';
 
 export interface DoctorOptions {
   readonly door?: string;
@@ -27,8 +28,8 @@ export interface DoctorOptions {
 }
 
 /** @returns 0 when nothing fails, else 1 @throws KnockError USAGE, PROFILE_MISSING */
-export async function examine(host: string, options: DoctorOptions, deps: Deps): Promise<0 | 1> {
-  for (const named of [options.ntp, options.echo]) if (named !== undefined) refuseOddHost(named);
+export async function runDoctor(host: string, options: DoctorOptions, deps: Deps): Promise<0 | 1> {
+  for (const named of [options.ntp, options.echo]) if (named !== undefined) refuseInvalidHost(named);
   const findings: Finding[] = [];
   function found(...more: readonly Finding[]): void {
     findings.push(...more);
@@ -43,7 +44,7 @@ export async function examine(host: string, options: DoctorOptions, deps: Deps):
 }
 
 async function lookAt(
-  patient: Found,
+  patient: FoundProfile,
   options: DoctorOptions,
   deps: Deps,
   found: (...findings: readonly Finding[]) => void,
@@ -69,7 +70,7 @@ function present(finding: Finding | undefined): readonly Finding[] {
 }
 
 /** A profile that is there and cannot be used is a finding; one that is not there is a mistyped name. */
-async function readable(host: string, door: string | undefined, deps: Deps): Promise<Found | Finding> {
+async function readable(host: string, door: string | undefined, deps: Deps): Promise<FoundProfile | Finding> {
   try {
     return await findProfile(host, door, deps);
   } catch (error) {

@@ -3,7 +3,7 @@ import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
 import { closeAll } from '../knock/several-hosts.ts';
 import { hostsOf } from '../profiles/groups.ts';
-import type { HostOptions } from './knock-options.ts';
+import type { KnockOptions } from './knock-options.ts';
 import { familyOf } from './knock-options.ts';
 import { knockAtFirst } from './several-hosts-command.ts';
 
@@ -11,7 +11,7 @@ import { knockAtFirst } from './several-hosts-command.ts';
 export async function runBehindDoor(
   host: string,
   command: readonly string[],
-  options: HostOptions,
+  options: KnockOptions,
   deps: Deps,
 ): Promise<number> {
   const [program] = command;

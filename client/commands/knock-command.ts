@@ -3,25 +3,27 @@
  * without a profile are typed-sequence-command.ts, several hosts are several-hosts-command.ts.
  */
 import type { Deps } from '../deps.ts';
-import { openingText, visitJson } from '../knock/door-result-text.ts';
-import { findProfile, toldWhy, visit } from '../knock/knock-at-door.ts';
+import { findProfile } from '../factors/found-profile.ts';
+import { doorResultJson, openingText } from '../knock/door-result-text.ts';
+import { knockAtDoor } from '../knock/knock-at-door.ts';
 import { describeEvent, type KnockEvent } from '../knock/knock-events.ts';
 import { startProgress } from '../knock/progress-line.ts';
 import { hostsOf } from '../profiles/groups.ts';
 import { print, say, sayProblem } from '../terminal/output.ts';
-import { type HostOptions, type Way, wayOf } from './knock-options.ts';
+import { withReasons } from './closed-door-reasons.ts';
+import { type KnockOptions, type Way, wayOf } from './knock-options.ts';
 
 /** @throws KnockError for every outcome but an open door, or sent knocks where nothing can be verified */
 export async function knockAtHost(
   host: string,
   words: readonly string[],
-  options: HostOptions,
+  options: KnockOptions,
   deps: Deps,
 ): Promise<void> {
   const way = wayOf(words, options);
   if (way.kind === 'ports' || way.kind === 'file') {
-    const { knockAsGiven } = await import('./typed-sequence-command.ts');
-    return await knockAsGiven(host, way, options, deps);
+    const { knockTypedSequence } = await import('./typed-sequence-command.ts');
+    return await knockTypedSequence(host, way, options, deps);
   }
   const hosts = await hostsOf([host, ...way.others], deps);
   const [only, second] = hosts;
@@ -33,7 +35,7 @@ export async function knockAtHost(
 async function knockWithProfile(
   host: string,
   { families, proxyPort }: Way & { readonly kind: 'profile' },
-  options: HostOptions,
+  options: KnockOptions,
   deps: Deps,
 ): Promise<void> {
   const found = await findProfile(host, options.door, deps);
@@ -43,17 +45,17 @@ async function knockWithProfile(
     if (options.verbose === true) say(deps, describeEvent(event));
     progress?.update(event);
   };
-  const came = await visit(found, { ...options, families, proxyPort }, deps, listener)
-    .then((visited) => toldWhy(visited, found, proxyPort !== undefined, deps, listener))
+  const came = await knockAtDoor(found, { ...options, families, proxyPort }, deps, listener)
+    .then((visited) => withReasons(visited, found, proxyPort !== undefined, deps, listener))
     .finally(() => progress?.stop());
   const { openings, errors, verifyPort } = came;
   const [opening] = openings;
   if (proxyPort !== undefined && opening?.socket !== undefined) {
-    const { carry } = await import('../ssh/carry-connection.ts');
-    return carry(opening.socket, deps);
+    const { carryConnection } = await import('../ssh/carry-connection.ts');
+    return carryConnection(opening.socket, deps);
   }
   for (const { socket } of openings) socket?.destroy();
-  if (options.json === true) print(deps, JSON.stringify(visitJson(came)));
+  if (options.json === true) print(deps, JSON.stringify(doorResultJson(came)));
   else for (const each of openings) print(deps, openingText(found.stored, verifyPort, each));
   // The exit code tells of the worst; with both families one may be open.
   const [first, ...others] = errors;

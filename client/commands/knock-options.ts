@@ -4,11 +4,11 @@
  */
 import { KnockError } from '../../shared/errors.ts';
 import { type Knock, parsePort } from '../../shared/knock.ts';
-import { refuseOddSource } from '../address/source-options.ts';
+import { refuseInvalidSource } from '../address/source-options.ts';
 import type { Families } from '../knock/knock-request.ts';
-import { isPortWord, parsePortWords, refuseOddFile } from '../terminal/typed-words.ts';
+import { isPortWord, parsePortWords, refuseInvalidFile } from '../terminal/typed-words.ts';
 
-export interface HostOptions {
+export interface KnockOptions {
   readonly version?: boolean;
   readonly door?: string;
   readonly ipv4?: boolean;
@@ -53,10 +53,10 @@ export type Way =
  * means more hosts.
  * @throws KnockError USAGE
  */
-export function wayOf(words: readonly string[], options: HostOptions): Way {
+export function wayOf(words: readonly string[], options: KnockOptions): Way {
   const { oneTime } = options;
-  refuseOddFile(oneTime);
-  refuseOddSource(options);
+  refuseInvalidFile(oneTime);
+  refuseInvalidSource(options);
   const [second] = words;
   const isHosts = oneTime === undefined && options.proxy !== true && second !== undefined && !isPortWord(second);
   const isPorts = oneTime === undefined && options.proxy !== true && second !== undefined && !isHosts;
@@ -88,7 +88,7 @@ export function wayOf(words: readonly string[], options: HostOptions): Way {
 }
 
 /** @throws KnockError USAGE */
-export function familyOf(options: HostOptions): Family {
+export function familyOf(options: KnockOptions): Family {
   if ([options.ipv4, options.ipv6, options.both].filter((chosen) => chosen === true).length > 1) {
     throw new KnockError('USAGE', '-4, -6 and --both exclude each other');
   }
@@ -96,7 +96,7 @@ export function familyOf(options: HostOptions): Family {
   return options.ipv6 === true ? 6 : 0;
 }
 
-function proxyPortOf(words: readonly string[], options: HostOptions): number | undefined {
+function proxyPortOf(words: readonly string[], options: KnockOptions): number | undefined {
   if (options.proxy !== true) return undefined;
   const [word = ''] = words;
   const port = parsePort(word);

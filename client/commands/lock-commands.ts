@@ -2,9 +2,9 @@
 import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
 import { configFolder, profileStore } from '../profiles/profile-store.ts';
-import { type Keeping, kept, secretOf } from '../profiles/secret-storage.ts';
+import { readSecret, type SecretStorage, storeSecret } from '../profiles/secret-storage.ts';
 import { print, say } from '../terminal/output.ts';
-import { keepingAsked } from './profile-commands.ts';
+import { storageAsked } from './profile-commands.ts';
 
 export interface LockOptions {
   readonly door?: string;
@@ -12,7 +12,7 @@ export interface LockOptions {
   readonly keyring?: boolean;
 }
 
-const WORDS: Readonly<Record<Keeping['kind'], string>> = {
+const WORDS: Readonly<Record<SecretStorage['kind'], string>> = {
   plain: 'in its file, which only you can read',
   passphrase: 'in its file, under a passphrase',
   keyring: 'in the keyring of this system',
@@ -20,7 +20,7 @@ const WORDS: Readonly<Record<Keeping['kind'], string>> = {
 
 /** @throws KnockError USAGE, SECRET_INVALID, STORE, PROFILE_MISSING */
 export async function lockProfile(host: string, options: LockOptions, deps: Deps): Promise<void> {
-  const kind = keepingAsked(options) ?? 'passphrase';
+  const kind = storageAsked(options) ?? 'passphrase';
   await keep(host, options.door, kind, deps);
   if (kind === 'passphrase') say(deps, 'a forgotten passphrase cannot be had back: then ask for a new profile');
   say(
@@ -34,15 +34,15 @@ export async function unlockProfile(host: string, door: string | undefined, deps
   await keep(host, door, 'plain', deps);
 }
 
-async function keep(host: string, door: string | undefined, kind: Keeping['kind'], deps: Deps): Promise<void> {
+async function keep(host: string, door: string | undefined, kind: SecretStorage['kind'], deps: Deps): Promise<void> {
   const store = profileStore(configFolder(deps.env, deps.owner.platform), deps.owner);
   const stored = await store.find(host, door);
-  const { name, profile, keeping: before } = stored;
+  const { name, profile, storage: before } = stored;
   if (before.kind === kind && kind !== 'passphrase') {
     throw new KnockError('USAGE', `the secret of "${name}" is kept ${WORDS[kind]} already`);
   }
-  const secret = await secretOf(stored, deps);
-  await store.rewrite(stored, await kept(kind, name, profile, secret, deps));
+  const secret = await readSecret(stored, deps);
+  await store.rewrite(stored, await storeSecret(kind, name, profile, secret, deps));
   // The other copy goes last: until the file is written, the secret must be somewhere.
   if (before.kind === 'keyring') {
     const { removeFromKeyring } = await import('../profiles/keyring.ts');

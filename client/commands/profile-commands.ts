@@ -7,7 +7,7 @@ import {
   type Profile,
   parseProfileUri,
 } from '../../shared/formats/profile-uri.ts';
-import { oddSource, refuseOddSource, type SourceOptions } from '../address/source-options.ts';
+import { invalidSourceError, refuseInvalidSource, type SourceOptions } from '../address/source-options.ts';
 import type { Deps } from '../deps.ts';
 import { readGroups } from '../profiles/groups.ts';
 import {
@@ -18,7 +18,7 @@ import {
   profileStore,
   type StoredProfile,
 } from '../profiles/profile-store.ts';
-import { kept } from '../profiles/secret-storage.ts';
+import { storeSecret } from '../profiles/secret-storage.ts';
 import { isCommandName } from '../terminal/command-names.ts';
 import { print, say } from '../terminal/output.ts';
 
@@ -36,10 +36,10 @@ export interface AddOptions extends SourceOptions {
 export async function addProfile(uri: string, options: AddOptions, deps: Deps): Promise<void> {
   if (uri === '-' && deps.stdin.isTTY === true) say(deps, 'paste the otpauth:// line and press Enter');
   const given = parseProfileUri(uri === '-' ? await firstLine(deps.stdin) : uri);
-  refuseOddSource(options);
+  refuseInvalidSource(options);
   if (options.source !== undefined) {
     const { readAddress } = await import('../address/public-address.ts');
-    if (readAddress(options.source) === undefined) throw oddSource();
+    if (readAddress(options.source) === undefined) throw invalidSourceError();
   }
   const said = options.host === undefined ? given : withHost(given, options.host);
   const { source, whoami } = options;
@@ -57,9 +57,9 @@ export async function addProfile(uri: string, options: AddOptions, deps: Deps): 
   if ((await readGroups(deps)).has(name.toLowerCase())) {
     throw new KnockError('USAGE', `"${name}" is the name of a group`, { hint: 'choose another one with --as' });
   }
-  const kind = keepingAsked(options) ?? 'plain';
+  const kind = storageAsked(options) ?? 'plain';
   const { secret, ...outline } = profile;
-  const outcome = await storeOf(deps).add(name, profile, () => kept(kind, name, outline, secret, deps));
+  const outcome = await storeOf(deps).add(name, profile, () => storeSecret(kind, name, outline, secret, deps));
   print(deps, `${outcome} ${name}: door ${profile.door}, host ${profile.host ?? name}`);
   if (uri !== '-') say(deps, 'the secret was on the command line, where others may see it; "add -" reads it instead');
   if (profile.host === undefined) say(deps, `no host was given: the name "${name}" will be resolved`);
@@ -68,7 +68,7 @@ export async function addProfile(uri: string, options: AddOptions, deps: Deps): 
 }
 
 /** Where the user wants a secret to be kept. @throws KnockError USAGE */
-export function keepingAsked(options: {
+export function storageAsked(options: {
   readonly passphrase?: boolean;
   readonly keyring?: boolean;
 }): 'passphrase' | 'keyring' | undefined {
@@ -105,9 +105,9 @@ export async function listProfiles(json: boolean, deps: Deps): Promise<void> {
 /** @throws KnockError PROFILE_MISSING, USAGE, STORE */
 export async function removeProfile(name: string, door: string | undefined, deps: Deps): Promise<void> {
   const entry = await storeOf(deps).remove(name, door);
-  if (!isBroken(entry) && entry.keeping.kind === 'keyring') {
+  if (!isBroken(entry) && entry.storage.kind === 'keyring') {
     const { removeFromKeyring } = await import('../profiles/keyring.ts');
-    await removeFromKeyring(entry.keeping.factors);
+    await removeFromKeyring(entry.storage.factors);
   }
   print(deps, `removed ${entry.name}${isBroken(entry) ? '' : `: door ${entry.profile.door}`}`);
   say(deps, 'the server still knows the secret until knock-otpd revoke');
@@ -145,7 +145,7 @@ async function firstLine(input: AsyncIterable<Uint8Array | string>): Promise<str
 }
 
 function asRow(entry: StoredProfile): readonly string[] {
-  const { name, profile, keeping } = entry;
+  const { name, profile, storage: keeping } = entry;
   const opens = profile.services.map(formatService).join(',');
   const lock = keeping.kind === 'plain' ? '' : keeping.kind;
   return [name, profile.door, profile.host ?? name, profile.mode, opens, lock];
@@ -153,7 +153,7 @@ function asRow(entry: StoredProfile): readonly string[] {
 
 function asJson(entry: StoredProfile | BrokenProfile): unknown {
   if (isBroken(entry)) return { name: entry.name, path: entry.path, error: entry.error.message };
-  const { name, path, profile, keeping } = entry;
+  const { name, path, profile, storage: keeping } = entry;
   return {
     name,
     door: profile.door,

@@ -1,13 +1,15 @@
 /** `knock-otp b1 b2 b3`, or the name of a group: the first host that opens, or with `--all` every one of them. */
 import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
-import { errorJson, openingText, visitJson } from '../knock/door-result-text.ts';
-import { type Found, findProfile, toldWhy, type Visit } from '../knock/knock-at-door.ts';
+import { type FoundProfile, findProfile } from '../factors/found-profile.ts';
+import type { DoorResult } from '../knock/door-result.ts';
+import { doorResultJson, errorJson, openingText } from '../knock/door-result-text.ts';
 import { describeEvent } from '../knock/knock-events.ts';
 import { startProgress } from '../knock/progress-line.ts';
 import { allOpen, closeAll, firstOpen, type HostListener } from '../knock/several-hosts.ts';
 import { print, say, sayProblem } from '../terminal/output.ts';
-import type { HostOptions, Way } from './knock-options.ts';
+import { withReasons } from './closed-door-reasons.ts';
+import type { KnockOptions, Way } from './knock-options.ts';
 
 type ProfileWay = Way & { readonly kind: 'profile' };
 
@@ -15,7 +17,7 @@ type ProfileWay = Way & { readonly kind: 'profile' };
 export async function knockAtHosts(
   hosts: readonly string[],
   way: ProfileWay,
-  options: HostOptions,
+  options: KnockOptions,
   deps: Deps,
 ): Promise<void> {
   if (way.families === 'both') throw new KnockError('USAGE', '--both goes with one host', { hint: 'choose -4 or -6' });
@@ -23,8 +25,8 @@ export async function knockAtHosts(
   const winner = await knockAtFirst(hosts, way, options, deps);
   const [opening] = winner.openings;
   if (way.proxyPort !== undefined && opening?.socket !== undefined) {
-    const { carry } = await import('../ssh/carry-connection.ts');
-    return carry(opening.socket, deps);
+    const { carryConnection } = await import('../ssh/carry-connection.ts');
+    return carryConnection(opening.socket, deps);
   }
   closeAll(winner);
   if (options.json !== true && opening !== undefined) {
@@ -36,9 +38,9 @@ export async function knockAtHosts(
 export async function knockAtFirst(
   hosts: readonly string[],
   way: ProfileWay,
-  options: HostOptions,
+  options: KnockOptions,
   deps: Deps,
-): Promise<Visit> {
+): Promise<DoorResult> {
   const founds = await findAll(hosts, options, deps);
   const { winner, others } = await watched(hosts, options, deps, async (listener) => {
     const first = await firstOpen(founds, { ...options, ...way }, deps, listener);
@@ -53,7 +55,7 @@ export async function knockAtFirst(
   throw noneOpen(hosts, errors);
 }
 
-async function knockAtAll(hosts: readonly string[], way: ProfileWay, options: HostOptions, deps: Deps): Promise<void> {
+async function knockAtAll(hosts: readonly string[], way: ProfileWay, options: KnockOptions, deps: Deps): Promise<void> {
   const founds = await findAll(hosts, options, deps);
   const visits = await watched(hosts, options, deps, async (listener) => {
     const all = await allOpen(founds, { ...options, ...way }, deps, listener);
@@ -61,7 +63,7 @@ async function knockAtAll(hosts: readonly string[], way: ProfileWay, options: Ho
   });
   const errors = visits.flatMap((came) => came.errors);
   if (options.json === true) {
-    print(deps, JSON.stringify({ ok: errors.length === 0, hosts: visits.map(visitJson) }));
+    print(deps, JSON.stringify({ ok: errors.length === 0, hosts: visits.map(doorResultJson) }));
   } else {
     for (const { stored, verifyPort, openings } of visits) {
       for (const opening of openings) print(deps, openingText(stored, verifyPort, opening));
@@ -76,30 +78,30 @@ async function knockAtAll(hosts: readonly string[], way: ProfileWay, options: Ho
 }
 
 /** All of them before anything is spent: a name that is mistyped must not wait until it is that host's turn. */
-async function findAll(hosts: readonly string[], options: HostOptions, deps: Deps): Promise<readonly Found[]> {
+async function findAll(hosts: readonly string[], options: KnockOptions, deps: Deps): Promise<readonly FoundProfile[]> {
   return await Promise.all(hosts.map((host) => findProfile(host, options.door, deps)));
 }
 
 /** Side by side: nobody waits for one host's reasons longer than for another's. */
 async function allTold(
-  visits: readonly Visit[],
-  founds: readonly Found[],
+  visits: readonly DoorResult[],
+  founds: readonly FoundProfile[],
   isProxy: boolean,
   deps: Deps,
   listener: HostListener,
-): Promise<readonly Visit[]> {
+): Promise<readonly DoorResult[]> {
   return await Promise.all(
     visits.map(async (came) => {
       const found = founds.find(({ stored }) => stored === came.stored);
       if (found === undefined) return came;
-      return await toldWhy(came, found, isProxy, deps, (event) => listener(event, came.stored.name));
+      return await withReasons(came, found, isProxy, deps, (event) => listener(event, came.stored.name));
     }),
   );
 }
 
 async function watched<T>(
   hosts: readonly string[],
-  options: HostOptions,
+  options: KnockOptions,
   deps: Deps,
   work: (listener: HostListener) => Promise<T>,
 ): Promise<T> {
@@ -110,10 +112,10 @@ async function watched<T>(
   }).finally(() => progress?.stop());
 }
 
-function firstJson(winner: Visit | undefined, errors: readonly KnockError[]): unknown {
+function firstJson(winner: DoorResult | undefined, errors: readonly KnockError[]): unknown {
   return {
     ok: winner !== undefined,
-    hosts: winner === undefined ? [] : [visitJson(winner)],
+    hosts: winner === undefined ? [] : [doorResultJson(winner)],
     errors: errors.map(errorJson),
   };
 }

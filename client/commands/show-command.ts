@@ -7,15 +7,15 @@ import { KnockError } from '../../shared/errors.ts';
 import { profileShape } from '../../shared/formats/profile-uri.ts';
 import { formatSequence, type Knock } from '../../shared/knock.ts';
 import { reachableAddresses } from '../address/reachable-addresses.ts';
-import { oddSource, type PublicAddress, refuseOddSource } from '../address/source-options.ts';
+import { invalidSourceError, type PublicAddress, refuseInvalidSource } from '../address/source-options.ts';
 import { type HandForm, handLine } from '../by-hand/hand-lines.ts';
 import { acceptedUntilMs, factorToShow, type ShownFactor } from '../by-hand/shown-factor.ts';
 import type { Deps } from '../deps.ts';
-import { findProfile } from '../knock/knock-at-door.ts';
-import type { Outline } from '../profiles/public-profile.ts';
-import { secretOf } from '../profiles/secret-storage.ts';
+import { findProfile } from '../factors/found-profile.ts';
+import type { PublicProfile } from '../profiles/public-profile.ts';
+import { readSecret } from '../profiles/secret-storage.ts';
 import { print, say } from '../terminal/output.ts';
-import { refuseOddFile, refuseOddHost } from '../terminal/typed-words.ts';
+import { refuseInvalidFile, refuseInvalidHost } from '../terminal/typed-words.ts';
 
 export interface ShowOptions {
   readonly door?: string;
@@ -47,7 +47,7 @@ export async function showHost(host: string, options: ShowOptions, deps: Deps): 
   const { profile, name } = stored;
   const request = { profile, wallMs: deps.clock.wallMs(), at, counter, code: code === true };
   const shown = await factorToShow(request, ledger);
-  const secret = await secretOf(stored, deps);
+  const secret = await readSecret(stored, deps);
   if (code === true) {
     const { authenticatorCode } = await import('../../shared/authenticator-code.ts');
     print(deps, authenticatorCode(secret, shown.factor));
@@ -67,13 +67,13 @@ export async function showHost(host: string, options: ShowOptions, deps: Deps): 
 }
 
 /** Undefined where the door does not ask for it. Nobody is asked: the line may be meant for another machine. */
-async function shownSource(profile: Outline, options: ShowOptions): Promise<PublicAddress | undefined> {
+async function shownSource(profile: PublicProfile, options: ShowOptions): Promise<PublicAddress | undefined> {
   if (profile.bindsSource !== true) return undefined;
   const { readAddress } = await import('../address/public-address.ts');
   const wanted = options.ipv4 === true ? 4 : options.ipv6 === true ? 6 : undefined;
   const known = options.source === undefined ? (profile.sources ?? []) : [options.source];
   const addresses = known.map(readAddress);
-  if (options.source !== undefined && addresses[0] === undefined) throw oddSource();
+  if (options.source !== undefined && addresses[0] === undefined) throw invalidSourceError();
   const fitting = addresses.find((each) => each !== undefined && (wanted === undefined || each.family === wanted));
   if (fitting !== undefined) return fitting;
   throw new KnockError('USAGE', `the door "${profile.door}" opens only for the address that a knock is made for`, {
@@ -83,7 +83,7 @@ async function shownSource(profile: Outline, options: ShowOptions): Promise<Publ
 
 /** The line that `--one-time` would take. */
 async function showLine(host: string, path: string, options: ShowOptions, deps: Deps): Promise<void> {
-  refuseOddHost(host);
+  refuseInvalidHost(host);
   const { peekSequence } = await import('../factors/one-time-line.ts');
   const { knocks, number } = await peekSequence(path, deps);
   await printSequence({ knocks, order: 'strict', timeoutSeconds: undefined, target: host }, options, deps);
@@ -113,20 +113,20 @@ function runsOf({ knocks, family = 0, order }: Shown, form: HandForm): readonly 
   return [knocks.slice(0, knocks.length / 2), knocks.slice(knocks.length / 2)];
 }
 
-function usageOf(profile: Outline, { factor }: ShownFactor): string {
+function usageOf(profile: PublicProfile, { factor }: ShownFactor): string {
   if (profile.mode === 'hotp') return 'use the line once, before any later knock of this client';
   const until = new Date(acceptedUntilMs(profile, factor)).toISOString().replace('.000Z', 'Z');
   return `use the line once, before ${until}`;
 }
 
-function kindOf(profile: Outline): string {
+function kindOf(profile: PublicProfile): string {
   return profile.mode === 'totp' ? 'time step' : 'counter';
 }
 
 function refuseContradictions(options: ShowOptions): void {
   const { at, counter, code, door, as, oneTime, ipv4, ipv6, source } = options;
-  refuseOddFile(oneTime);
-  refuseOddSource({ source });
+  refuseInvalidFile(oneTime);
+  refuseInvalidSource({ source });
   if (at !== undefined && counter !== undefined) throw new KnockError('USAGE', '--at and --counter exclude each other');
   if (ipv4 === true && ipv6 === true) throw new KnockError('USAGE', '-4 and -6 exclude each other');
   if ((ipv4 === true || ipv6 === true) && as === undefined) {

@@ -4,10 +4,10 @@
  * a session that is multiplexed over an older one costs no knock at all.
  */
 import type { Deps } from '../deps.ts';
-import { findProfile } from '../knock/knock-at-door.ts';
+import { findProfile } from '../factors/found-profile.ts';
 import { hostsOf } from '../profiles/groups.ts';
 import type { StoredProfile } from '../profiles/profile-store.ts';
-import { oddPortOf, proxyCommand } from '../ssh/proxy-command.ts';
+import { nonDefaultPort, proxyCommand } from '../ssh/proxy-command.ts';
 import { readSshWords, type SshWords } from '../ssh/ssh-arguments.ts';
 
 export interface SshOptions {
@@ -42,7 +42,7 @@ export function sshArguments(
   const host = bare(profile.host ?? name);
   // What was typed stays the destination, so that the user's own "Host" lines apply; ssh expands % in a HostName.
   const hostName = host === bare(read.host) ? [] : ['-o', `HostName=${host.replaceAll('%', '%%')}`];
-  const port = read.hasPort ? undefined : oddPortOf(profile);
+  const port = read.hasPort ? undefined : nonDefaultPort(profile);
   return [
     'ssh',
     '-o',

@@ -1,10 +1,11 @@
 /** `knock-otp ssh-config`: the lines for ~/.ssh/config after which ssh, scp, rsync, git and Ansible knock by themselves. */
 import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
-import { findProfile, tcpPortOf } from '../knock/knock-at-door.ts';
+import { findProfile } from '../factors/found-profile.ts';
+import { tcpPortOf } from '../knock/verify-port.ts';
 import { hostsOf } from '../profiles/groups.ts';
 import { configFolder, isBroken, profileStore, type StoredProfile } from '../profiles/profile-store.ts';
-import { oddPortOf, proxyCommand } from '../ssh/proxy-command.ts';
+import { nonDefaultPort, proxyCommand } from '../ssh/proxy-command.ts';
 import { PROGRAM, print, say } from '../terminal/output.ts';
 
 /** @param words profiles, hosts or groups; none for every profile @throws KnockError PROFILE_MISSING, STORE */
@@ -32,7 +33,7 @@ export async function printSshConfig(words: readonly string[], door: string | un
 
 function configLines(stored: StoredProfile, all: readonly StoredProfile[], { owner }: Deps): string {
   const { name, profile } = stored;
-  const port = oddPortOf(profile);
+  const port = nonDefaultPort(profile);
   // One name may have several doors: the one with port 22 has it for itself.
   const isShared = all.some((each) => each.path !== stored.path && each.name === name);
   const alias = isShared && port !== undefined ? `${name}-${profile.door}` : name;

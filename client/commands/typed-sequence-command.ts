@@ -5,35 +5,40 @@
 import type { Socket } from 'node:net';
 import { KnockError } from '../../shared/errors.ts';
 import type { Knock } from '../../shared/knock.ts';
-import { reachableAddresses } from '../address/reachable-addresses.ts';
+import { nothingSent, reachableAddresses } from '../address/reachable-addresses.ts';
 import type { Address, Deps, ProbeSeen } from '../deps.ts';
 import { attempt } from '../knock/attempt.ts';
-import { nothingSent, partlySent, stayedClosed } from '../knock/failure-messages.ts';
+import { partlySent, stayedClosed } from '../knock/failure-messages.ts';
 import { describeEvent } from '../knock/knock-events.ts';
 import { startProgress } from '../knock/progress-line.ts';
-import { BLIND_RESEND_AFTER_MS, GIVEN_PATIENCE_MS, RESEND_AFTER_MS, STRICT_GAP_MS } from '../knock/retry-times.ts';
+import { BLIND_RESEND_AFTER_MS, RESEND_AFTER_MS, STRICT_GAP_MS, TYPED_PATIENCE_MS } from '../knock/retry-times.ts';
 import { print, say } from '../terminal/output.ts';
-import { refuseOddHost } from '../terminal/typed-words.ts';
-import type { HostOptions, Way } from './knock-options.ts';
+import { refuseInvalidHost } from '../terminal/typed-words.ts';
+import type { KnockOptions, Way } from './knock-options.ts';
 
-type GivenWay = Exclude<Way, { readonly kind: 'profile' }>;
+type TypedWay = Exclude<Way, { readonly kind: 'profile' }>;
 
-interface Given {
+interface TypedSequence {
   readonly knocks: readonly Knock[];
   readonly mayRepeat: boolean;
   /** Unspent lines of the file after this one. */
   readonly left?: number;
 }
 
-interface Result extends Given {
+interface Result extends TypedSequence {
   readonly address: Address;
   readonly elapsedMs: number;
   readonly socket: Socket | undefined;
 }
 
 /** @throws KnockError for every outcome but an open door, or knocks that all left where nothing is verified */
-export async function knockAsGiven(host: string, way: GivenWay, options: HostOptions, deps: Deps): Promise<void> {
-  refuseOddHost(host);
+export async function knockTypedSequence(
+  host: string,
+  way: TypedWay,
+  options: KnockOptions,
+  deps: Deps,
+): Promise<void> {
+  refuseInvalidHost(host);
   const proxyPort = way.kind === 'file' ? way.proxyPort : undefined;
   const verifyPort = proxyPort ?? (options.verify === false ? undefined : options.verify);
   let result: Result;
@@ -44,8 +49,8 @@ export async function knockAsGiven(host: string, way: GivenWay, options: HostOpt
     throw error;
   }
   if (proxyPort !== undefined && result.socket !== undefined) {
-    const { carry } = await import('../ssh/carry-connection.ts');
-    return await carry(result.socket, deps);
+    const { carryConnection } = await import('../ssh/carry-connection.ts');
+    return await carryConnection(result.socket, deps);
   }
   result.socket?.destroy();
   print(
@@ -56,9 +61,9 @@ export async function knockAsGiven(host: string, way: GivenWay, options: HostOpt
 
 async function knockOnce(
   host: string,
-  way: GivenWay,
+  way: TypedWay,
   verifyPort: number | undefined,
-  options: HostOptions,
+  options: KnockOptions,
   deps: Deps,
 ): Promise<Result> {
   const startedMs = deps.clock.monotonicMs();
@@ -75,7 +80,7 @@ async function knockOnce(
       gapMs: options.delay ?? STRICT_GAP_MS,
       resendAfterMs: given.mayRepeat ? resendAfterMs : [],
       verifyPort,
-      patienceMs: options.timeout === undefined ? GIVEN_PATIENCE_MS : options.timeout * 1000,
+      patienceMs: options.timeout === undefined ? TYPED_PATIENCE_MS : options.timeout * 1000,
     },
     deps,
     seen,
@@ -94,14 +99,14 @@ async function knockOnce(
 }
 
 /** A line of a file is struck for ever when this resolves. */
-async function sequenceOf(way: GivenWay, deps: Deps): Promise<Given> {
+async function sequenceOf(way: TypedWay, deps: Deps): Promise<TypedSequence> {
   // knockd runs its command again for a sequence that comes twice, and shuts the door early then.
   if (way.kind === 'ports') return { knocks: way.knocks, mayRepeat: false };
   const { takeSequence } = await import('../factors/one-time-line.ts');
   return await takeSequence(way.path, deps);
 }
 
-const ADVICE: Readonly<Record<GivenWay['kind'], string>> = {
+const ADVICE: Readonly<Record<TypedWay['kind'], string>> = {
   ports: 'check the ports and their order, and that the network here lets packets to them out',
   file:
     'does the server go on from the same line? it needs look_ahead for lines whose knocks were lost; and does the ' +

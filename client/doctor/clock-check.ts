@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { KnockError } from '../../shared/errors.ts';
 import type { Address, Deps } from '../deps.ts';
 import type { LastSuccess } from '../factors/last-success.ts';
-import type { Outline } from '../profiles/public-profile.ts';
+import type { PublicProfile } from '../profiles/public-profile.ts';
 import type { Finding } from './finding.ts';
 import { NTP_PORT, readTimeAnswer, type TimeAnswer, timeQuestion } from './sntp.ts';
 import { TIME_FILES, timeServers } from './time-servers.ts';
@@ -14,7 +14,7 @@ const ANSWER_MS = 1500;
 const HOW_TO_SET = 'set the clock, or switch a time service on (timedatectl set-ntp true)';
 
 export async function clockFindings(
-  profile: Outline,
+  profile: PublicProfile,
   last: LastSuccess | undefined,
   server: string | undefined,
   deps: Deps,
@@ -41,7 +41,7 @@ export async function clockFindings(
  * @param answerMs how long the time servers are waited for
  */
 export async function clockFinding(
-  profile: Outline,
+  profile: PublicProfile,
   last: LastSuccess | undefined,
   answerMs: number,
   deps: Deps,
@@ -63,7 +63,7 @@ function setBack(last: LastSuccess | undefined, now: number): Finding | undefine
 }
 
 /** The server of the door takes `window` steps either way, if its own clock is right. */
-function judged({ step, window }: Outline, server: string, { aheadMs, delayMs }: Told): Finding {
+function judged({ step, window }: PublicProfile, server: string, { aheadMs, delayMs }: Told): Finding {
   const off = Math.abs(aheadMs);
   const allowedMs = Math.max(window * step, step / 2) * 1000;
   const words = off < 1000 ? `${Math.round(off)} ms` : `${(off / 1000).toFixed(1)} s`;

@@ -1,6 +1,6 @@
 /** How far a counting client has gone without being heard. The server's own counter nobody tells; the last success does. */
 import type { LastSuccess } from '../factors/last-success.ts';
-import type { Outline } from '../profiles/public-profile.ts';
+import type { PublicProfile } from '../profiles/public-profile.ts';
 import type { Finding } from './finding.ts';
 
 /** What a door has that does not say otherwise (CONFIG, look_ahead). The profile does not tell. */
@@ -13,7 +13,7 @@ const FEW = 4;
  * @param used the highest counter that was ever reserved, -1 for none
  */
 export function counterFinding(
-  { mode, counter }: Outline,
+  { mode, counter }: PublicProfile,
   last: LastSuccess | undefined,
   used: number,
 ): Finding | undefined {

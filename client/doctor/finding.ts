@@ -28,7 +28,7 @@ export function findingLines({ check, level, message, hint }: Finding): string {
 }
 
 /** Of names or numbers: `a, b and 3 more`. */
-export function some(all: readonly (string | number)[], most = 4): string {
+export function listSome(all: readonly (string | number)[], most = 4): string {
   const shown = all.slice(0, most).join(', ');
   return all.length <= most ? shown : `${shown} and ${all.length - most} more`;
 }

@@ -9,8 +9,8 @@ import { allowedPorts } from '../../shared/allowed-ports.ts';
 import { KnockError } from '../../shared/errors.ts';
 import type { Address, Deps, PortAnswer } from '../deps.ts';
 import type { LastSuccess } from '../factors/last-success.ts';
-import type { Outline } from '../profiles/public-profile.ts';
-import { type Finding, some } from './finding.ts';
+import type { PublicProfile } from '../profiles/public-profile.ts';
+import { type Finding, listSome } from './finding.ts';
 
 /** Enough to see a filter that lets a few through, and few enough to be no scan. */
 export const TRIED_PORTS = 8;
@@ -33,7 +33,7 @@ export async function nameFindings(target: string, last: LastSuccess | undefined
       findings: [{ check: 'name', level: 'fail', message, ...(hint === undefined ? {} : { hint }) }],
     };
   }
-  const list = some(addresses.map(({ address }) => address));
+  const list = listSome(addresses.map(({ address }) => address));
   const name: Finding = movedFinding(target, addresses, last) ?? {
     check: 'name',
     level: 'ok',
@@ -69,7 +69,7 @@ export function movedFinding(
   return {
     check: 'name',
     level: 'warn',
-    message: `${target} is ${some(addresses.map(({ address }) => address))} now, and was ${last.address} at the last knock that worked`,
+    message: `${target} is ${listSome(addresses.map(({ address }) => address))} now, and was ${last.address} at the last knock that worked`,
     hint: 'did the server move, or does the resolver of this network give false answers?',
   };
 }
@@ -133,7 +133,7 @@ const UNREACHABLE = 'somebody on the way says that it cannot be reached, or may 
 
 /** A few of the ports that sequences are made of, at the server. Each is a stray there, and opens nothing. */
 export async function portFinding(
-  profile: Outline,
+  profile: PublicProfile,
   address: Address,
   ports: number,
   answerMs: number,
@@ -144,11 +144,11 @@ export async function portFinding(
   const of = (answer: PortAnswer) => answers.filter((each) => each.answer === answer).map(({ port }) => port);
   const [barred, reset, silent] = [of('unreachable'), of('refused'), of('silent')];
   if (barred.length > 0) {
-    const message = `${barred.length} of ${answers.length} high ports: ${UNREACHABLE}: ${some(barred)}`;
+    const message = `${barred.length} of ${answers.length} high ports: ${UNREACHABLE}: ${listSome(barred)}`;
     return { check, level: 'fail', message, hint: 'this network bars them: try another one, or ask its administrator' };
   }
   if (reset.length > 0 && silent.length > 0) {
-    const message = `${reset.length} of ${answers.length} high ports are reset and the others are not: ${some(reset)}`;
+    const message = `${reset.length} of ${answers.length} high ports are reset and the others are not: ${listSome(reset)}`;
     return {
       check,
       level: 'warn',
@@ -163,7 +163,7 @@ export async function portFinding(
 }
 
 /** The same at a host of the user's own, whose closed ports refuse. */
-export async function echoFinding(host: string, profile: Outline, deps: Deps): Promise<Finding> {
+export async function echoFinding(host: string, profile: PublicProfile, deps: Deps): Promise<Finding> {
   const check = 'echo';
   let address: Address | undefined;
   try {
@@ -181,13 +181,13 @@ export async function echoFinding(host: string, profile: Outline, deps: Deps): P
   return {
     check,
     level: 'fail',
-    message: `${count} are answered by ${host}, not ${some(lost)}`,
+    message: `${count} are answered by ${host}, not ${listSome(lost)}`,
     hint: `if no firewall of ${host} drops them, this network does: try another one`,
   };
 }
 
 async function tried(
-  profile: Outline,
+  profile: PublicProfile,
   address: Address,
   most: number,
   answerMs: number,

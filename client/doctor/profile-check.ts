@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { KnockError } from '../../shared/errors.ts';
 import { codeOf } from '../../shared/files/system-error.ts';
 import type { Deps } from '../deps.ts';
-import type { Found } from '../knock/knock-at-door.ts';
-import { planFactor } from '../knock/retry-times.ts';
+import { planFactor } from '../factors/factor-plan.ts';
+import type { FoundProfile } from '../factors/found-profile.ts';
 import { ensurePrivateFolder } from '../profiles/private-files.ts';
 import type { Finding } from './finding.ts';
 
 /** More than a working clock can make anybody wait. */
 const ABSURD_WAIT_MS = 15 * 60 * 1000;
 
-export async function profileFindings({ stored, ledger }: Found, deps: Deps): Promise<readonly Finding[]> {
-  const { profile, keeping, path } = stored;
+export async function profileFindings({ stored, ledger }: FoundProfile, deps: Deps): Promise<readonly Finding[]> {
+  const { profile, storage: keeping, path } = stored;
   const opens = profile.services.map(({ protocol, port }) => `${protocol}/${port}`).join(', ') || 'nothing to verify';
   return [
     {
@@ -32,7 +32,7 @@ const WHERE = {
   keyring: 'in the keyring of this system, which was not asked',
 } as const;
 
-async function factorFinding({ stored: { profile }, ledger }: Found, deps: Deps): Promise<Finding> {
+async function factorFinding({ stored: { profile }, ledger }: FoundProfile, deps: Deps): Promise<Finding> {
   const check = 'factors';
   const lastUsed = await ledger.last();
   const probe = join(ledger.folder, `doctor.${process.pid}`);

@@ -7,7 +7,7 @@ import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
 import type { FactorLedger } from '../factors/factor-ledger.ts';
 import { doorMemory } from '../factors/last-success.ts';
-import type { Visit } from '../knock/knock-at-door.ts';
+import type { DoorResult } from '../knock/door-result.ts';
 import { clockFinding } from './clock-check.ts';
 import { counterFinding } from './counter-check.ts';
 import type { Finding } from './finding.ts';
@@ -25,9 +25,14 @@ const SUM_UP_MS = 250;
 const TRIED_PORTS = 4;
 
 /** The visit of a door that was knocked at and stayed closed, its errors with what was found. */
-export async function explained(came: Visit, ledger: FactorLedger, isProxy: boolean, deps: Deps): Promise<Visit> {
+export async function explainClosedDoor(
+  came: DoorResult,
+  ledger: FactorLedger,
+  isProxy: boolean,
+  deps: Deps,
+): Promise<DoorResult> {
   const isClosed = (error: KnockError) => error.code === 'DOOR_CLOSED';
-  const findings = await look(came, ledger, isProxy ? PROXY_LOOK_MS : LOOK_MS, deps);
+  const findings = await gatherFindings(came, ledger, isProxy ? PROXY_LOOK_MS : LOOK_MS, deps);
   if (findings.length === 0) return came;
   return {
     ...came,
@@ -36,7 +41,12 @@ export async function explained(came: Visit, ledger: FactorLedger, isProxy: bool
 }
 
 /** In the order in which they are worth reading. */
-async function look(came: Visit, ledger: FactorLedger, lookMs: number, deps: Deps): Promise<readonly Finding[]> {
+async function gatherFindings(
+  came: DoorResult,
+  ledger: FactorLedger,
+  lookMs: number,
+  deps: Deps,
+): Promise<readonly Finding[]> {
   const { stored, resolved, knockedAt, openings } = came;
   const { profile, name } = stored;
   // What the own disk knows comes first, and takes no time that counts.

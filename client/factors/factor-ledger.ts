@@ -15,12 +15,9 @@
  */
 import { open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
-import { derivationInfo, derivationKey } from '../../shared/derive.ts';
 import { codeOf, storeError } from '../../shared/files/system-error.ts';
-import type { Profile } from '../../shared/formats/profile-uri.ts';
-import { ensurePrivateFolder, type Owner, syncFolder } from '../profiles/private-files.ts';
+import type { Owner } from '../deps.ts';
+import { ensurePrivateFolder, syncFolder } from '../profiles/private-files.ts';
 
 /** How many of the highest reservations stay on disk. */
 const KEPT = 8;
@@ -35,21 +32,6 @@ export interface FactorLedger {
    * @throws KnockError STORE when it cannot be made durable: then nothing may be sent
    */
   reserve(factor: number): Promise<boolean>;
-}
-
-/**
- * Names a profile's factors by what the sequences depend on, not by the profile's name: adding the same URI again, under
- * whatever name, must find the factors that were used. One-way, so the name tells nothing of the secret.
- */
-export function ledgerName(profile: Profile): string {
-  // The library that derives sequences: node:crypto would have to be loaded for this alone.
-  const named = concatBytes(
-    utf8ToBytes('knock-otp factors\0'),
-    derivationKey(profile.secret),
-    derivationInfo(profile, 0),
-    utf8ToBytes(`step ${profile.step}`),
-  );
-  return bytesToHex(sha256(named)).slice(0, 32);
 }
 
 export function factorLedger(folder: string, owner: Owner): FactorLedger {

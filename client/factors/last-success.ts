@@ -5,7 +5,8 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { ensurePrivateFolder, type Owner } from '../profiles/private-files.ts';
+import type { Owner } from '../deps.ts';
+import { ensurePrivateFolder } from '../profiles/private-files.ts';
 
 export interface LastSuccess {
   readonly address: string;

@@ -1,15 +1,15 @@
 /**
  * The next factor of a run: planned, waited for where the server would not take it yet, and reserved durably. Which one and
- * when is retry-times.ts, the reservation is factor-ledger.ts.
+ * when is factor-plan.ts, the reservation is factor-ledger.ts.
  */
+import { KnockError } from '../../shared/errors.ts';
 import type { Clock } from '../deps.ts';
-import { stepUsed } from '../knock/failure-messages.ts';
-import { type FactorPlan, planFactor } from '../knock/retry-times.ts';
-import type { Outline } from '../profiles/public-profile.ts';
+import type { PublicProfile } from '../profiles/public-profile.ts';
 import type { FactorLedger } from './factor-ledger.ts';
+import { type FactorPlan, planFactor } from './factor-plan.ts';
 
 export interface FactorWish {
-  readonly profile: Outline;
+  readonly profile: PublicProfile;
   /** What the user typed, for messages. */
   readonly name: string;
   readonly ledger: FactorLedger;
@@ -50,7 +50,7 @@ export async function nextFactor(wish: FactorWish): Promise<FactorPlan | undefin
     const leftMs = wish.leftMs();
     if (leftMs <= 0 || plan.waitMs >= leftMs) {
       if (triedBefore) return undefined;
-      throw stepUsed({ name }, plan, `${ledger.folder}/${lastUsed}`);
+      throw stepUsed(name, plan, `${ledger.folder}/${lastUsed}`);
     }
     if (plan.waitMs === 0) {
       if (await ledger.reserve(plan.factor)) return plan;
@@ -60,4 +60,20 @@ export async function nextFactor(wish: FactorWish): Promise<FactorPlan | undefin
       await clock.sleep(plan.waitMs % COUNTDOWN_MS || COUNTDOWN_MS, signal);
     }
   }
+}
+
+/** More than a working clock and a window of a few steps can make anybody wait. */
+const ABSURD_WAIT_MS = 15 * 60 * 1000;
+
+/** FACTOR_USED: the next time step cannot be used within the time that the user gives. */
+function stepUsed(name: string, plan: FactorPlan, record: string): KnockError {
+  if (plan.waitMs > ABSURD_WAIT_MS) {
+    return new KnockError('FACTOR_USED', `the last knock at ${name} used a time step far ahead of this clock`, {
+      hint: `set the clock; if it is right now and was ahead then, delete ${record}`,
+    });
+  }
+  const wait = Math.ceil(plan.waitMs / 1000);
+  return new KnockError('FACTOR_USED', `the time step for ${name} is used; the next one can be used in ${wait} s`, {
+    hint: `wait, or allow the wait with --timeout ${wait + 10}`,
+  });
 }

@@ -10,18 +10,18 @@
 import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../../shared/files/system-error.ts';
-import type { Clock } from '../deps.ts';
-import { ensurePrivateFolder, type Owner } from '../profiles/private-files.ts';
+import type { Clock, Owner } from '../deps.ts';
+import { ensurePrivateFolder } from '../profiles/private-files.ts';
 
-export interface Turns {
+export interface DoorLeases {
   /**
    * Takes the turn if it is free. Undefined: somebody else has it.
    * @param untilMs Unix milliseconds at which the caller gives up whatever happens
    */
-  take(untilMs: number): Promise<Turn | undefined>;
+  take(untilMs: number): Promise<DoorLease | undefined>;
 }
 
-export interface Turn {
+export interface DoorLease {
   release(): Promise<void>;
 }
 
@@ -29,10 +29,10 @@ export interface Turn {
 const WRITING_MS = 2000;
 
 /** Of nobody in particular: where turns cannot be kept, everyone knocks for himself. */
-const FREE: Turn = { release: async () => undefined };
+const NO_LEASE: DoorLease = { release: async () => undefined };
 
 /** @param folder of the profile's used factors */
-export function turns(folder: string, owner: Owner, clock: Clock): Turns {
+export function doorLeases(folder: string, owner: Owner, clock: Clock): DoorLeases {
   const path = join(folder, 'turn');
 
   async function create(words: string): Promise<boolean> {
@@ -62,7 +62,7 @@ export function turns(folder: string, owner: Owner, clock: Clock): Turns {
       } catch (error) {
         // Gone between two looks: the next look finds it free.
         if (codeOf(error) === 'ENOENT') return undefined;
-        return FREE;
+        return NO_LEASE;
       }
       return {
         release: async () => {

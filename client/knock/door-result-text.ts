@@ -1,7 +1,7 @@
 /** What a visit came to, as a line or as JSON. */
 import type { KnockError } from '../../shared/errors.ts';
 import type { StoredProfile } from '../profiles/profile-store.ts';
-import type { Visit } from './knock-at-door.ts';
+import type { DoorResult } from './door-result.ts';
 import type { Opening } from './knock-request.ts';
 
 export function openingText(
@@ -15,7 +15,7 @@ export function openingText(
   return `${words}: ${name} (${address}), door ${profile.door}, tcp/${verifyPort}`;
 }
 
-export function visitJson({ stored: { name, profile }, verifyPort, openings, errors }: Visit): unknown {
+export function doorResultJson({ stored: { name, profile }, verifyPort, openings, errors }: DoorResult): unknown {
   return {
     name,
     door: profile.door,

@@ -3,18 +3,18 @@
  * know why; it says what it can tell apart.
  */
 import { KnockError } from '../../shared/errors.ts';
+import { addressesOf } from '../address/reachable-addresses.ts';
 import { type PublicAddress, sourceAdvice } from '../address/source-options.ts';
 import type { Address, ProbeSeen } from '../deps.ts';
-import type { Outline } from '../profiles/public-profile.ts';
-import type { FactorPlan } from './retry-times.ts';
+import type { PublicProfile } from '../profiles/public-profile.ts';
 
 interface Knocked {
-  readonly profile: Outline;
+  readonly profile: PublicProfile;
   readonly name: string;
   readonly verifyPort: number | undefined;
 }
 
-export interface Campaign {
+export interface RunSummary {
   readonly factors: number;
   readonly elapsedMs: number;
   readonly seen: ProbeSeen;
@@ -22,25 +22,8 @@ export interface Campaign {
   readonly source?: PublicAddress | undefined;
 }
 
-/** More than a working clock and a window of a few steps can make anybody wait. */
-const ABSURD_WAIT_MS = 15 * 60 * 1000;
-
-export function addressesOf(addresses: readonly Address[]): string {
-  return addresses.map(({ address }) => address).join(', ');
-}
-
-/** NETWORK: no packet left this host. */
-export function nothingSent(name: string, addresses: readonly Address[], codes: readonly string[]): KnockError {
-  const reasons = [...new Set(codes)].join(', ');
-  return new KnockError('NETWORK', `nothing could be sent to ${name} (${addressesOf(addresses)}): ${reasons}`, {
-    hint: /EACCES|EPERM/.test(reasons)
-      ? 'a firewall on this machine refuses the packets'
-      : 'is this machine connected? try -4 or -6 when only one of them works here',
-  });
-}
-
 /** DOOR_CLOSED: another run has been knocking for as long as this one may take. */
-export function othersTurn(name: string): KnockError {
+export function heldByOtherRun(name: string): KnockError {
   return new KnockError('DOOR_CLOSED', `another run of knock-otp is still knocking at ${name}`, {
     hint: 'see what that one says, or allow more time with --timeout',
   });
@@ -56,7 +39,7 @@ export function partlySent(name: string, address: Address, codes: readonly strin
 }
 
 /** DOOR_CLOSED: knocked with a profile, and the port stayed shut. */
-export function doorClosed(request: Knocked, addresses: readonly Address[], campaign: Campaign): KnockError {
+export function doorClosed(request: Knocked, addresses: readonly Address[], campaign: RunSummary): KnockError {
   const { factors, elapsedMs } = campaign;
   const told = `the door "${request.profile.door}" of ${request.name} did not open`;
   const general = request.profile.mode === 'totp' ? totpAdvice(request.name) : hotpAdvice();
@@ -98,21 +81,6 @@ function closed(
     });
   }
   return new KnockError('DOOR_CLOSED', `${told}: no answer from ${where} ${port} (${tries})`, { hint: silentAdvice });
-}
-
-/** FACTOR_USED: the next time step cannot be used within the time that the user gives. */
-export function stepUsed(request: Pick<Knocked, 'name'>, plan: FactorPlan, record: string): KnockError {
-  if (plan.waitMs > ABSURD_WAIT_MS) {
-    return new KnockError('FACTOR_USED', `the last knock at ${request.name} used a time step far ahead of this clock`, {
-      hint: `set the clock; if it is right now and was ahead then, delete ${record}`,
-    });
-  }
-  const wait = Math.ceil(plan.waitMs / 1000);
-  return new KnockError(
-    'FACTOR_USED',
-    `the time step for ${request.name} is used; the next one can be used in ${wait} s`,
-    { hint: `wait, or allow the wait with --timeout ${wait + 10}` },
-  );
 }
 
 function seconds(ms: number): number {

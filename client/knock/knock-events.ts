@@ -1,8 +1,8 @@
 /** What a run of knocks tells of itself while it goes on, and the plain lines of `-v`. The line of a terminal is progress-line.ts. */
 import { formatSequence } from '../../shared/knock.ts';
+import { addressesOf } from '../address/reachable-addresses.ts';
 import type { Address } from '../deps.ts';
 import type { SentEvent } from './attempt.ts';
-import { addressesOf } from './failure-messages.ts';
 
 export type KnockEvent =
   | { readonly kind: 'sharing' }

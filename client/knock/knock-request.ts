@@ -4,14 +4,14 @@ import type { Secret } from '../../shared/secret.ts';
 import type { SourceOptions } from '../address/source-options.ts';
 import type { Address } from '../deps.ts';
 import type { DoorMemory } from '../factors/last-success.ts';
-import type { Outline } from '../profiles/public-profile.ts';
-import type { Turns } from './door-lease.ts';
+import type { PublicProfile } from '../profiles/public-profile.ts';
+import type { DoorLeases } from './door-lease.ts';
 
 /** One address family, whichever the resolver prefers, or one after the other with a factor each. */
 export type Families = 'any' | 4 | 6 | 'both';
 
 export interface KnockRequest {
-  readonly profile: Outline;
+  readonly profile: PublicProfile;
   /** Asked for once, when a knock is needed: somebody may have to type a passphrase. */
   readonly secret: () => Promise<Secret>;
   /** What the user typed, for messages. */
@@ -28,14 +28,14 @@ export interface KnockRequest {
   /** For everything together, waiting included. */
   readonly timeoutMs: number;
   /** What other runs at this door have seen and do; undefined to knock without looking at them. */
-  readonly company?: Company | undefined;
+  readonly otherRuns?: OtherRuns | undefined;
   /** Ends the run at once, where another host has won. */
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface Company {
+export interface OtherRuns {
   readonly memory: DoorMemory;
-  readonly turns: Turns;
+  readonly leases: DoorLeases;
   /** Whether a door that stands open is taken as it is; false for one that opens for one connection. */
   readonly mayShare: boolean;
 }

@@ -6,24 +6,18 @@ import { derivationKey, deriveAttempt } from '../../shared/derive.ts';
 import { KnockError } from '../../shared/errors.ts';
 import { profileShape } from '../../shared/formats/profile-uri.ts';
 import type { Knock } from '../../shared/knock.ts';
-import { reachableAddresses } from '../address/reachable-addresses.ts';
+import { nothingSent, reachableAddresses } from '../address/reachable-addresses.ts';
 import type { PublicAddress } from '../address/source-options.ts';
 import type { Address, ProbeSeen } from '../deps.ts';
 import type { FactorLedger } from '../factors/factor-ledger.ts';
+import type { FactorPlan } from '../factors/factor-plan.ts';
 import { nextFactor } from '../factors/next-factor.ts';
 import { type AttemptOutcome, attempt, type Edges } from './attempt.ts';
-import { doorClosed, nothingSent, othersTurn } from './failure-messages.ts';
+import { doorClosed, heldByOtherRun } from './failure-messages.ts';
 import type { KnockEvent } from './knock-events.ts';
 import type { KnockRequest, Opening } from './knock-request.ts';
-import { type Standing, standing } from './open-check.ts';
-import {
-  BLIND_RESEND_AFTER_MS,
-  type FactorPlan,
-  factorBudget,
-  PATIENCE_MS,
-  RESEND_AFTER_MS,
-  STRICT_GAP_MS,
-} from './retry-times.ts';
+import { checkIfOpen, type OpenCheck } from './open-check.ts';
+import { BLIND_RESEND_AFTER_MS, factorBudget, PATIENCE_MS, RESEND_AFTER_MS, STRICT_GAP_MS } from './retry-times.ts';
 
 type Listener = (event: KnockEvent) => void;
 
@@ -78,7 +72,7 @@ class Run {
       const { address, socket } = before;
       return { address, factor: undefined, elapsedMs: this.#edges.clock.monotonicMs() - startedMs, socket };
     }
-    if (before?.kind === 'late') throw othersTurn(name);
+    if (before?.kind === 'late') throw heldByOtherRun(name);
     try {
       return await this.#knock(addresses, startedMs);
     } finally {
@@ -87,11 +81,11 @@ class Run {
   }
 
   /** Undefined when others are not looked at. */
-  async #before(addresses: readonly [Address, ...Address[]]): Promise<Standing | undefined> {
-    const { company, verifyPort, signal } = this.#request;
+  async #before(addresses: readonly [Address, ...Address[]]): Promise<OpenCheck | undefined> {
+    const { otherRuns: company, verifyPort, signal } = this.#request;
     if (company === undefined || verifyPort === undefined) return undefined;
     const onBusy = () => this.#listener({ kind: 'sharing' });
-    return await standing(
+    return await checkIfOpen(
       { ...company, addresses, port: verifyPort, leftMs: this.#leftMs(), signal, onBusy },
       this.#edges,
     );
@@ -174,7 +168,7 @@ class Run {
   }
 
   async #remember({ address }: Address, { rttMs }: ProbeSeen, factor: number, from: string | undefined): Promise<void> {
-    const { company, verifyPort: port } = this.#request;
+    const { otherRuns: company, verifyPort: port } = this.#request;
     if (rttMs === undefined || port === undefined) return;
     await company?.memory.remember({ address, port, rttMs, atMs: this.#edges.clock.wallMs(), factor, from });
   }

@@ -13,14 +13,14 @@ import type { Socket } from 'node:net';
 import type { Address } from '../deps.ts';
 import type { DoorMemory, LastSuccess } from '../factors/last-success.ts';
 import type { Edges } from './attempt.ts';
-import type { Turn, Turns } from './door-lease.ts';
-import { look, lookMs } from './port-look.ts';
+import type { DoorLease, DoorLeases } from './door-lease.ts';
+import { lookAtPort, portLookMs } from './port-look.ts';
 
-export interface StandingQuestion {
+export interface OpenCheckRequest {
   readonly addresses: readonly [Address, ...Address[]];
   readonly port: number;
   readonly memory: DoorMemory;
-  readonly turns: Turns;
+  readonly leases: DoorLeases;
   /** False for a door that lets one connection in for each knock: what is open there is another run's. */
   readonly mayShare: boolean;
   /** Milliseconds that all of it may take. */
@@ -30,9 +30,9 @@ export interface StandingQuestion {
   readonly onBusy: () => void;
 }
 
-export type Standing =
+export type OpenCheck =
   | { readonly kind: 'open'; readonly address: Address; readonly socket: Socket }
-  | { readonly kind: 'closed'; readonly turn: Turn }
+  | { readonly kind: 'closed'; readonly turn: DoorLease }
   /** Another run has the turn still. */
   | { readonly kind: 'late' };
 
@@ -42,8 +42,8 @@ const RECENT_MS = 24 * 3600 * 1000;
 /** How often a run that waits asks for the turn, and for news. */
 const POLL_MS = 50;
 
-export async function standing(question: StandingQuestion, edges: Edges): Promise<Standing> {
-  const { addresses, port, memory, turns, mayShare, leftMs, signal, onBusy } = question;
+export async function checkIfOpen(question: OpenCheckRequest, edges: Edges): Promise<OpenCheck> {
+  const { addresses, port, memory, leases: turns, mayShare, leftMs, signal, onBusy } = question;
   const { clock } = edges;
   const last = await memory.last();
   const [first] = addresses;
@@ -51,13 +51,13 @@ export async function standing(question: StandingQuestion, edges: Edges): Promis
   function lastAmong(success: LastSuccess | undefined): Address {
     return addresses.find((each) => each.address === success?.address) ?? first;
   }
-  async function lookAfter(success: LastSuccess | undefined): Promise<Standing | undefined> {
+  async function lookAfter(success: LastSuccess | undefined): Promise<OpenCheck | undefined> {
     const address = lastAmong(success);
-    const socket = await look(address, port, lookMs(success, clock.wallMs()), edges);
+    const socket = await lookAtPort(address, port, portLookMs(success, clock.wallMs()), edges);
     return socket === undefined ? undefined : { kind: 'open', address, socket };
   }
   // A run that ended while we looked or waited has written down that it came in, and where.
-  async function turnTaken(turn: Turn, mayBeOpen: boolean): Promise<Standing> {
+  async function turnTaken(turn: DoorLease, mayBeOpen: boolean): Promise<OpenCheck> {
     const open = mayBeOpen ? await lookAfter(await memory.last()) : undefined;
     if (open === undefined) return { kind: 'closed', turn };
     await turn.release();

@@ -27,7 +27,7 @@ const MOST_OF_TURN_MS = 2 * TURN_MS;
 const MOST_BY_CLOCK_MS = 3000;
 
 /** Milliseconds that a look may take. @param last what is known of the path; undefined where nobody has come in */
-export function lookMs(last: LastSuccess | undefined, wallMs: number): number {
+export function portLookMs(last: LastSuccess | undefined, wallMs: number): number {
   if (last === undefined) return LEAST_MS;
   const sinceMs = wallMs - last.atMs;
   if (sinceMs >= 0 && sinceMs < JUST_NOW_MS) return MOST_MS;
@@ -35,7 +35,7 @@ export function lookMs(last: LastSuccess | undefined, wallMs: number): number {
 }
 
 /** The connection that proves that the port is open; undefined when none came in time. The caller owns it. */
-export async function look(
+export async function lookAtPort(
   address: Address,
   port: number,
   ms: number,

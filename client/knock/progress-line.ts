@@ -3,7 +3,7 @@
  * counts down to the next time step. Nothing of it where standard error is no terminal; `-v` says it in plain lines.
  */
 import { canDraw } from '../../shared/command-line/terminal.ts';
-import type { Talk } from '../deps.ts';
+import type { TerminalStream } from '../deps.ts';
 import { tidyBeforeSignal } from '../terminal/signal-cleanup.ts';
 import type { KnockEvent } from './knock-events.ts';
 
@@ -29,7 +29,11 @@ const COLUMNS_FOR_BAR = 50;
 /** Back to the first column, and nothing behind the cursor: understood by every terminal that is not `dumb`. */
 const CLEAR = '\r\u001B[K';
 
-export function startProgress(name: string, stderr: Talk, env: Readonly<Record<string, string | undefined>>): Progress {
+export function startProgress(
+  name: string,
+  stderr: TerminalStream,
+  env: Readonly<Record<string, string | undefined>>,
+): Progress {
   // A serial console may say that it has no columns.
   if (!canDraw(stderr, env) || stderr.columns === 0) return SILENT;
   let line = { text: `knocking at ${name}`, share: undefined as number | undefined };

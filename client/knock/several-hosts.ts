@@ -4,7 +4,9 @@
  * then they are knocked at side by side.
  */
 import type { Deps } from '../deps.ts';
-import { type Found, type Visit, type VisitOptions, visit } from './knock-at-door.ts';
+import type { FoundProfile } from '../factors/found-profile.ts';
+import type { DoorKnockOptions, DoorResult } from './door-result.ts';
+import { knockAtDoor } from './knock-at-door.ts';
 import type { KnockEvent } from './knock-events.ts';
 
 /** A good knock is open after two round trips and a command on the server; then nobody else is disturbed. */
@@ -13,27 +15,27 @@ export const HEAD_START_MS = 300;
 export type HostListener = (event: KnockEvent, name: string) => void;
 
 export interface FirstOpen {
-  readonly winner: Visit | undefined;
+  readonly winner: DoorResult | undefined;
   /** Those that failed or were given up, in the order of the hosts; the latter have no errors. */
-  readonly others: readonly Visit[];
+  readonly others: readonly DoorResult[];
 }
 
 /** The first host that opens; the others are given up at once, and connections to them are closed. */
 export async function firstOpen(
-  founds: readonly Found[],
-  options: VisitOptions,
+  founds: readonly FoundProfile[],
+  options: DoorKnockOptions,
   deps: Deps,
   listener: HostListener,
 ): Promise<FirstOpen> {
   const won = new AbortController();
-  let winner: Visit | undefined;
+  let winner: DoorResult | undefined;
   let began = 0;
-  const visits: Promise<Visit>[] = [];
+  const visits: Promise<DoorResult>[] = [];
   for (const found of founds) {
     if (won.signal.aborted) break;
     began += 1;
     const signal = won.signal;
-    const going = visit(found, { ...options, signal }, deps, (event) => listener(event, found.stored.name));
+    const going = knockAtDoor(found, { ...options, signal }, deps, (event) => listener(event, found.stored.name));
     const judged = going.then((came) => {
       if (came.openings.length === 0) return;
       if (winner === undefined) winner = came;
@@ -58,18 +60,18 @@ export async function firstOpen(
 
 /** Everything at once. Connections are closed. */
 export async function allOpen(
-  founds: readonly Found[],
-  options: VisitOptions,
+  founds: readonly FoundProfile[],
+  options: DoorKnockOptions,
   deps: Deps,
   listener: HostListener,
-): Promise<readonly Visit[]> {
+): Promise<readonly DoorResult[]> {
   const visits = await Promise.all(
-    founds.map((found) => visit(found, options, deps, (event) => listener(event, found.stored.name))),
+    founds.map((found) => knockAtDoor(found, options, deps, (event) => listener(event, found.stored.name))),
   );
   for (const came of visits) closeAll(came);
   return visits;
 }
 
-export function closeAll({ openings }: Pick<Visit, 'openings'>): void {
+export function closeAll({ openings }: Pick<DoorResult, 'openings'>): void {
   for (const { socket } of openings) socket?.destroy();
 }

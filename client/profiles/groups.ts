@@ -9,7 +9,7 @@ import { KnockError } from '../../shared/errors.ts';
 import { codeOf, storeError } from '../../shared/files/system-error.ts';
 import { NAME_PATTERN } from '../../shared/formats/profile-uri.ts';
 import type { Deps } from '../deps.ts';
-import { refuseOddHost } from '../terminal/typed-words.ts';
+import { refuseInvalidHost } from '../terminal/typed-words.ts';
 import { checkPrivateFolder, ensurePrivateFolder, syncFolder } from './private-files.ts';
 import { configFolder } from './profile-store.ts';
 
@@ -87,7 +87,7 @@ function parseLine(line: string, place: string): readonly [string, readonly stri
   if (hosts.length === 0 || hosts.length > MAX_GROUP_HOSTS) {
     throw invalid(place, `a group has 1 to ${MAX_GROUP_HOSTS} hosts`);
   }
-  for (const host of hosts) refuseOddHost(host);
+  for (const host of hosts) refuseInvalidHost(host);
   return [name, hosts];
 }
 

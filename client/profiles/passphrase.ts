@@ -10,7 +10,7 @@ import type { Secret } from '../../shared/secret.ts';
 import type { Deps } from '../deps.ts';
 import { say } from '../terminal/output.ts';
 import { readPrivateFile } from './private-files.ts';
-import type { Outline } from './public-profile.ts';
+import type { PublicProfile } from './public-profile.ts';
 import { unseal } from './sealed-secret.ts';
 
 /** Shorter ones are guessed in days whatever a guess costs. */
@@ -40,7 +40,7 @@ export async function newPassphrase(name: string, deps: Deps): Promise<string> {
 export async function unlockWithPassphrase(
   name: string,
   sealed: string,
-  outline: Outline,
+  outline: PublicProfile,
   deps: Deps,
 ): Promise<Secret> {
   const given = await fromFile(deps);
@@ -59,7 +59,7 @@ export async function unlockWithPassphrase(
 async function askUntilRight(
   name: string,
   sealed: string,
-  outline: Outline,
+  outline: PublicProfile,
   known: Set<string>,
   deps: Deps,
 ): Promise<Secret> {

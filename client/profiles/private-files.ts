@@ -7,12 +7,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { KnockError } from '../../shared/errors.ts';
 import { codeOf, storeError } from '../../shared/files/system-error.ts';
-
-export interface Owner {
-  readonly platform: NodeJS.Platform;
-  /** The user we run as; undefined on Windows. */
-  readonly uid: number | undefined;
-}
+import type { Owner } from '../deps.ts';
 
 /** No profile is larger; a mistaken device or log file is not read to its end. */
 const MAX_FILE_BYTES = 64 * 1024;

@@ -10,8 +10,8 @@
 import { KnockError } from '../../shared/errors.ts';
 import { formatProfileUri, parseProfileUri } from '../../shared/formats/profile-uri.ts';
 import { Secret } from '../../shared/secret.ts';
-import type { Outline } from './public-profile.ts';
-import type { Keeping } from './secret-storage.ts';
+import type { PublicProfile } from './public-profile.ts';
+import type { SecretStorage } from './secret-storage.ts';
 
 /** Keys of the INI form beside the URI's own parameters, which have their names there. */
 const URI_PATH_KEYS = ['mode', 'server'];
@@ -41,15 +41,15 @@ const PARAMETER_KEYS = [
 const DEFAULTS: Readonly<Record<string, string>> = { mode: 'totp', v: '1', protocols: 'tcp', order: 'any' };
 
 export interface FileContent {
-  readonly profile: Outline;
-  readonly keeping: Keeping;
+  readonly profile: PublicProfile;
+  readonly storage: SecretStorage;
 }
 
 /** Stands in the URI's grammar where the secret is kept elsewhere. */
 const NO_SECRET = Secret.fromBytes(new Uint8Array(20));
 
 /** The content of a file, with its last newline. */
-export function formatProfileFile({ profile, keeping }: FileContent): string {
+export function formatProfileFile({ profile, storage: keeping }: FileContent): string {
   if (keeping.kind === 'plain') return `${formatProfileUri({ ...profile, secret: keeping.secret })}\n`;
   const uri = formatProfileUri({ ...profile, secret: NO_SECRET }).replace(/([?&])secret=[A-Z2-7]*&/, '$1');
   const sealed = keeping.kind === 'passphrase' ? `sealed = ${keeping.sealed}\n` : '';
@@ -69,7 +69,7 @@ export async function parseProfileFile(text: string, path: string): Promise<File
   try {
     const uri = isUri ? first.trim() : await uriOfIni(text, lines.length, path);
     const { secret, ...profile } = parseProfileUri(isKept ? `${uri}&secret=${NO_SECRET.toBase32()}` : uri);
-    return { profile, keeping: keeping ?? { kind: 'plain', secret } };
+    return { profile, storage: keeping ?? { kind: 'plain', secret } };
   } catch (error) {
     if (!(error instanceof KnockError) || error.message.startsWith(path)) throw error;
     const options = error.hint === undefined ? {} : { hint: error.hint };
@@ -77,7 +77,7 @@ export async function parseProfileFile(text: string, path: string): Promise<File
   }
 }
 
-function keepingOf(uri: string, lines: readonly string[], path: string): Keeping {
+function keepingOf(uri: string, lines: readonly string[], path: string): SecretStorage {
   if (/[?&]secret=/i.test(uri)) throw invalid(path, 'more than one line beside the profile URI');
   const entries = lines.map((line) => /^(factors|sealed) = (\S+)$/.exec(line.trim()) ?? []);
   const values = new Map(entries.map(([, key = '', value = '']) => [key, value]));

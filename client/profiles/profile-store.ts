@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { KnockError } from '../../shared/errors.ts';
 import { codeOf, storeError } from '../../shared/files/system-error.ts';
 import { NAME_PATTERN, type Profile } from '../../shared/formats/profile-uri.ts';
-import { ledgerName } from '../factors/factor-ledger.ts';
-import { refuseOddDoor, refuseOddHost } from '../terminal/typed-words.ts';
-import type { Owner } from './private-files.ts';
+import type { Owner } from '../deps.ts';
+import { refuseInvalidDoor, refuseInvalidHost } from '../terminal/typed-words.ts';
+import { ledgerName } from './ledger-name.ts';
 import { checkPrivateFolder, ensurePrivateFolder, readPrivateFile, syncFolder } from './private-files.ts';
 import { formatProfileFile, parseProfileFile } from './profile-file.ts';
-import type { Keeping, Kept } from './secret-storage.ts';
+import type { ProfileAndStorage, SecretStorage } from './secret-storage.ts';
 
 /** `name` is what the user types. */
-export interface StoredProfile extends Kept {
+export interface StoredProfile extends ProfileAndStorage {
   readonly path: string;
 }
 
@@ -38,9 +38,9 @@ export interface ProfileStore {
    * @param keep says where the secret is to be, the file when not given; asked when nothing else stops the writing
    * @throws KnockError USAGE when the name is taken by another secret; STORE
    */
-  add(name: string, profile: Profile, keep?: () => Promise<Keeping>): Promise<'added' | 'replaced'>;
+  add(name: string, profile: Profile, keep?: () => Promise<SecretStorage>): Promise<'added' | 'replaced'>;
   /** Puts the secret of a profile elsewhere. @throws KnockError STORE */
-  rewrite(stored: StoredProfile, keeping: Keeping): Promise<void>;
+  rewrite(stored: StoredProfile, keeping: SecretStorage): Promise<void>;
   /** Deletes the file of one door. Used factors stay: the same URI added again must not send them again. */
   remove(name: string, door: string | undefined): Promise<StoredProfile | BrokenProfile>;
 }
@@ -109,8 +109,8 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
     folder,
     list,
     find: async (host, door) => {
-      refuseOddHost(host);
-      refuseOddDoor(door);
+      refuseInvalidHost(host);
+      refuseInvalidDoor(door);
       const byName = await named(host);
       if (byName.length > 0) return usable(chosen(byName, host, door));
       const everything = await list();
@@ -120,7 +120,7 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
       if (byHost.length > 0) return usable(chosen(byHost, host, door));
       throw missing(host, everything.filter(isBroken).length);
     },
-    rewrite: async ({ path, profile }, keeping) => await write(path, formatProfileFile({ profile, keeping })),
+    rewrite: async ({ path, profile }, keeping) => await write(path, formatProfileFile({ profile, storage: keeping })),
     add: async (name, profile, keep = async () => ({ kind: 'plain', secret: profile.secret })) => {
       const before = await named(name);
       const broken = before.find(isBroken);
@@ -133,15 +133,15 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
       }
       const path = same?.path ?? join(folder, `${name}@${profile.door}${SUFFIX}`);
       const { secret: _, ...outline } = profile;
-      const content = formatProfileFile({ profile: outline, keeping: await keep() });
+      const content = formatProfileFile({ profile: outline, storage: await keep() });
       await ensurePrivateFolder(config, owner);
       await ensurePrivateFolder(folder, owner);
       await write(path, content);
       return same === undefined ? 'added' : 'replaced';
     },
     remove: async (name, door) => {
-      refuseOddHost(name);
-      refuseOddDoor(door);
+      refuseInvalidHost(name);
+      refuseInvalidDoor(door);
       const entries = await named(name);
       if (entries.length === 0) throw missing(name, 0);
       const entry = chosen(entries, name, door);
@@ -160,7 +160,7 @@ export function isBroken(entry: StoredProfile | BrokenProfile): entry is BrokenP
 }
 
 /** A locked one is known by the name of its used factors. */
-function isSecretOf({ keeping }: StoredProfile, profile: Profile): boolean {
+function isSecretOf({ storage: keeping }: StoredProfile, profile: Profile): boolean {
   if (keeping.kind === 'plain') return keeping.secret.toBase32() === profile.secret.toBase32();
   return keeping.factors === ledgerName(profile);
 }

@@ -8,7 +8,7 @@
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto';
 import { derivationInfo } from '../../shared/derive.ts';
 import { Secret } from '../../shared/secret.ts';
-import type { Outline } from './public-profile.ts';
+import type { PublicProfile } from './public-profile.ts';
 
 /** RFC 7914 section 2; the first choice of OWASP's sheet on storing passwords. */
 const COST = { log2N: 17, r: 8, p: 1 } as const;
@@ -27,7 +27,7 @@ export function isSealed(text: string): boolean {
   return log2N !== '' && Number(log2N) >= 14 && Number(log2N) <= MAX_LOG2_N;
 }
 
-export async function seal(secret: Secret, passphrase: string, outline: Outline): Promise<string> {
+export async function seal(secret: Secret, passphrase: string, outline: PublicProfile): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
   const nonce = randomBytes(NONCE_BYTES);
   const key = await keyOf(passphrase, salt, COST.log2N);
@@ -38,7 +38,7 @@ export async function seal(secret: Secret, passphrase: string, outline: Outline)
 }
 
 /** @returns undefined when the passphrase is wrong, or the text or the profile around it was changed */
-export async function unseal(text: string, passphrase: string, outline: Outline): Promise<Secret | undefined> {
+export async function unseal(text: string, passphrase: string, outline: PublicProfile): Promise<Secret | undefined> {
   const [, log2N = '', salt = '', nonce = '', sealed = ''] = FORM.exec(text) ?? [];
   if (!isSealed(text)) return undefined;
   const key = await keyOf(passphrase, Buffer.from(salt, 'base64url'), Number(log2N));
@@ -53,7 +53,7 @@ export async function unseal(text: string, passphrase: string, outline: Outline)
   }
 }
 
-function boundTo(outline: Outline): Buffer {
+function boundTo(outline: PublicProfile): Buffer {
   return Buffer.concat([Buffer.from('knock-otp sealed secret\0'), derivationInfo(outline, 0)]);
 }
 

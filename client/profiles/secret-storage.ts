@@ -6,28 +6,28 @@
 import { KnockError } from '../../shared/errors.ts';
 import { Secret } from '../../shared/secret.ts';
 import type { Deps } from '../deps.ts';
-import { ledgerName } from '../factors/factor-ledger.ts';
-import type { Outline } from './public-profile.ts';
+import { ledgerName } from './ledger-name.ts';
+import type { PublicProfile } from './public-profile.ts';
 
-export type Keeping =
+export type SecretStorage =
   | { readonly kind: 'plain'; readonly secret: Secret }
   | { readonly kind: 'passphrase'; readonly sealed: string; readonly factors: string }
   /** The account in the keyring is the name of the used factors, which is the secret's own. */
   | { readonly kind: 'keyring'; readonly factors: string };
 
-export interface Kept {
+export interface ProfileAndStorage {
   readonly name: string;
-  readonly profile: Outline;
-  readonly keeping: Keeping;
+  readonly profile: PublicProfile;
+  readonly storage: SecretStorage;
 }
 
 /** The name of the folder of used factors. */
-export function factorsOf({ profile, keeping }: Omit<Kept, 'name'>): string {
+export function ledgerNameOf({ profile, storage: keeping }: Omit<ProfileAndStorage, 'name'>): string {
   return keeping.kind === 'plain' ? ledgerName({ ...profile, secret: keeping.secret }) : keeping.factors;
 }
 
 /** Asks whom it has to. @throws KnockError SECRET_INVALID, USAGE, STORE */
-export async function secretOf({ name, profile, keeping }: Kept, deps: Deps): Promise<Secret> {
+export async function readSecret({ name, profile, storage: keeping }: ProfileAndStorage, deps: Deps): Promise<Secret> {
   switch (keeping.kind) {
     case 'plain':
       return keeping.secret;
@@ -48,13 +48,13 @@ export async function secretOf({ name, profile, keeping }: Kept, deps: Deps): Pr
 }
 
 /** Puts a secret where it shall be from now on. @throws KnockError USAGE, STORE */
-export async function kept(
-  kind: Keeping['kind'],
+export async function storeSecret(
+  kind: SecretStorage['kind'],
   name: string,
-  profile: Outline,
+  profile: PublicProfile,
   secret: Secret,
   deps: Deps,
-): Promise<Keeping> {
+): Promise<SecretStorage> {
   const factors = ledgerName({ ...profile, secret });
   switch (kind) {
     case 'plain':

@@ -9,7 +9,7 @@ import { codeOf } from '../../shared/files/system-error.ts';
 import type { Deps } from '../deps.ts';
 
 /** Resolves when both directions have ended. @throws KnockError NETWORK when the connection broke before */
-export function carry(socket: Socket, deps: Pick<Deps, 'stdin' | 'stdout' | 'closeStdout'>): Promise<void> {
+export function carryConnection(socket: Socket, deps: Pick<Deps, 'stdin' | 'stdout' | 'closeStdout'>): Promise<void> {
   const { stdin, stdout, closeStdout } = deps;
   return new Promise((resolve, reject) => {
     let failure: KnockError | undefined;

@@ -1,11 +1,11 @@
 /** The words with which OpenSSH has us carry its connection: in `-o ProxyCommand=`, and in ~/.ssh/config. Pure. */
 
 import type { StoredProfile } from '../profiles/profile-store.ts';
-import type { Outline } from '../profiles/public-profile.ts';
+import type { PublicProfile } from '../profiles/public-profile.ts';
 import { isCommandName } from '../terminal/command-names.ts';
 
 /** A port that the door opens and ssh would not try by itself; undefined where it opens 22, or no TCP port at all. */
-export function oddPortOf({ services }: Pick<Outline, 'services'>): number | undefined {
+export function nonDefaultPort({ services }: Pick<PublicProfile, 'services'>): number | undefined {
   const ports = services.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => port);
   return ports.includes(22) ? undefined : ports[0];
 }
@@ -16,7 +16,7 @@ export function oddPortOf({ services }: Pick<Outline, 'services'>): number | und
  */
 export function proxyCommand(
   self: readonly string[],
-  { name, profile }: Pick<StoredProfile, 'name'> & { readonly profile: Pick<Outline, 'door'> },
+  { name, profile }: Pick<StoredProfile, 'name'> & { readonly profile: Pick<PublicProfile, 'door'> },
   extra: readonly string[],
   platform: NodeJS.Platform,
 ): string {

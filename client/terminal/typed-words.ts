@@ -7,7 +7,7 @@ import { NAME_PATTERN } from '../../shared/formats/profile-uri.ts';
 import { type Knock, parsePort } from '../../shared/knock.ts';
 
 /** @throws KnockError USAGE */
-export function refuseOddHost(host: string): void {
+export function refuseInvalidHost(host: string): void {
   if (/^[^\s\p{Cc}/?]{1,253}$/u.test(host)) return;
   throw new KnockError('USAGE', 'HOST is not a host name, an address or the name of a profile', {
     hint: 'a profile URI is added with: knock-otp add -',
@@ -15,13 +15,13 @@ export function refuseOddHost(host: string): void {
 }
 
 /** @throws KnockError USAGE */
-export function refuseOddDoor(door: string | undefined): void {
+export function refuseInvalidDoor(door: string | undefined): void {
   if (door === undefined || NAME_PATTERN.test(door)) return;
   throw new KnockError('USAGE', '--door is not the name of a door');
 }
 
 /** @throws KnockError USAGE when the path of a file of one-time sequences is a profile URI */
-export function refuseOddFile(path: string | undefined): void {
+export function refuseInvalidFile(path: string | undefined): void {
   if (path === undefined || !/^\s*otpauth:/i.test(path)) return;
   throw new KnockError('USAGE', '--one-time is not the path of a file', {
     hint: 'a profile URI is added with: knock-otp add -',

@@ -78,7 +78,7 @@ export interface Capture {
   /** Resolves when every interface has become `listening` or `deaf` for the first time. */
   start(): Promise<void>;
   /** The live pairs may have changed. Resolves when packets to them will be told; never rejects. */
-  watch(): Promise<void>;
+  followLivePairs(): Promise<void>;
   method(): CaptureMethod;
   status(): readonly CaptureStatus[];
   stop(): Promise<void>;

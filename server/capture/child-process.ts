@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { isFromSource, type OwnProgram, ownProgram } from '../process/child-programs.ts';
+import { type ChildProgram, childProgram, isFromSource } from '../process/child-programs.ts';
 import type { CaptureScope } from './capture.ts';
 import { CHILD_PREFIX, RECORDS_FD } from './child-protocol.ts';
 import { RecordReader, type RecordSink } from './records.ts';
@@ -38,8 +38,8 @@ const NODE_OPTIONS = ['--v8-pool-size=0'];
 export const launchChild: ChildLauncher = (device, { udp, tcp }, events) =>
   launchProgram('capture', [device, udp ? 'udp' : 'tcp', tcp], events);
 
-export function launchProgram(program: OwnProgram, words: readonly string[], events: ChildEvents): OrderedChild {
-  const argv = [...NODE_OPTIONS, ...ownProgram(program), ...words];
+export function launchProgram(program: ChildProgram, words: readonly string[], events: ChildEvents): OrderedChild {
+  const argv = [...NODE_OPTIONS, ...childProgram(program), ...words];
   try {
     return new RunningChild(startProcess(argv), events);
   } catch (error) {

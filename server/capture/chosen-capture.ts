@@ -9,7 +9,7 @@ import type { Capture, CaptureMethod, CaptureStatus } from './capture.ts';
 import { KernelCapture, type KernelCaptureOptions } from './kernel/kernel-capture.ts';
 import { REMOVE_WATCH } from './kernel/watch-script.ts';
 import { ListenCapture, type ListenOptions } from './listen/listen-capture.ts';
-import { CaptureSupervisor } from './pcap/pcap-capture.ts';
+import { PcapCapture } from './pcap/pcap-capture.ts';
 import { isNflog } from './pcap/pcap-filter.ts';
 
 export interface ChosenCaptureOptions extends KernelCaptureOptions, Omit<ListenOptions, 'live' | 'doors'> {
@@ -52,13 +52,13 @@ export class ChosenCapture implements Capture {
         });
       }
       onFallback(reason);
-      this.#capture = new CaptureSupervisor(this.#options);
+      this.#capture = new PcapCapture(this.#options);
       await this.#capture.start();
     }
   }
 
-  watch(): Promise<void> {
-    return this.#capture.watch();
+  followLivePairs(): Promise<void> {
+    return this.#capture.followLivePairs();
   }
 
   method(): CaptureMethod {
@@ -76,7 +76,7 @@ export class ChosenCapture implements Capture {
 
 function captureOf(options: ChosenCaptureOptions): Capture {
   if (options.wanted === 'listen') return new ListenCapture({ ...options, doors: options.listenedDoors });
-  return usesPcap(options) ? new CaptureSupervisor(options) : new KernelCapture(options);
+  return usesPcap(options) ? new PcapCapture(options) : new KernelCapture(options);
 }
 
 /** Where an interface is an NFLOG group, rules of the administrator's choose. */

@@ -7,7 +7,7 @@
 export const SOON_MS = 250;
 export const CALM_MS = 1_000;
 
-export class Looks {
+export class LookSchedule {
   readonly #look: () => boolean;
   #timer: NodeJS.Timeout | undefined;
   #isCalm = false;

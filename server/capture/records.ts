@@ -19,7 +19,7 @@
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { isUdp, PAIR_COUNT, type Pair } from '../../shared/knock.ts';
-import type { PacketView } from '../core/packet/packet.ts';
+import type { PacketView } from '../core/packet/packet-view.ts';
 
 export const RECORD_BYTES = 48;
 const ADDRESS_BYTES = 16;

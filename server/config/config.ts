@@ -10,7 +10,7 @@ import type { ServiceTerms } from '../demand/service-terms.ts';
 import type { DoorAction } from '../firewall/firewall.ts';
 import type { LogFormat } from '../log/log-sinks.ts';
 import type { NotifyConfig } from '../log/notify-command.ts';
-import type { MetricsAddress } from '../metrics/metrics-server.ts';
+import type { MetricsAddress } from './metrics-address.ts';
 import type { ScanOptions } from './sections/read-scans.ts';
 
 interface AnyDoor {

@@ -8,7 +8,7 @@
  * is no time limit: a racer who stops the last knock of a client could wait for the end of any.
  */
 import { type AddressKey, isIpv4 } from '../../shared/address.ts';
-import type { LiveSequence } from './matching/sequence-index.ts';
+import type { LiveSequence } from './matching/live-sequence.ts';
 
 /** Milliseconds after an opening in which a second source says that the first was a racer; seq_timeout where longer. */
 const LATE_MS = 60_000;

@@ -14,10 +14,10 @@ import { type Grant, Grants, type Now } from './grants.ts';
 import { Judge } from './judge.ts';
 import { ListedSet } from './matching/listed-set.ts';
 import { LivePairs } from './matching/live-pairs.ts';
+import type { LiveSequence } from './matching/live-sequence.ts';
 import { LiveSet } from './matching/live-set.ts';
 import { DEFAULT_LIMITS, type MatcherLimits } from './matching/matcher.ts';
 import type { Observer } from './matching/observer.ts';
-import type { LiveSequence } from './matching/sequence-index.ts';
 import { type ScanLimits, ScanWatch } from './scan-watch.ts';
 import { type Scope, Scopes } from './scopes.ts';
 import { NO_THROTTLE, type ThrottleLimits } from './throttle.ts';
@@ -193,7 +193,7 @@ export class Engine {
    * Takes one packet. `isOwn` says that its destination is one of this host's addresses, `flags` are its TCP flags (of no
    * meaning for UDP). `atMs` is the packet's time on the monotonic clock, `now` the time of processing.
    */
-  arrive(
+  decidePacket(
     atMs: number,
     source: AddressKey,
     destination: AddressKey,
@@ -208,7 +208,7 @@ export class Engine {
     const second = isOwn ? this.#watch(this.#scopes.own(), atMs, source, pair, flags, now) : NONE;
     const effects = second.length === 0 ? first : [...first, ...second];
     if (this.#scans === undefined || !isOwn || isUdp(pair) || (flags & (TCP_SYN | TCP_ACK)) !== TCP_SYN) return effects;
-    const scan = this.#scans.arrive(atMs, source, pair, this.#longestMs);
+    const scan = this.#scans.countPort(atMs, source, pair, this.#longestMs);
     return scan === undefined ? effects : [...effects, { kind: 'scan', source, isHeldBack: scan === 'many' }];
   }
 
@@ -243,7 +243,7 @@ export class Engine {
       if (!isUdp(pair) && ((flags & rule.set) !== rule.set || (flags & rule.clear) !== 0)) continue;
       this.#eligible += 1;
       this.#observer?.taken();
-      const completions = matcher.arrive(atMs, source, pair);
+      const completions = matcher.matchPacket(atMs, source, pair);
       const { advances, shown, wrong } = matcher;
       if (completions.length === 0 && advances.length === 0 && shown.length === 0 && wrong.length === 0) {
         continue;

@@ -9,10 +9,10 @@ import { type Door, UNUSED } from './door.ts';
 import type { Admission, Effect, Ignored, Refusal, Spend } from './effects.ts';
 import type { Now } from './grants.ts';
 import type { ListedSet } from './matching/listed-set.ts';
+import type { LiveSequence } from './matching/live-sequence.ts';
 import type { LiveSet } from './matching/live-set.ts';
 import type { Completion } from './matching/matcher.ts';
 import { Penalties } from './matching/penalty.ts';
-import type { LiveSequence } from './matching/sequence-index.ts';
 import { decide, type RefusalReason } from './policy.ts';
 import { Throttle, type ThrottleLimits } from './throttle.ts';
 

@@ -44,7 +44,7 @@ export class ScanWatch {
    * Takes a packet that would open a connection. `report` when its source has now tried the threshold of ports within
    * `windowMs` of the first one, `many` when that would be a report too many this minute.
    */
-  arrive(atMs: number, source: AddressKey, port: Pair, windowMs: number): 'report' | 'many' | undefined {
+  countPort(atMs: number, source: AddressKey, port: Pair, windowMs: number): 'report' | 'many' | undefined {
     const reportedAtMs = this.#reported.get(source);
     if (reportedAtMs !== undefined && atMs - reportedAtMs < QUIET_MS) return undefined;
     const known = this.#counts.get(source);

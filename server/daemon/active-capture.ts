@@ -17,7 +17,7 @@ const HEARD_MS = 250;
 
 export type CaptureListeners = Pick<CaptureOptions, 'onArrival' | 'onLost' | 'onState'>;
 
-export interface ListeningDeps {
+export interface ActiveCaptureDeps {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly log: Log;
@@ -27,14 +27,14 @@ export interface ListeningDeps {
   readonly createCapture: (config: ServerConfig, listeners: CaptureListeners, live: LivePairs) => Capture;
 }
 
-export class Listening {
-  readonly #deps: ListeningDeps;
+export class ActiveCapture {
+  readonly #deps: ActiveCaptureDeps;
   readonly #losses = createLogLimit(LOSSES_PER_MINUTE);
   #capture: Capture;
   #stopping = false;
   #lost = 0;
 
-  constructor(deps: ListeningDeps) {
+  constructor(deps: ActiveCaptureDeps) {
     this.#deps = deps;
     this.#capture = this.#newCapture();
   }
@@ -55,7 +55,7 @@ export class Listening {
   }
 
   /** The old one first: a packet that both hear would be two knocks of a sequence that repeats a port. */
-  async anew(): Promise<void> {
+  async restart(): Promise<void> {
     await this.#capture.stop();
     if (this.#stopping) return;
     this.#capture = this.#newCapture();
@@ -70,17 +70,17 @@ export class Listening {
   }
 
   /** The live pairs may have changed. */
-  watch(): void {
-    void this.#capture.watch();
+  followLivePairs(): void {
+    void this.#capture.followLivePairs();
   }
 
   /** Whoever sees the door open may knock at once with what has become live by this: until then it should be heard. */
-  async whenHeard(): Promise<void> {
+  async whenLivePairsHeard(): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const enough = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, HEARD_MS);
     });
-    await Promise.race([this.#capture.watch(), enough]);
+    await Promise.race([this.#capture.followLivePairs(), enough]);
     clearTimeout(timer);
   }
 

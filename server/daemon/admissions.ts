@@ -9,12 +9,13 @@ import type { Admission, Engine } from '../core/engine.ts';
 import { type ActionDoor, type Firewall, hasClose, opensOnce } from '../firewall/firewall.ts';
 import { formatProblemOf } from '../log/error-text.ts';
 import type { Log, LogFields } from '../log/log.ts';
-import { DoorTurns, keyOf } from '../queues/door-queues.ts';
-import type { Turnstile } from '../queues/shared-lock.ts';
+import type { LineStriker } from '../one-time/line-striker.ts';
+import { DoorQueues, keyOf } from '../queues/door-queues.ts';
+import type { SharedLock } from '../queues/shared-lock.ts';
 import type { Store } from '../store/store.ts';
 import { Closings } from './closings.ts';
-import type { KnockdWords } from './knockd-log-lines.ts';
-import { type LineStriker, type Spendable, Spending } from './spending.ts';
+import type { KnockdLogLines } from './knockd-log-lines.ts';
+import { type Spendable, Spending } from './spending.ts';
 import { isUsedUp } from './watches/open-once-watch.ts';
 
 /**
@@ -32,21 +33,21 @@ export interface AdmissionsDeps {
   readonly log: Log;
   readonly lines: LineStriker;
   /** Says what happens at doors with written-down sequences as knockd does. */
-  readonly words: KnockdWords;
+  readonly knockdLines: KnockdLogLines;
   readonly doorOf: (name: string) => ActionDoor | undefined;
   /** Openings and closings go on in it together; whoever needs the doors to stand still is alone in it. */
-  readonly turnstile: Turnstile;
+  readonly doorsLock: SharedLock;
   /** Called when the set of grants changed: the next close may be due at another time. */
   readonly onGrantsChanged: () => void;
   /** Has the service of a door run that has one, until the answer is called. Rejects when it does not. */
   readonly useService?: (door: string) => Promise<() => void>;
   /** Resolves when packets to what became live by the spend are heard; soon in any case, and never rejects. */
-  readonly whenNextIsHeard: () => Promise<void>;
+  readonly whenLivePairsHeard: () => Promise<void>;
 }
 
 export class Admissions {
   readonly #deps: AdmissionsDeps;
-  readonly #turns: DoorTurns;
+  readonly #turns: DoorQueues;
   readonly closings: Closings;
   readonly #spending: Spending;
   #freeWaiting = 0;
@@ -55,8 +56,8 @@ export class Admissions {
 
   constructor(deps: AdmissionsDeps) {
     this.#deps = deps;
-    this.#turns = new DoorTurns(deps.turnstile, deps.log);
-    this.closings = new Closings({ ...deps, turns: this.#turns });
+    this.#turns = new DoorQueues(deps.doorsLock, deps.log);
+    this.closings = new Closings({ ...deps, queues: this.#turns });
     this.#spending = new Spending(deps);
   }
 
@@ -133,7 +134,7 @@ export class Admissions {
       return;
     }
     // The next line of a file is live from now on only; the next factor has been live for long.
-    if (admission.spend.kind === 'line') await this.#deps.whenNextIsHeard();
+    if (admission.spend.kind === 'line') await this.#deps.whenLivePairsHeard();
     if (!closes) {
       await this.#openForGood(door, admission, fields);
       return;
@@ -152,7 +153,7 @@ export class Admissions {
 
   /** What is spent, and may open. */
   async #open(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
-    const { engine, store, firewall, clock, log, words } = this.#deps;
+    const { engine, store, firewall, clock, log, knockdLines: words } = this.#deps;
     const isExtension = engine.grants.get(admission.door, admission.source) !== undefined;
     const grant = engine.granted(admission, clock.now());
     this.#deps.onGrantsChanged();
@@ -193,7 +194,7 @@ export class Admissions {
   }
 
   async #openForGood(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
-    const { firewall, log, words } = this.#deps;
+    const { firewall, log, knockdLines: words } = this.#deps;
     try {
       await firewall.open(door, admission.source, 0);
     } catch (error) {

@@ -9,9 +9,9 @@ import type { Grant } from '../core/grants.ts';
 import type { ActionDoor, Firewall } from '../firewall/firewall.ts';
 import { formatProblemOf } from '../log/error-text.ts';
 import type { Log } from '../log/log.ts';
-import { type DoorPlace, type DoorTurns, keyOf } from '../queues/door-queues.ts';
+import { type DoorPlace, type DoorQueues, keyOf } from '../queues/door-queues.ts';
 import type { Store } from '../store/store.ts';
-import type { KnockdWords } from './knockd-log-lines.ts';
+import type { KnockdLogLines } from './knockd-log-lines.ts';
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
@@ -22,9 +22,9 @@ export interface ClosingsDeps {
   readonly firewall: Firewall;
   readonly clock: Clock;
   readonly log: Log;
-  readonly words: KnockdWords;
+  readonly knockdLines: KnockdLogLines;
   readonly doorOf: (name: string) => ActionDoor | undefined;
-  readonly turns: DoorTurns;
+  readonly queues: DoorQueues;
 }
 
 export class Closings {
@@ -74,7 +74,7 @@ export class Closings {
       if (engine.grants.get(grant.door, grant.source) !== grant || this.isOwed(grant)) continue;
       engine.grants.remove(grant.door, grant.source);
       log.info('used', { door: grant.door, source: formatAddress(grant.source), client: grant.client });
-      this.#deps.turns.run(grant, async () => {
+      this.#deps.queues.run(grant, async () => {
         const door = this.#deps.doorOf(grant.door);
         // A knock that came meanwhile has a grant of its own, in the kernel and in the journal.
         if (door !== undefined && engine.grants.get(grant.door, grant.source) === undefined)
@@ -109,7 +109,7 @@ export class Closings {
 
   #startClose(grant: DoorPlace, isDue: (present: Grant, nowMs: number) => boolean): void {
     this.#closing.set(keyOf(grant), this.#closing.get(keyOf(grant)) ?? FIRST_RETRY_MS);
-    this.#deps.turns.run(grant, async () => {
+    this.#deps.queues.run(grant, async () => {
       const { engine, clock } = this.#deps;
       const present = engine.grants.get(grant.door, grant.source);
       // Looked at again in its turn: a knock that came first may have moved the end, and a close may have been done.
@@ -139,7 +139,7 @@ export class Closings {
     this.#closing.delete(keyOf(grant));
     this.#openedBy.delete(keyOf(grant));
     engine.grants.remove(grant.door, grant.source);
-    if (!this.#deps.words.closed(grant)) log.info('closed', fields);
+    if (!this.#deps.knockdLines.closed(grant)) log.info('closed', fields);
     await store.closeGrant(grant.door, grant.source).catch((error: unknown) => {
       log.warn('the journal could not forget a grant', { ...fields, reason: formatProblemOf(error) });
     });

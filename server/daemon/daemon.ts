@@ -18,21 +18,21 @@ import { ServicesOnDemand } from '../demand/services.ts';
 import { LiveTrace } from '../explain/live-trace.ts';
 import type { Firewall } from '../firewall/firewall.ts';
 import type { Log } from '../log/log.ts';
-import { Turnstile } from '../queues/shared-lock.ts';
+import type { LineStriker } from '../one-time/line-striker.ts';
+import { SharedLock } from '../queues/shared-lock.ts';
 import type { Store } from '../store/store.ts';
-import { Listening, type ListeningDeps } from './active-capture.ts';
+import { ActiveCapture, type ActiveCaptureDeps } from './active-capture.ts';
 import { Admissions } from './admissions.ts';
-import { Outcomes } from './effect-dispatch.ts';
-import { KnockdWords } from './knockd-log-lines.ts';
+import { EffectDispatch } from './effect-dispatch.ts';
+import { KnockdLogLines } from './knockd-log-lines.ts';
 import { ConfigReload, type ReloadReport, staticLine } from './reload/config-reload.ts';
 import { type ClientChange, EnrolledClients } from './reload/enrolled-clients.ts';
 import { restoreGrants } from './restore-grants.ts';
 import { Rotation } from './rotation.ts';
-import type { LineStriker } from './spending.ts';
 import { describeStatus, type Status } from './status.ts';
 import { ClockWatch } from './watches/clock-watch.ts';
 import { GuardWatch } from './watches/guard-watch.ts';
-import { OnceWatch } from './watches/open-once-watch.ts';
+import { OpenOnceWatch } from './watches/open-once-watch.ts';
 import { ScanReports, scanLimits } from './watches/scan-reports.ts';
 
 const TICK_MS = 1_000;
@@ -61,7 +61,7 @@ export interface DaemonDeps {
   readonly readEnrolments: (config: ServerConfig) => Promise<readonly Enrolment[]>;
   /** What services on demand touch; this machine when not given. */
   readonly services?: ServiceEdges;
-  readonly createCapture: ListeningDeps['createCapture'];
+  readonly createCapture: ActiveCaptureDeps['createCapture'];
 }
 
 export class Daemon {
@@ -69,22 +69,22 @@ export class Daemon {
   readonly #engine: Engine;
   readonly #admissions: Admissions;
   readonly #services: ServicesOnDemand;
-  readonly #turnstile = new Turnstile();
+  readonly #turnstile = new SharedLock();
   readonly #clients: EnrolledClients;
   readonly #reload: ConfigReload;
   /** The configuration in force. */
   readonly #current: { config: ServerConfig };
   /** What changes doors or clients goes one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
-  readonly #listening: Listening;
-  readonly #outcomes: Outcomes;
+  readonly #listening: ActiveCapture;
+  readonly #outcomes: EffectDispatch;
   readonly #startedAt: number;
   #tick: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
   #afterSpend: NodeJS.Timeout | undefined;
   readonly #rotation: Rotation;
   readonly #clockWatch: ClockWatch;
-  readonly #onceWatch: OnceWatch;
+  readonly #onceWatch: OpenOnceWatch;
   #guard: GuardWatch | undefined;
   #nextSpendRetryMs = 0;
   #arrivals = 0;
@@ -107,35 +107,47 @@ export class Daemon {
       ...{ store: deps.store, clock: deps.clock, log: deps.log, edges: deps.services ?? serviceEdges, doors },
       grantsAt: (name) => engine.grants.all.filter(({ door }) => door === name).length,
     });
-    const words = new KnockdWords({ ...deps, doors });
+    const words = new KnockdLogLines({ ...deps, doors });
     const admissions = new Admissions({
       ...deps,
       engine,
-      turnstile,
-      words,
+      doorsLock: turnstile,
+      knockdLines: words,
       doorOf: (name) => doors().find((door) => door.name === name),
       onGrantsChanged: () => this.#scheduleClose(),
       useService: (name) => this.#services.use(name),
-      whenNextIsHeard: () => this.#listening.whenHeard(),
+      whenLivePairsHeard: () => this.#listening.whenLivePairsHeard(),
     });
     this.#admissions = admissions;
-    this.#rotation = new Rotation(engine, deps.clock, () => this.#listening.watch());
+    this.#rotation = new Rotation(engine, deps.clock, () => this.#listening.followLivePairs());
     const onSpent = () => {
       // Counters further ahead must be live before they are knocked; not before the door, which they would hold up, is open.
       this.#afterSpend ??= setTimeout(() => {
         this.#afterSpend = undefined;
         void this.#rotation.advance();
-        this.#listening.watch();
+        this.#listening.followLivePairs();
       }, AFTER_SPEND_MS);
     };
     const scans = new ScanReports(config.scans, deps.log);
-    this.#outcomes = new Outcomes({ ...deps, admissions, words, scans, onSpent });
+    this.#outcomes = new EffectDispatch({ ...deps, admissions, knockdLines: words, scans, onSpent });
     this.#clockWatch = new ClockWatch({ ...deps, engine, doors: () => doors().map(({ name }) => name) });
-    this.#listening = new Listening({ ...deps, engine, config: () => this.#current.config, onArrival: this.arrive });
+    this.#listening = new ActiveCapture({
+      ...deps,
+      engine,
+      config: () => this.#current.config,
+      onArrival: this.takeArrival,
+    });
     this.#clients = new EnrolledClients({ ...deps, engine, admissions, doors });
     const clients = this.#clients;
-    this.#reload = new ConfigReload({ ...deps, engine, admissions, turnstile, clients, current: this.#current });
-    this.#onceWatch = new OnceWatch({
+    this.#reload = new ConfigReload({
+      ...deps,
+      engine,
+      admissions,
+      doorsLock: turnstile,
+      clients,
+      current: this.#current,
+    });
+    this.#onceWatch = new OpenOnceWatch({
       ...deps,
       grants: engine.grants,
       doors,
@@ -161,7 +173,7 @@ export class Daemon {
     this.#guard = new GuardWatch({
       ...this.#deps,
       doors: () => this.#current.config.doors,
-      turnstile: this.#turnstile,
+      doorsLock: this.#turnstile,
       grants: this.#engine.grants,
     });
     await this.#rotation.advance();
@@ -187,21 +199,27 @@ export class Daemon {
   }
 
   /** One packet from a capture child. Synchronous, total, and without I/O: effects are only queued. */
-  readonly arrive = (atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags: number): void => {
+  readonly takeArrival = (
+    atMs: number,
+    source: AddressKey,
+    destination: AddressKey,
+    pair: Pair,
+    flags: number,
+  ): void => {
     const { clock, isOwnAddress, ipv4Only } = this.#deps;
     if (this.#stopping || (ipv4Only === true && !isIpv4(source))) return;
     this.#arrivals += 1;
     const now = clock.now();
     this.trace.begin(atMs, source, pair);
-    const effects = this.#engine.arrive(atMs, source, destination, pair, flags, isOwnAddress(destination), now);
+    const effects = this.#engine.decidePacket(atMs, source, destination, pair, flags, isOwnAddress(destination), now);
     this.trace.end(atMs, destination, effects, now);
-    for (const effect of effects) this.#outcomes.apply(effect);
+    for (const effect of effects) this.#outcomes.dispatch(effect);
   };
 
   /** The unspent lines of a door with written-down sequences, in the order of use. */
   setLines(door: string, lines: readonly ListedLine[]): void {
     this.#engine.setLines(door, lines, this.#deps.clock.now());
-    this.#listening.watch();
+    this.#listening.followLivePairs();
   }
 
   /** Takes in enrolled, changed and revoked clients without a restart. @throws KnockError as reading the files does */
@@ -222,9 +240,9 @@ export class Daemon {
   async reload(load: () => Promise<LoadedServer>): Promise<ReloadReport> {
     return await this.#oneByOne(async () => {
       const loaded = await load();
-      const { listensElsewhere, ...report } = await this.#reload.take(loaded);
+      const { listensElsewhere, ...report } = await this.#reload.applyConfig(loaded);
       await this.#deps.onDoors?.(loaded.config);
-      if (listensElsewhere) await this.#listening.anew();
+      if (listensElsewhere) await this.#listening.restart();
       await this.#rotation.advance();
       return report;
     });

@@ -8,16 +8,16 @@ import type { Admission, Contested, Effect, Ignored, Refusal, StageReached } fro
 import type { Log } from '../log/log.ts';
 import { createLogLimit } from '../log/log-limit.ts';
 import type { Admissions } from './admissions.ts';
-import type { KnockdWords } from './knockd-log-lines.ts';
+import type { KnockdLogLines } from './knockd-log-lines.ts';
 import type { ScanReports } from './watches/scan-reports.ts';
 
 const REFUSALS_PER_MINUTE = 5;
 /** Lines for each stage of each door. */
 const STAGES_PER_MINUTE = 20;
 
-export interface OutcomesDeps {
+export interface EffectDispatchDeps {
   readonly admissions: Admissions;
-  readonly words: KnockdWords;
+  readonly knockdLines: KnockdLogLines;
   readonly scans: ScanReports;
   readonly clock: Clock;
   readonly log: Log;
@@ -25,14 +25,14 @@ export interface OutcomesDeps {
   readonly onSpent: () => void;
 }
 
-export class Outcomes {
-  readonly #deps: OutcomesDeps;
+export class EffectDispatch {
+  readonly #deps: EffectDispatchDeps;
   readonly #limit = createLogLimit(REFUSALS_PER_MINUTE);
   readonly #stages = createLogLimit(STAGES_PER_MINUTE);
   readonly #refusals: Partial<Record<Refusal['reason'], number>> = {};
   #contested = 0;
 
-  constructor(deps: OutcomesDeps) {
+  constructor(deps: EffectDispatchDeps) {
     this.#deps = deps;
   }
 
@@ -51,7 +51,7 @@ export class Outcomes {
   }
 
   /** On the packet path: synchronous, without I/O. */
-  apply(effect: Effect): void {
+  dispatch(effect: Effect): void {
     switch (effect.kind) {
       case 'admit':
         this.#admit(effect);
@@ -121,7 +121,7 @@ export class Outcomes {
   /** Anybody can cause these at will: so many a minute, then their number. */
   #sayStage({ door, source, stage }: StageReached): void {
     if (!this.#stages.allow(`stage ${stage} ${door}`, this.#deps.clock.now().monoMs)) return;
-    this.#deps.words.stage(door, source, stage);
+    this.#deps.knockdLines.stage(door, source, stage);
   }
 
   /** A forger can cause it as often as he likes. */

@@ -10,19 +10,19 @@ import type { Admission } from '../core/engine.ts';
 import type { Grant } from '../core/grants.ts';
 import type { Log, LogEvent } from '../log/log.ts';
 
-export interface KnockdWordsDeps {
+export interface KnockdLogLinesDeps {
   /** As they are configured now. */
   readonly doors: () => readonly ConfiguredDoor[];
   readonly log: Log;
   readonly nameOf?: (address: AddressKey) => Promise<string | undefined>;
 }
 
-export class KnockdWords {
-  readonly #doors: KnockdWordsDeps['doors'];
+export class KnockdLogLines {
+  readonly #doors: KnockdLogLinesDeps['doors'];
   readonly #log: Log;
-  readonly #nameOf: KnockdWordsDeps['nameOf'];
+  readonly #nameOf: KnockdLogLinesDeps['nameOf'];
 
-  constructor({ doors, log, nameOf }: KnockdWordsDeps) {
+  constructor({ doors, log, nameOf }: KnockdLogLinesDeps) {
     this.#doors = doors;
     this.#log = log;
     this.#nameOf = nameOf;

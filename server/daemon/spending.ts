@@ -6,16 +6,11 @@ import { KnockError } from '../../shared/errors.ts';
 import type { Spend } from '../core/effects.ts';
 import type { Grant } from '../core/grants.ts';
 import type { Log } from '../log/log.ts';
+import type { LineStriker } from '../one-time/line-striker.ts';
 import type { Store } from '../store/store.ts';
 
 /** Spends waiting for a writable disk. Each stands for a valid knock, so only holders of secrets can fill it. */
 const MAX_UNWRITTEN = 10_000;
-
-/** Where written-down sequences are struck. */
-export interface LineStriker {
-  /** Durably strikes the line and those before it. Striking what is struck is no error. @throws KnockError STORE */
-  strike(door: string, line: number): Promise<void>;
-}
 
 /** What is to be spent, and whose it is. */
 export interface Spendable {

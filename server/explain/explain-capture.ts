@@ -10,7 +10,8 @@ import type { DerivedDoor, ServerConfig } from '../config/config.ts';
 import { policiesOf } from '../config/door-policies.ts';
 import { type Enrolment, type FactorState, isDerived, type ListedLine, UNUSED } from '../core/door.ts';
 import { Engine } from '../core/engine.ts';
-import { addressAt, decodePacket, packetView } from '../core/packet/packet.ts';
+import { addressAt, decodePacket } from '../core/packet/packet.ts';
+import { packetView } from '../core/packet/packet-view.ts';
 import { whyRefused } from '../core/packet/refused-packet.ts';
 import type { CapturedPacket } from './capture-file.ts';
 import type { StoredFactor } from './stored-factors.ts';
@@ -83,7 +84,7 @@ export class CaptureExplainer {
     const now = { wallMs: Math.floor(this.#nowMs), monoMs: this.#nowMs };
     this.#trace.begin(this.#nowMs, source, pair);
     const isOwn = this.#options.isOwn(destination);
-    const effects = this.#engine.arrive(this.#nowMs, source, destination, pair, flags, isOwn, now);
+    const effects = this.#engine.decidePacket(this.#nowMs, source, destination, pair, flags, isOwn, now);
     // What was spent makes others acceptable, as in the daemon.
     if (effects.length > 0) this.#advance(this.#nowMs);
     return { ...at, ...this.#trace.end(destination, effects) };

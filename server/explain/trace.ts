@@ -9,8 +9,8 @@
 import { type AddressKey, formatAddress } from '../../shared/address.ts';
 import { knockOf, type Pair, type Protocol } from '../../shared/knock.ts';
 import type { Effect } from '../core/engine.ts';
+import type { LiveSequence } from '../core/matching/live-sequence.ts';
 import type { Observer, Standing } from '../core/matching/observer.ts';
-import type { LiveSequence } from '../core/matching/sequence-index.ts';
 import type { RefusalReason } from '../core/policy.ts';
 
 /** What has become of earlier knocks of the same sequence, so that they count no longer. */

@@ -4,10 +4,8 @@
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
-import type { ActionDoor, DoorAction, Firewall, Opening, Place } from './firewall.ts';
+import type { ActionDoor, ActionKind, DoorAction, Firewall, Opening, Place } from './firewall.ts';
 import type { TouchedFirewalls } from './touched-firewalls.ts';
-
-export type ActionKind = DoorAction['kind'];
 
 /** One for each kind of door that can be prepared. */
 export type Backends = Readonly<Partial<Record<ActionKind, Firewall>>>;

@@ -123,3 +123,5 @@ export interface Firewall {
   /** Ends all openings and removes everything of ours, guards too: what a guard hid is then open. Not for a restart. */
   release(): Promise<void>;
 }
+
+export type ActionKind = DoorAction['kind'];

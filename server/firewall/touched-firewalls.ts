@@ -6,7 +6,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePrivateFiles } from '../../shared/files/replace-file.ts';
-import type { ActionKind } from './doors-firewall.ts';
+import type { ActionKind } from './firewall.ts';
 
 export interface TouchedFirewalls {
   has(kind: ActionKind): boolean;

@@ -5,10 +5,7 @@
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { KnockError } from '../../shared/errors.ts';
-
-export type MetricsAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string };
+import { formatMetricsAddress, type MetricsAddress } from '../config/metrics-address.ts';
 
 export interface MetricsServer {
   /** The port, where one was given as 0. */
@@ -69,11 +66,6 @@ export async function serveMetrics(address: MetricsAddress, text: () => string):
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-export function formatMetricsAddress(address: MetricsAddress): string {
-  if (address.kind === 'unix') return address.path;
-  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }
 
 /** A socket that is there is a dead daemon's; anything else is somebody's. */

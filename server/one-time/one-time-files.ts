@@ -7,12 +7,12 @@ import { KnockError } from '../../shared/errors.ts';
 import { OneTimeFile } from '../../shared/files/one-time-file.ts';
 import type { LineRef } from '../../shared/formats/sequences-file.ts';
 import type { ListedLine } from '../core/door.ts';
-import type { LineStriker } from '../daemon/spending.ts';
 import { formatProblemOf } from '../log/error-text.ts';
 import type { Log } from '../log/log.ts';
 import { DoorLines, type FileNotes, type LineUse, NO_NOTES } from './door-lines.ts';
 import { FileWatch } from './file-watch.ts';
 import { LineReports, reasonOf } from './line-reports.ts';
+import type { LineStriker } from './line-striker.ts';
 
 export interface OneTimeDoor {
   readonly name: string;

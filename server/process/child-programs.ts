@@ -14,13 +14,13 @@ const MODULES = {
   keeper: '../trial/trial-keeper',
 } as const;
 
-export type OwnProgram = keyof typeof MODULES;
+export type ChildProgram = keyof typeof MODULES;
 
 /** Started from its sources, for a test: then it is compiled by what stands in the working directory. */
 export const isFromSource = import.meta.url.endsWith('.ts');
 
 /** Words for Node that come before the program's own. */
-export function ownProgram(name: OwnProgram): readonly string[] {
+export function childProgram(name: ChildProgram): readonly string[] {
   const from = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
   if (typeof KNOCK_OTP_SINGLE_FILE !== 'undefined') return [from(`./knock-otpd-${name}.cjs`)];
   return isFromSource ? ['--import', 'tsx', from(`${MODULES[name]}.ts`)] : [from(`${MODULES[name]}.js`)];

@@ -6,7 +6,7 @@ import type { AddressKey } from '../../shared/address.ts';
 import { formatProblemOf } from '../log/error-text.ts';
 import type { Log } from '../log/log.ts';
 import { KeyedQueue } from './keyed-queue.ts';
-import type { Turnstile } from './shared-lock.ts';
+import type { SharedLock } from './shared-lock.ts';
 
 /** What moves: a door for a source. */
 export interface DoorPlace {
@@ -14,12 +14,12 @@ export interface DoorPlace {
   readonly source: AddressKey;
 }
 
-export class DoorTurns {
+export class DoorQueues {
   readonly #queue = new KeyedQueue();
-  readonly #turnstile: Turnstile;
+  readonly #turnstile: SharedLock;
   readonly #log: Log;
 
-  constructor(turnstile: Turnstile, log: Log) {
+  constructor(turnstile: SharedLock, log: Log) {
     this.#turnstile = turnstile;
     this.#log = log;
   }

@@ -2,7 +2,7 @@
  * Work that may go on side by side, and now and then something that must be alone: openings and closings of doors go on
  * together, while a firewall that is built anew from what is open must see none of them half done.
  */
-export class Turnstile {
+export class SharedLock {
   #running = 0;
   #closed: Promise<void> | undefined;
   #whenIdle: (() => void) | undefined;
@@ -20,7 +20,7 @@ export class Turnstile {
   }
 
   /** Runs `work` when what is under way has ended; nothing else begins before it has. Never call it from a shared job. */
-  async alone<T>(work: () => Promise<T>): Promise<T> {
+  async exclusive<T>(work: () => Promise<T>): Promise<T> {
     while (this.#closed !== undefined) await this.#closed;
     let open: () => void = () => {};
     this.#closed = new Promise((resolve) => {

@@ -2,8 +2,6 @@
  * The systemd unit of knock-otpd and its drop-in, as text. Pure. The unit is the same for every configuration and allows what
  * all of them need; what one needs besides is unit-needs.ts's. docs/INSTALL.md says how to loosen it by hand.
  */
-import type { Need } from './unit-needs.ts';
-
 export const UNIT_NAME = 'knock-otpd.service';
 export const STATE_FOLDER = '/var/lib/knock-otp';
 /** Where the service may write whatever the configuration says. */
@@ -114,4 +112,11 @@ WantedBy=multi-user.target
 export function dropIn(origin: string, needs: readonly Need[]): string {
   const parts = needs.map(({ reason, settings }) => [`# ${reason}`, ...settings, ''].join('\n'));
   return `# ${origin}\n[Service]\n${parts.join('')}`;
+}
+
+export interface Need {
+  /** Which words of the configuration ask for it. */
+  readonly reason: string;
+  /** Settings of systemd.exec(5) and systemd.resource-control(5), whole lines. */
+  readonly settings: readonly string[];
 }

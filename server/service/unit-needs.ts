@@ -4,14 +4,7 @@
  */
 import { dirname } from 'node:path';
 import type { ConfiguredDoor, ServerConfig } from '../config/config.ts';
-import { OWN_FOLDERS, STATE_FOLDER } from './systemd-unit.ts';
-
-export interface Need {
-  /** Which words of the configuration ask for it. */
-  readonly reason: string;
-  /** Settings of systemd.exec(5) and systemd.resource-control(5), whole lines. */
-  readonly settings: readonly string[];
-}
+import { type Need, OWN_FOLDERS, STATE_FOLDER } from './systemd-unit.ts';
 
 /** Not seen by the service: ProtectHome and PrivateTmp take them away, and others may write to some of them. */
 const HIDDEN_FOLDERS = ['/home', '/root', '/run/user', '/tmp', '/var/tmp'];

@@ -6,7 +6,8 @@
 import { formatAddress } from '../../shared/address.ts';
 import { REMOVE_WATCH } from '../capture/kernel/watch-script.ts';
 import type { ServerConfig } from '../config/config.ts';
-import { type ActionKind, DoorsFirewall } from '../firewall/doors-firewall.ts';
+import { DoorsFirewall } from '../firewall/doors-firewall.ts';
+import type { ActionKind } from '../firewall/firewall.ts';
 import { NftablesFirewall } from '../firewall/nftables/nftables.ts';
 import { otherBackends } from '../firewall/other-backends.ts';
 import { formatProblemOf } from '../log/error-text.ts';

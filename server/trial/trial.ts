@@ -8,7 +8,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { KnockError } from '../../shared/errors.ts';
 import type { Log } from '../log/log.ts';
-import { ownProgram } from '../process/child-programs.ts';
+import { childProgram } from '../process/child-programs.ts';
 
 /** What the daemon says to the keeper when there is nothing left to keep. */
 export const TRIAL_DONE = 'done\n';
@@ -38,7 +38,7 @@ export class Trial {
       this.#end = resolve;
     });
     const { seconds, configFile } = deps;
-    const argv = [...ownProgram('keeper'), configFile, `${seconds * 1_000}`];
+    const argv = [...childProgram('keeper'), configFile, `${seconds * 1_000}`];
     this.#keeper = spawn(process.execPath, argv, {
       // Not in our process group: what ends the daemon by its terminal must not end the keeper.
       detached: true,

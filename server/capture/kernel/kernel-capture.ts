@@ -12,7 +12,7 @@ import type { Capture, CaptureMethod, CaptureOptions, CaptureState, CaptureStatu
 import { type ChildLauncher, launchChild } from '../child-process.ts';
 import { InterfaceCapture } from '../interface-capture.ts';
 import { type LinkReader, linkReader } from '../link-state.ts';
-import { Looks } from '../look-schedule.ts';
+import { LookSchedule } from '../look-schedule.ts';
 import { KernelWatch } from './kernel-watch.ts';
 import { MODE_REASONS } from './watch-plan.ts';
 import type { WatchLayout } from './watch-script.ts';
@@ -61,7 +61,7 @@ export class KernelCapture implements Capture {
   #group: InterfaceCapture | undefined;
   #watch: KernelWatch | undefined;
   #readLink: LinkReader | undefined;
-  readonly #looks = new Looks(() => this.#look());
+  readonly #looks = new LookSchedule(() => this.#look());
   #nextTableMs = 0;
   #started = false;
 
@@ -94,7 +94,7 @@ export class KernelCapture implements Capture {
     this.#looks.start();
   }
 
-  async watch(): Promise<void> {
+  async followLivePairs(): Promise<void> {
     await this.#watch?.update();
   }
 

@@ -15,7 +15,7 @@
  */
 
 import { knockOf } from '../../../shared/knock.ts';
-import type { LiveSequence } from '../../core/matching/sequence-index.ts';
+import type { LiveSequence } from '../../core/matching/live-sequence.ts';
 import { MAX_DRIFT_STEPS } from '../../core/policy.ts';
 
 export interface ListenedDoor {

@@ -97,12 +97,12 @@ export class ListenCapture implements Capture {
       this.#process.tick();
     }
     this.#started = true;
-    await this.watch();
+    await this.followLivePairs();
     this.#judge();
     this.#timer = setInterval(() => this.#look(), LOOK_MS);
   }
 
-  watch(): Promise<void> {
+  followLivePairs(): Promise<void> {
     if (!this.#started) return Promise.resolve();
     this.#again = true;
     this.#running ??= this.#run().finally(() => {
@@ -133,7 +133,7 @@ export class ListenCapture implements Capture {
   #look(): void {
     this.#process.tick();
     this.#looks += 1;
-    if (this.#looks % LOOKS_PER_PLAN === 0) void this.watch();
+    if (this.#looks % LOOKS_PER_PLAN === 0) void this.followLivePairs();
     const isShort = this.#answer === undefined || this.#answer.taken + this.#answer.refused > 0;
     if (isShort && monotonicMs() - this.#orderedAtMs > REORDER_MS) this.#send();
     this.#judge();

@@ -8,22 +8,22 @@ import type { Capture, CaptureMethod, CaptureOptions, CaptureStatus } from '../c
 import { type ChildLauncher, launchChild } from '../child-process.ts';
 import { InterfaceCapture } from '../interface-capture.ts';
 import { type LinkReader, linkReader } from '../link-state.ts';
-import { Looks } from '../look-schedule.ts';
+import { LookSchedule } from '../look-schedule.ts';
 
-export interface SupervisorEdges {
+export interface PcapCaptureEdges {
   readonly readLink?: LinkReader;
   readonly launch?: ChildLauncher;
 }
 
 /** The edges are for tests; without them, libc and child processes. */
-export class CaptureSupervisor implements Capture {
+export class PcapCapture implements Capture {
   readonly #options: CaptureOptions;
-  readonly #edges: SupervisorEdges;
+  readonly #edges: PcapCaptureEdges;
   #interfaces: readonly InterfaceCapture[] = [];
-  readonly #looks = new Looks(() => this.#look());
+  readonly #looks = new LookSchedule(() => this.#look());
   #decided: () => void = () => {};
 
-  constructor(options: CaptureOptions, edges: SupervisorEdges = {}) {
+  constructor(options: CaptureOptions, edges: PcapCaptureEdges = {}) {
     this.#options = options;
     this.#edges = edges;
   }
@@ -61,7 +61,7 @@ export class CaptureSupervisor implements Capture {
   }
 
   /** Everything is heard, whatever is live. */
-  watch(): Promise<void> {
+  followLivePairs(): Promise<void> {
     return Promise.resolve();
   }
 

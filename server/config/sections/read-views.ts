@@ -1,7 +1,7 @@
 /** The keys of `[options]` about being seen: metrics, and whom to tell. */
 
 import { type NotifyConfig, type NotifyEvent, notifyEvents } from '../../log/notify-command.ts';
-import type { MetricsAddress } from '../../metrics/metrics-server.ts';
+import type { MetricsAddress } from '../metrics-address.ts';
 import { commandProblem } from './command-words.ts';
 import type { optionKeys } from './schema.ts';
 import type { SectionReader } from './section-reader.ts';

@@ -12,11 +12,10 @@ import type { Knock } from '../../../shared/knock.ts';
 import { type TcpFlagRule, tcpFlagBits } from '../../core/door.ts';
 import type { DoorAction } from '../../firewall/firewall.ts';
 import { isOpenProblem, parseOpen } from '../../firewall/parse-open.ts';
-import type { MetricsAddress } from '../../metrics/metrics-server.ts';
 import { parseDuration } from '../duration.ts';
+import { METRICS_HINT, type MetricsAddress, parseMetricsAddress } from '../metrics-address.ts';
 import { nearMiss } from '../near-miss.ts';
 import { type Network, parseNetwork } from '../networks.ts';
-import { METRICS_HINT, parseMetricsAddress } from './read-metrics.ts';
 import type { KeySpec, Table, ValueType } from './schema.ts';
 import { SectionKeys, shorten } from './section-keys.ts';
 

@@ -5,7 +5,8 @@
  * for in what he sent and sends; only a whole attempt is a completion. Knows nothing of packets; a track holds these.
  */
 import type { Pair } from '../../../shared/knock.ts';
-import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
+import type { LiveSequence } from './live-sequence.ts';
+import type { SequenceIndex } from './sequence-index.ts';
 
 /** Attempts that one source can be in the middle of; beyond it the oldest is forgotten, and made again when he repeats it. */
 const MAX_STAGED = 8;

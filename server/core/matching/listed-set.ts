@@ -5,8 +5,9 @@
 import { writtenStrayBudget } from '../../../shared/written-odds.ts';
 import { contestFrom } from '../contest.ts';
 import type { ListedDoor, ListedLine } from '../door.ts';
+import type { LiveSequence } from './live-sequence.ts';
 import { penaltyFrom } from './penalty.ts';
-import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
+import type { SequenceIndex } from './sequence-index.ts';
 
 interface Entry {
   readonly door: ListedDoor;

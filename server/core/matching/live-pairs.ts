@@ -3,7 +3,7 @@
  * somebody last asked. For captures that hear some ports only; the matcher looks into the indexes themselves.
  */
 import { PAIR_COUNT, type Pair } from '../../../shared/knock.ts';
-import type { LiveSequence } from './sequence-index.ts';
+import type { LiveSequence } from './live-sequence.ts';
 
 export class LivePairs {
   /** Kept right by the indexes. */

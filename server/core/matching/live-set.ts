@@ -10,8 +10,9 @@ import { contestFrom } from '../contest.ts';
 import type { DoorPolicy, Enrolment, FactorState } from '../door.ts';
 import { acceptableFactors, type FactorRange } from '../policy.ts';
 import { firstPartStrays } from './bound-attempt.ts';
+import type { LiveSequence } from './live-sequence.ts';
 import { penaltyFrom } from './penalty.ts';
-import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
+import type { SequenceIndex } from './sequence-index.ts';
 
 interface Entry {
   readonly door: DoorEntry;

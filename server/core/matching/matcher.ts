@@ -13,9 +13,10 @@
  */
 import type { AddressKey } from '../../../shared/address.ts';
 import type { Pair } from '../../../shared/knock.ts';
+import type { LiveSequence } from './live-sequence.ts';
 import type { Observer } from './observer.ts';
-import { Halfway } from './penalty.ts';
-import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
+import { Halfway } from './penalty-watch.ts';
+import type { SequenceIndex } from './sequence-index.ts';
 import { type Run, SourceTrack } from './source-track.ts';
 
 export interface Completion {
@@ -115,7 +116,7 @@ export class Matcher {
   }
 
   /** Takes one eligible packet; returns the sequences that it completes, mostly none. Never throws, never waits. */
-  arrive(atMs: number, source: AddressKey, pair: Pair): readonly Completion[] {
+  matchPacket(atMs: number, source: AddressKey, pair: Pair): readonly Completion[] {
     this.#expire(atMs);
     this.#advances = NO_ADVANCES;
     this.#shown = NO_SEQUENCES;
@@ -126,7 +127,7 @@ export class Matcher {
     // A run starts with a knock of the sequence, so strays of a source that has touched nothing live need no memory.
     if (known === undefined && candidates.length === 0) return NONE;
     const track = known ?? new SourceTrack();
-    track.arrive(atMs, pair, this.#index.longestRun);
+    track.addPair(atMs, pair, this.#index.longestRun);
     let tier: Tier = 0;
     let ended: readonly LiveSequence[] | undefined;
     let completions: Completion[] | undefined;

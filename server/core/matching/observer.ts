@@ -1,11 +1,4 @@
-/**
- * What the core tells whoever watches it at work: for one packet, whether anybody looked at it and how far it brought its
- * source on which live sequences. The matcher's own numbers, read out; nothing here decides anything. Without an observer
- * none of it is computed. Calls come synchronously within Engine.arrive, on the packet path: they must not throw.
- *
- * What is told is as secret as the sequences: who shows it must take care which ports it names (server/explain).
- */
-import type { LiveSequence } from './sequence-index.ts';
+import type { LiveSequence } from './live-sequence.ts';
 
 /** How far a source has come on a sequence with its newest packet, which is one of the sequence's knocks. */
 export interface Standing {

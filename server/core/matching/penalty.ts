@@ -7,41 +7,12 @@
  */
 import type { AddressKey } from '../../../shared/address.ts';
 import { placeOf } from '../throttle.ts';
-import type { LiveSequence } from './sequence-index.ts';
-import type { SourceTrack } from './source-track.ts';
-
-/** Sequences that one source can be half way through at a time; further ones are not watched. */
-const MAX_HALFWAY = 4;
 /** Sources and doors; beyond, the one whose penalty was given first is forgiven. */
 export const MAX_IGNORED = 4_096;
 
 /** The knocks from which on a source can go wrong. A sequence of one or two is complete by then. */
 export function penaltyFrom(knocks: number): number {
   return Math.min(knocks, Math.max(2, Math.ceil(knocks / 2)));
-}
-
-/** The sequences that one source is half way through, at doors with penalties. */
-export class Halfway {
-  #sequences: readonly LiveSequence[] = [];
-
-  /** To be told of each knock of a sequence that the source has sent. */
-  note(track: SourceTrack, sequence: LiveSequence): void {
-    if (this.#sequences.length >= MAX_HALFWAY || this.#sequences.includes(sequence)) return;
-    if (track.isWithin(sequence, sequence.penaltyFrom)) this.#sequences = [...this.#sequences, sequence];
-  }
-
-  /** After each packet: the sequences that it went wrong on. Those are let go, and those that are completed or late. */
-  wrong(track: SourceTrack): readonly LiveSequence[] {
-    const wrong: LiveSequence[] = [];
-    this.#sequences = this.#sequences.filter((sequence) => {
-      const strays = track.fewestStrays(sequence, sequence.penaltyFrom ?? sequence.pairs.length);
-      if (strays === undefined) return false;
-      if (strays <= sequence.maxStrays) return true;
-      wrong.push(sequence);
-      return false;
-    });
-    return wrong;
-  }
 }
 
 export class Penalties {

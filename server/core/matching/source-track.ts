@@ -5,9 +5,10 @@
  */
 import type { Pair } from '../../../shared/knock.ts';
 import { StagedAttempts } from './bound-attempt.ts';
+import type { LiveSequence } from './live-sequence.ts';
 import type { Standing } from './observer.ts';
-import type { Halfway } from './penalty.ts';
-import type { LiveSequence, SequenceIndex } from './sequence-index.ts';
+import type { Halfway } from './penalty-watch.ts';
+import type { SequenceIndex } from './sequence-index.ts';
 
 /** A run of packets that holds a whole sequence and ends at the newest packet. */
 export interface Run {
@@ -48,7 +49,7 @@ export class SourceTrack {
   halfway: Halfway | undefined;
 
   /** Makes `pair` the newest; forgets the oldest pair beyond `capacity`. A pair that was there moves: it costs nothing. */
-  arrive(atMs: number, pair: Pair, capacity: number): void {
+  addPair(atMs: number, pair: Pair, capacity: number): void {
     const { length } = this.#pairs;
     let at = this.#pairs.lastIndexOf(pair);
     if (at < 0 && length >= capacity) {

@@ -1,9 +1,4 @@
-/**
- * Link layers: where the IP packet lies in a frame of each link type that our capture can deliver. Knows headers and tags
- * up to the IP header; what the packet says is network-layer's business. Total: for any bytes it answers with a place
- * inside `length` or says no, and no loop runs longer than a constant.
- */
-import type { PacketView } from './packet.ts';
+import type { PacketView } from './packet-view.ts';
 
 /** LINKTYPE_ numbers of libpcap; 12 is what Linux's DLT_RAW is called in memory, 101 in files. */
 export const LINK_NULL = 0;

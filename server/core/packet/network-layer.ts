@@ -6,7 +6,7 @@
  * because two different senders would look alike.
  */
 import { pairOf } from '../../../shared/knock.ts';
-import type { PacketView } from './packet.ts';
+import type { PacketView } from './packet-view.ts';
 
 const TCP = 6;
 const UDP = 17;

@@ -4,7 +4,8 @@
  */
 import { tcpFlagBits } from '../door.ts';
 import { unwrapLink } from './link-layer.ts';
-import { decodePacket, type PacketView } from './packet.ts';
+import { decodePacket } from './packet.ts';
+import type { PacketView } from './packet-view.ts';
 
 export interface RefusedPacket {
   readonly why: string;

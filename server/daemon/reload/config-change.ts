@@ -6,8 +6,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../../../shared/errors.ts';
 import { captureScopeOf, listenedDoors, watchedBy } from '../../config/capture-scope.ts';
 import type { ConfiguredDoor, ServerConfig } from '../../config/config.ts';
+import { formatMetricsAddress } from '../../config/metrics-address.ts';
 import { OPTIONS_SECTION } from '../../config/sections/schema.ts';
-import { formatMetricsAddress } from '../../metrics/metrics-server.ts';
 
 export interface ConfigChange {
   readonly added: readonly ConfiguredDoor[];

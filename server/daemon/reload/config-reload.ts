@@ -15,7 +15,7 @@ import type { Engine } from '../../core/engine.ts';
 import type { ActionDoor, Firewall } from '../../firewall/firewall.ts';
 import { formatProblemOf } from '../../log/error-text.ts';
 import type { Log } from '../../log/log.ts';
-import type { Turnstile } from '../../queues/shared-lock.ts';
+import type { SharedLock } from '../../queues/shared-lock.ts';
 import type { Store } from '../../store/store.ts';
 import type { Admissions } from '../admissions.ts';
 import { openingsOf } from '../watches/guard-watch.ts';
@@ -26,7 +26,7 @@ export interface ReloadDeps {
   readonly engine: Engine;
   readonly admissions: Admissions;
   readonly clients: EnrolledClients;
-  readonly turnstile: Turnstile;
+  readonly doorsLock: SharedLock;
   readonly store: Store;
   readonly firewall: Firewall;
   readonly clock: Clock;
@@ -51,8 +51,11 @@ export class ConfigReload {
   }
 
   /** One at a time. @throws KnockError CONFIG_INVALID, FIREWALL or STORE; nothing has changed then */
-  async take({ config, enrolments }: LoadedServer): Promise<ReloadReport & Pick<ConfigChange, 'listensElsewhere'>> {
-    const { current, store, turnstile, log } = this.#deps;
+  async applyConfig({
+    config,
+    enrolments,
+  }: LoadedServer): Promise<ReloadReport & Pick<ConfigChange, 'listensElsewhere'>> {
+    const { current, store, doorsLock: turnstile, log } = this.#deps;
     const problems = restartProblems(current.config, config);
     if (problems.length > 0) {
       throw new KnockError('CONFIG_INVALID', `the configuration ${config.file} cannot be taken while the daemon runs`, {
@@ -60,7 +63,7 @@ export class ConfigReload {
       });
     }
     const change = compareConfigs(current.config, config);
-    const clients = await turnstile.alone(async () => {
+    const clients = await turnstile.exclusive(async () => {
       // Before anything moves: it may fail.
       const stored = await store.load();
       await this.#prepare(change, config);

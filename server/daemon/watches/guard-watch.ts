@@ -7,14 +7,14 @@ import type { Grants } from '../../core/grants.ts';
 import type { ActionDoor, Firewall, Opening } from '../../firewall/firewall.ts';
 import { formatProblemOf } from '../../log/error-text.ts';
 import type { Log } from '../../log/log.ts';
-import type { Turnstile } from '../../queues/shared-lock.ts';
+import type { SharedLock } from '../../queues/shared-lock.ts';
 
 const PAUSE_MS = 5_000;
 
 export interface GuardWatchDeps {
   /** As they are configured now. */
   readonly doors: () => readonly ActionDoor[];
-  readonly turnstile: Turnstile;
+  readonly doorsLock: SharedLock;
   readonly firewall: Firewall;
   readonly grants: Grants;
   readonly clock: Clock;
@@ -49,13 +49,13 @@ export class GuardWatch {
   }
 
   async #look(): Promise<void> {
-    const { firewall, log, turnstile } = this.#deps;
+    const { firewall, log, doorsLock: turnstile } = this.#deps;
     try {
       if (!(await firewall.guardStands())) {
         if (this.#stands) log.error('the guard is gone from the firewall, putting it back');
         this.#stands = false;
         // What opens or closes meanwhile would be undone.
-        await turnstile.alone(() => this.#putBack());
+        await turnstile.exclusive(() => this.#putBack());
       }
       this.#stands = true;
     } catch (error) {

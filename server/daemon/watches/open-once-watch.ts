@@ -6,7 +6,7 @@ import type { Clock } from '../../clock/clock.ts';
 import type { Grant, Grants } from '../../core/grants.ts';
 import { type ActionDoor, type Firewall, opensOnce } from '../../firewall/firewall.ts';
 
-export interface OnceWatchDeps {
+export interface OpenOnceWatchDeps {
   readonly firewall: Firewall;
   readonly grants: Grants;
   readonly clock: Clock;
@@ -15,11 +15,11 @@ export interface OnceWatchDeps {
   readonly onUsed: (grants: readonly Grant[]) => void;
 }
 
-export class OnceWatch {
-  readonly #deps: OnceWatchDeps;
+export class OpenOnceWatch {
+  readonly #deps: OpenOnceWatchDeps;
   #looking: Promise<void> | undefined;
 
-  constructor(deps: OnceWatchDeps) {
+  constructor(deps: OpenOnceWatchDeps) {
     this.#deps = deps;
   }
 

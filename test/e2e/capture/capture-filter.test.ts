@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { captureFilter } from '../../../server/capture/pcap/pcap-filter.ts';
-import { decodePacket, packetView } from '../../../server/core/packet/packet.ts';
+import { decodePacket } from '../../../server/core/packet/packet.ts';
+import { packetView } from '../../../server/core/packet/packet-view.ts';
 import {
   authenticationHeader,
   ethernet,

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { RECORD_BYTES, RecordReader, writePacket } from '../../../server/capture/records.ts';
 import { LINK_TYPES } from '../../../server/core/packet/link-layer.ts';
-import { addressAt, decodePacket, type PacketView, packetView } from '../../../server/core/packet/packet.ts';
+import { addressAt, decodePacket } from '../../../server/core/packet/packet.ts';
+import { type PacketView, packetView } from '../../../server/core/packet/packet-view.ts';
 import {
   attribute,
   authenticationHeader,

@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import type { Command } from 'commander';
 import parseWords from 'string-argv';
 import { createProgram as createClient } from '../../../client/cli/program.ts';
-import { type HostOptions, wayOf } from '../../../client/commands/knock-options.ts';
+import { type KnockOptions, wayOf } from '../../../client/commands/knock-options.ts';
 import { createProgram as createServer } from '../../../server/cli.ts';
 import { testDeps, testWorld } from './client-deps.ts';
 
@@ -41,7 +41,7 @@ export async function parseCommand([program, ...words]: readonly string[]): Prom
   disarm(tree);
   if (program === 'knock-otp') {
     // What HOST and the words behind it mean is judged behind the grammar.
-    const judge = (host: string | undefined, more: readonly string[], options: HostOptions) => {
+    const judge = (host: string | undefined, more: readonly string[], options: KnockOptions) => {
       if (host === undefined && options.version !== true) throw new Error('no host');
       wayOf(more, options);
     };

@@ -1,6 +1,6 @@
 /** Random values in the protocol's terms, for property tests. */
 import fc from 'fast-check';
-import type { LiveSequence } from '../../../server/core/matching/sequence-index.ts';
+import type { LiveSequence } from '../../../server/core/matching/live-sequence.ts';
 import { allowedPorts, parsePortRanges } from '../../../shared/allowed-ports.ts';
 import { NAME_PATTERN, type Profile } from '../../../shared/formats/profile-uri.ts';
 import { Secret } from '../../../shared/secret.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { DoorPolicy, Enrolment } from '../../../server/core/door.ts';
-import type { LiveSequence } from '../../../server/core/matching/sequence-index.ts';
+import type { LiveSequence } from '../../../server/core/matching/live-sequence.ts';
 import { type AddressKey, addressKey } from '../../../shared/address.ts';
 import { allowedPorts, parsePortRanges } from '../../../shared/allowed-ports.ts';
 import { derivationKey, deriveSequence } from '../../../shared/derive.ts';

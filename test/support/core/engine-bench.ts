@@ -37,7 +37,7 @@ export class EngineBench {
 
   packet(pair: Pair, source: AddressKey = SOURCE, destination: AddressKey = HERE): readonly Effect[] {
     this.pass(1);
-    return this.engine.arrive(this.monoMs, source, destination, pair, TCP_SYN, destination === HERE, this.now);
+    return this.engine.decidePacket(this.monoMs, source, destination, pair, TCP_SYN, destination === HERE, this.now);
   }
 
   knock(pairs: readonly Pair[], source: AddressKey = SOURCE, destination: AddressKey = HERE): readonly Effect[] {

@@ -1,6 +1,6 @@
 /** Doors and sequences for tests of what listens: small numbers, a generator that can be run again. */
 import type { Cohort, ListenedDoor } from '../../../server/capture/listen/cohorts.ts';
-import type { LiveSequence } from '../../../server/core/matching/sequence-index.ts';
+import type { LiveSequence } from '../../../server/core/matching/live-sequence.ts';
 
 export const STEP_MS = 30_000;
 

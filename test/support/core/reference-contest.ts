@@ -3,7 +3,7 @@
  * naive code over all who ever did. Slow on purpose; remembers everything.
  */
 import { networkOf } from '../../../server/core/contest.ts';
-import type { LiveSequence } from '../../../server/core/matching/sequence-index.ts';
+import type { LiveSequence } from '../../../server/core/matching/live-sequence.ts';
 import type { AddressKey } from '../../../shared/address.ts';
 import type { Packet } from './reference-matcher.ts';
 

@@ -3,8 +3,8 @@
  * agree with on every input. Slow on purpose; remembers everything.
  */
 
+import type { LiveSequence } from '../../../server/core/matching/live-sequence.ts';
 import type { Standing } from '../../../server/core/matching/observer.ts';
-import type { LiveSequence } from '../../../server/core/matching/sequence-index.ts';
 import type { Pair } from '../../../shared/knock.ts';
 
 export interface Packet {

@@ -8,12 +8,12 @@ import type { ServerConfig } from '../../../server/config/config.ts';
 import { type DoorPolicy, type Enrolment, type FactorState, TCP_SYN, UNUSED } from '../../../server/core/door.ts';
 import { Engine } from '../../../server/core/engine.ts';
 import { Admissions } from '../../../server/daemon/admissions.ts';
-import { KnockdWords } from '../../../server/daemon/knockd-log-lines.ts';
+import { KnockdLogLines } from '../../../server/daemon/knockd-log-lines.ts';
 import { restoreGrants } from '../../../server/daemon/restore-grants.ts';
 import { ClockWatch } from '../../../server/daemon/watches/clock-watch.ts';
 import type { Firewall, Opening } from '../../../server/firewall/firewall.ts';
 import type { Log } from '../../../server/log/log.ts';
-import { Turnstile } from '../../../server/queues/shared-lock.ts';
+import { SharedLock } from '../../../server/queues/shared-lock.ts';
 import type { FactorOwner, JournaledGrant, Store, StoredState } from '../../../server/store/store.ts';
 import type { AddressKey } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
@@ -105,7 +105,7 @@ export class AdmissionWorld {
     this.#advance();
     for (const pair of pairs) {
       this.pass(1);
-      for (const effect of this.engine.arrive(this.monoMs, source, HERE, pair, TCP_SYN, true, this.now)) {
+      for (const effect of this.engine.decidePacket(this.monoMs, source, HERE, pair, TCP_SYN, true, this.now)) {
         if (effect.kind === 'admit') assert.ok(this.admissions.admit(effect));
       }
     }
@@ -146,11 +146,11 @@ export class AdmissionWorld {
     const admissions = new Admissions({
       ...deps,
       lines: { strike: async () => assert.fail('no line to strike') },
-      turnstile: new Turnstile(),
-      words: new KnockdWords({ doors: () => this.#config.doors, log: SILENT }),
+      doorsLock: new SharedLock(),
+      knockdLines: new KnockdLogLines({ doors: () => this.#config.doors, log: SILENT }),
       doorOf: (name) => this.#config.doors.find((door) => door.name === name),
       onGrantsChanged: () => {},
-      whenNextIsHeard: () => Promise.resolve(),
+      whenLivePairsHeard: () => Promise.resolve(),
     });
     return [engine, admissions, new ClockWatch({ ...deps, doors: () => this.#doors.map(({ name }) => name) })];
   }

@@ -6,7 +6,7 @@
 import { writeSync } from 'node:fs';
 import type { Capture, LossListener } from '../../../server/capture/capture.ts';
 import { KernelCapture } from '../../../server/capture/kernel/kernel-capture.ts';
-import { CaptureSupervisor } from '../../../server/capture/pcap/pcap-capture.ts';
+import { PcapCapture } from '../../../server/capture/pcap/pcap-capture.ts';
 import type { LivePairs } from '../../../server/core/matching/live-pairs.ts';
 import { addressKey, formatAddress } from '../../../shared/address.ts';
 import { BARRIER_SOURCE, NEXT, ROTATE, SEQ_TIMEOUT_MS, type Variant, World } from './both-worlds.ts';
@@ -39,12 +39,9 @@ class Side {
   }
 }
 
-type Listeners = Pick<
-  ConstructorParameters<typeof CaptureSupervisor>[0],
-  'onArrival' | 'onLost' | 'onState' | 'interfaces'
->;
+type Listeners = Pick<ConstructorParameters<typeof PcapCapture>[0], 'onArrival' | 'onLost' | 'onState' | 'interfaces'>;
 
-const pcap = new Side((listeners) => new CaptureSupervisor({ ...listeners, ...scope }));
+const pcap = new Side((listeners) => new PcapCapture({ ...listeners, ...scope }));
 const kernel = new Side((listeners, live) => {
   const watched = { ownAddresses: true, targets: [], longestTimeoutMs: SEQ_TIMEOUT_MS, group: 7077 };
   return new KernelCapture({ ...listeners, ...scope, ...watched, live }, { suspects: Number(suspects) });
@@ -57,7 +54,7 @@ async function goOn(): Promise<void> {
     const kind = kernel.heard[barriers];
     barriers += 1;
     if (kind === ROTATE) for (const { world } of sides) world.rotate();
-    await Promise.all(sides.map(({ capture }) => capture.watch()));
+    await Promise.all(sides.map(({ capture }) => capture.followLivePairs()));
     say(`barrier ${barriers} sees ${kernel.capture.method().sees} lost ${lost}`);
   }
 }

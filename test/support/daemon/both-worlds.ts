@@ -63,7 +63,7 @@ export class World {
   }
 
   arrive(atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags: number, isOwn: boolean): void {
-    for (const effect of this.engine.arrive(atMs, source, destination, pair, flags, isOwn, now())) {
+    for (const effect of this.engine.decidePacket(atMs, source, destination, pair, flags, isOwn, now())) {
       const key = formatAddress(source);
       this.decisions.set(key, [...(this.decisions.get(key) ?? []), textOf(effect)]);
     }

@@ -6,7 +6,7 @@
  */
 import { writeSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { CaptureSupervisor } from '../../../server/capture/pcap/pcap-capture.ts';
+import { PcapCapture } from '../../../server/capture/pcap/pcap-capture.ts';
 import { formatAddress } from '../../../shared/address.ts';
 import { formatKnock, knockOf } from '../../../shared/knock.ts';
 
@@ -17,7 +17,7 @@ let packets = 0;
 // Synchronous, so that a line is out before a test's signal arrives; on stderr, where a test can wait for the next one.
 const say = (line: string): void => void writeSync(2, `${line}\n`);
 
-const supervisor = new CaptureSupervisor({
+const supervisor = new PcapCapture({
   interfaces,
   udp: mode === 'udp',
   tcp: mode === 'any' ? 'any' : 'opening',

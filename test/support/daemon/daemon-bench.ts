@@ -7,10 +7,10 @@ import type { CaptureStatus } from '../../../server/capture/capture.ts';
 import type { ConfiguredDoor, ServerConfig } from '../../../server/config/config.ts';
 import { type DoorPolicy, type Enrolment, TCP_SYN } from '../../../server/core/door.ts';
 import { Daemon } from '../../../server/daemon/daemon.ts';
-import type { LineStriker } from '../../../server/daemon/spending.ts';
 import type { ServiceEdges } from '../../../server/demand/service-deps.ts';
 import type { ActionDoor, Firewall, Opening, Place } from '../../../server/firewall/firewall.ts';
 import { formatLine, type LogFields } from '../../../server/log/log.ts';
+import type { LineStriker } from '../../../server/one-time/line-striker.ts';
 import { MemoryStore } from '../../../server/store/memory-store.ts';
 import type { Store } from '../../../server/store/store.ts';
 import type { AddressKey } from '../../../shared/address.ts';
@@ -195,7 +195,7 @@ export class DaemonBench {
       readEnrolments: async () => this.enrolments,
       createCapture: () => ({
         start: async () => {},
-        watch: async () => {},
+        followLivePairs: async () => {},
         method: () => ({ kind: 'pcap', sees: 'all' }),
         status: () => [listening],
         stop: async () => {},
@@ -209,7 +209,7 @@ export class DaemonBench {
 
   packet(pair: Pair, source: AddressKey, flags = isUdp(pair) ? 0 : TCP_SYN): void {
     this.pass(1);
-    this.daemon.arrive(this.monoMs, source, HERE, pair, flags);
+    this.daemon.takeArrival(this.monoMs, source, HERE, pair, flags);
   }
 
   pass(ms: number): void {

@@ -10,7 +10,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ledgerName } from '../../../client/factors/factor-ledger.ts';
+import { ledgerName } from '../../../client/profiles/ledger-name.ts';
 import { RunningProcess } from '../../../scripts/lab/running-process.ts';
 import { openLibnftables } from '../../../server/nft/libnftables.ts';
 import type { NftRunner } from '../../../server/nft/nft-runner.ts';

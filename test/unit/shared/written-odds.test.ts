@@ -81,7 +81,8 @@ function sweepOpens(pairs: readonly Pair[], { down = false, repeats = 1 } = {}):
   const matcher = new Matcher(index);
   for (let step = 0; step < 1000; step += 1) {
     const port = 7000 + (down ? 999 - step : step);
-    for (let again = 0; again < repeats; again += 1) if (matcher.arrive(step, SCANNER, port).length > 0) return true;
+    for (let again = 0; again < repeats; again += 1)
+      if (matcher.matchPacket(step, SCANNER, port).length > 0) return true;
   }
   return false;
 }

@@ -7,8 +7,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { NOTHING_SHOWN, planListening, type Shown } from '../../../../server/capture/listen/cohorts.ts';
 import { formatShown, parseShown } from '../../../../server/capture/listen/shown-file.ts';
+import type { LiveSequence } from '../../../../server/core/matching/live-sequence.ts';
 import { Matcher } from '../../../../server/core/matching/matcher.ts';
-import { type LiveSequence, SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
+import { SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
 import { entropyBits } from '../../../../shared/odds.ts';
 import { address } from '../../../support/core/doors.ts';
 import { atFactor, drawing, drawnPorts, listenedDoor, liveSequence, STEP_MS } from '../../../support/core/listening.ts';
@@ -179,7 +180,7 @@ test('whatever is sent to ports that listen, a packet completes no more of all p
       for (const pairs of all) index.add({ ...liveSequence(TARGET, pairs), maxStrays: strays });
       const matcher = new Matcher(index);
       let completed = 0;
-      for (const [at, pair] of sent.entries()) completed += matcher.arrive(at + 1, source, pair).length;
+      for (const [at, pair] of sent.entries()) completed += matcher.matchPacket(at + 1, source, pair).length;
       assert.ok(completed <= sent.length * combinations(KNOCKS + strays - 1, KNOCKS - 1));
     }),
     { numRuns: 300 },

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { firstPartStrays } from '../../../../server/core/matching/bound-attempt.ts';
+import type { LiveSequence } from '../../../../server/core/matching/live-sequence.ts';
 import { Matcher } from '../../../../server/core/matching/matcher.ts';
-import { type LiveSequence, SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
+import { SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
 import { type AddressKey, addressBytes, addressKeyOfBytes } from '../../../../shared/address.ts';
 import { derivationKey, deriveSequence } from '../../../../shared/derive.ts';
 import { formatSequence } from '../../../../shared/knock.ts';
@@ -81,7 +82,7 @@ test('the matcher agrees with the naive definition of attempts in two parts, on 
           const key = sources[source];
           assert.ok(key !== undefined);
           list.push({ atMs, pair: knocked });
-          const completed = matcher.arrive(atMs, key, knocked).map(({ sequence }) => sequence.factor);
+          const completed = matcher.matchPacket(atMs, key, knocked).map(({ sequence }) => sequence.factor);
           const expected = all
             .filter(({ plain, binds, secondOf }) => {
               const unused = list.slice(used.get(`${source} ${plain.id}`) ?? 0);
@@ -121,7 +122,7 @@ test('without its first part a second part completes nothing, whatever comes bet
       const matcher = new Matcher(index);
       const [source] = sources;
       assert.ok(source !== undefined);
-      for (const [at, knocked] of packets.entries()) assert.deepEqual(matcher.arrive(at, source, knocked), []);
+      for (const [at, knocked] of packets.entries()) assert.deepEqual(matcher.matchPacket(at, source, knocked), []);
     }),
     { numRuns: 500 },
   );

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Contest, contestFrom } from '../../../../server/core/contest.ts';
+import type { LiveSequence } from '../../../../server/core/matching/live-sequence.ts';
 import { Matcher } from '../../../../server/core/matching/matcher.ts';
-import { type LiveSequence, SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
+import { SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
 import type { AddressKey } from '../../../../shared/address.ts';
 import { arrivalArbitrary, asLive, liveArbitrary } from '../../../support/core/arbitraries.ts';
 import { address } from '../../../support/core/doors.ts';
@@ -38,7 +39,7 @@ test('who shows that he knows a sequence, and who is whose rival, agrees with th
           const key = sources[source];
           assert.ok(key !== undefined);
           list.push({ atMs, pair: knocked });
-          const completed = matcher.arrive(atMs, key, knocked);
+          const completed = matcher.matchPacket(atMs, key, knocked);
           assert.ok(
             completed.every(({ sequence }) => matcher.shown.includes(sequence)),
             'whoever completes a sequence shows it, with the same packet',

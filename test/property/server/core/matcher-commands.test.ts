@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { LiveSequence } from '../../../../server/core/matching/live-sequence.ts';
 import { Matcher, type MatcherLimits } from '../../../../server/core/matching/matcher.ts';
-import { type LiveSequence, SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
+import { SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
 import { address } from '../../../support/core/doors.ts';
 import { type Packet, referenceCompletes, referenceStage } from '../../../support/core/reference-matcher.ts';
 
@@ -60,7 +61,7 @@ class Arrive implements Command {
     const key = sources[this.source] ?? assert.fail();
     const list = model.lists[this.source] ?? assert.fail();
     list.push({ atMs: model.atMs, pair: this.pair });
-    const completed = matcher.arrive(model.atMs, key, this.pair);
+    const completed = matcher.matchPacket(model.atMs, key, this.pair);
     for (const each of completed) {
       assert.equal(each.source, key);
       assert.equal(each.completedAtMs, model.atMs);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { LiveSequence } from '../../../../server/core/matching/live-sequence.ts';
 import { Matcher } from '../../../../server/core/matching/matcher.ts';
 import type { Standing } from '../../../../server/core/matching/observer.ts';
-import { type LiveSequence, SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
+import { SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
 import { arrivalArbitrary, asLive, liveArbitrary, pairArbitrary } from '../../../support/core/arbitraries.ts';
 import { address } from '../../../support/core/doors.ts';
 import { type Packet, referenceCompletes, referenceStanding } from '../../../support/core/reference-matcher.ts';
@@ -31,7 +32,7 @@ test('the matcher agrees with the naive definition on every packet of every sour
           const list = lists[source] ?? [];
           const key = sources[source];
           assert.ok(key !== undefined);
-          const completed = matcher.arrive(atMs, key, knocked).map(({ sequence }) => sequence.id);
+          const completed = matcher.matchPacket(atMs, key, knocked).map(({ sequence }) => sequence.id);
           const unused = (sequence: LiveSequence) => list.slice(used.get(`${source} ${sequence.id}`) ?? 0);
           const expected = live
             .filter((sequence) => referenceCompletes(unused(sequence), sequence))
@@ -77,7 +78,7 @@ test('an observer changes nothing, and is told of all knocks of a sequence just 
           atMs += gapMs;
           [whole, touched] = [[], []];
           const idsOf = (matcher: Matcher): number[] =>
-            matcher.arrive(atMs, source, knocked).map(({ sequence }) => sequence.id);
+            matcher.matchPacket(atMs, source, knocked).map(({ sequence }) => sequence.id);
           const completed = idsOf(watched);
           assert.deepEqual(idsOf(alone), completed);
           assert.deepEqual(whole.toSorted(), completed.toSorted());
@@ -122,7 +123,7 @@ test('how far a packet has brought its source on a sequence agrees with the naiv
           if (gapMs > index.longestTimeoutMs) [list, used] = [[], new Map()];
           list.push({ atMs, pair: knocked });
           standings = new Map();
-          const completions = matcher.arrive(atMs, source, knocked);
+          const completions = matcher.matchPacket(atMs, source, knocked);
           for (const sequence of live.filter(({ pairs }) => pairs.includes(knocked))) {
             const unused = list.slice(used.get(sequence.id) ?? 0);
             assert.deepEqual(standings.get(sequence.id), referenceStanding(unused, sequence, index.longestRun));

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { LINK_TYPES } from '../../../../server/core/packet/link-layer.ts';
-import { decodePacket, packetView } from '../../../../server/core/packet/packet.ts';
+import { decodePacket } from '../../../../server/core/packet/packet.ts';
+import { packetView } from '../../../../server/core/packet/packet-view.ts';
 import { pairOf } from '../../../../shared/knock.ts';
 import { ethernet, extension, ipv4, ipv6, nflog, sll, sll2, tcp, udp } from '../../../support/core/crafted-frames.ts';
 

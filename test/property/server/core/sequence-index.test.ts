@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { LivePairs } from '../../../../server/core/matching/live-pairs.ts';
-import { type LiveSequence, SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
+import type { LiveSequence } from '../../../../server/core/matching/live-sequence.ts';
+import { SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
 import { liveSequence } from '../../../support/core/doors.ts';
 
 /** Few pairs, and the edges of everything that pairs are packed in. */

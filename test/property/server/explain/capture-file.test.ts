@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { LINK_TYPES } from '../../../../server/core/packet/link-layer.ts';
-import { decodePacket, packetView } from '../../../../server/core/packet/packet.ts';
+import { decodePacket } from '../../../../server/core/packet/packet.ts';
+import { packetView } from '../../../../server/core/packet/packet-view.ts';
 import { whyRefused } from '../../../../server/core/packet/refused-packet.ts';
 import { type CapturedPacket, readCapture, type Take } from '../../../../server/explain/capture-file.ts';
 

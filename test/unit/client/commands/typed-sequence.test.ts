@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { knockAtHost } from '../../../../client/commands/knock-command.ts';
-import type { HostOptions } from '../../../../client/commands/knock-options.ts';
+import type { KnockOptions } from '../../../../client/commands/knock-options.ts';
 import { addProfile } from '../../../../client/commands/profile-commands.ts';
 import type { Deps, SendOptions, SendReport } from '../../../../client/deps.ts';
 import { parsePortWords } from '../../../../client/terminal/typed-words.ts';
@@ -19,7 +19,7 @@ interface Bench {
   readonly outputs: { readonly stdout: string; readonly stderr: string };
   readonly file: string;
   text(): Promise<string>;
-  run(ports: readonly string[], options?: HostOptions): Promise<unknown>;
+  run(ports: readonly string[], options?: KnockOptions): Promise<unknown>;
 }
 
 /** A world with a one-time file; `send` may look at it, or change what comes of sending. */

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type FactorQuestion,
-  factorBudget,
-  planFactor,
-  RESEND_AFTER_MS,
-} from '../../../../client/knock/retry-times.ts';
+import { type FactorRequest, planFactor } from '../../../../client/factors/factor-plan.ts';
+import { factorBudget, RESEND_AFTER_MS } from '../../../../client/knock/retry-times.ts';
 
 const STEP_MS = 30_000;
 const T = 1000;
-const totp: FactorQuestion = {
+const totp: FactorRequest = {
   mode: 'totp',
   wallMs: T * STEP_MS + 10_000,
   stepSeconds: 30,
@@ -19,7 +15,7 @@ const totp: FactorQuestion = {
   mayBeEarly: true,
 };
 
-const rows: readonly { when: string; question: Partial<FactorQuestion>; want: [number, number, boolean] }[] = [
+const rows: readonly { when: string; question: Partial<FactorRequest>; want: [number, number, boolean] }[] = [
   { when: 'nothing was used', question: {}, want: [T, 0, false] },
   { when: 'the step begins this millisecond', question: { wallMs: T * STEP_MS }, want: [T, 0, false] },
   { when: 'the step ends next millisecond', question: { wallMs: (T + 1) * STEP_MS - 1 }, want: [T, 0, false] },

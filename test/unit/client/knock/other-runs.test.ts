@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { Deps } from '../../../../client/deps.ts';
 import { factorLedger } from '../../../../client/factors/factor-ledger.ts';
 import { doorMemory } from '../../../../client/factors/last-success.ts';
-import { turns } from '../../../../client/knock/door-lease.ts';
+import { doorLeases } from '../../../../client/knock/door-lease.ts';
 import type { KnockEvent } from '../../../../client/knock/knock-events.ts';
 import type { Opening } from '../../../../client/knock/knock-request.ts';
 import { knock } from '../../../../client/knock/knock-run.ts';
@@ -16,7 +16,11 @@ import { inHome, testDeps, testProfile, testWorld, type World } from '../../../s
 
 function runIn(home: string, deps: Deps, { mayShare = true, events = [] as KnockEvent[], timeoutMs = 60_000 } = {}) {
   const folder = join(home, 'spent');
-  const company = { memory: doorMemory(folder, deps.owner), turns: turns(folder, deps.owner, deps.clock), mayShare };
+  const company = {
+    memory: doorMemory(folder, deps.owner),
+    turns: doorLeases(folder, deps.owner, deps.clock),
+    mayShare,
+  };
   const request = {
     profile: testProfile(),
     secret: async () => testProfile().secret,
@@ -106,7 +110,7 @@ test('when another run has the turn then the port is left alone, until that one 
   const world = testWorld({ opensAfterPasses: 0 });
   await inWorld(world, async (home, deps) => {
     const folder = join(home, 'spent');
-    const turn = await turns(folder, deps.owner, deps.clock).take(deps.clock.wallMs() + 3600_000);
+    const turn = await doorLeases(folder, deps.owner, deps.clock).take(deps.clock.wallMs() + 3600_000);
     assert.ok(turn !== undefined);
     const connections = countProbes(deps);
     const [late] = await runIn(home, deps, { timeoutMs: 1000 });
@@ -128,7 +132,7 @@ test('when a killed run left its turn behind then it is taken over at once, by o
     await mkdir(folder, { mode: 0o700 });
     // No process has this id: Linux has 2^22 at most.
     await writeFile(join(folder, 'turn'), `4999999 ${deps.clock.wallMs() + 60_000} x`);
-    const mine = turns(folder, deps.owner, deps.clock);
+    const mine = doorLeases(folder, deps.owner, deps.clock);
     const taken = await mine.take(deps.clock.wallMs() + 1000);
     assert.ok(taken !== undefined);
     assert.equal(await mine.take(deps.clock.wallMs() + 1000), undefined);
@@ -141,7 +145,7 @@ test('when a run was killed before it wrote whose turn it is then the turn is it
   await inWorld(testWorld(), async (home, deps) => {
     const folder = join(home, 'spent');
     const file = join(folder, 'turn');
-    const mine = turns(folder, deps.owner, deps.clock);
+    const mine = doorLeases(folder, deps.owner, deps.clock);
     const untilMs = deps.clock.wallMs() + 60_000;
     const madeAt = (ms: number) => utimes(file, ms / 1000, ms / 1000);
     await mkdir(folder, { mode: 0o700 });
@@ -163,7 +167,7 @@ test('when a run was killed before it wrote whose turn it is then the turn is it
 test('when the holder of a turn lives and its time is over then the turn is taken from it, and it does not release it', async () => {
   await inWorld(testWorld(), async (home, deps) => {
     const folder = join(home, 'spent');
-    const mine = turns(folder, deps.owner, deps.clock);
+    const mine = doorLeases(folder, deps.owner, deps.clock);
     const first = await mine.take(deps.clock.wallMs());
     const second = await mine.take(deps.clock.wallMs() + 1000);
     assert.ok(first !== undefined && second !== undefined);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
-import { look, lookMs } from '../../../../client/knock/port-look.ts';
+import { lookAtPort, portLookMs } from '../../../../client/knock/port-look.ts';
 import { inHome, testDeps, testWorld } from '../../../support/client/client-deps.ts';
 
 const NOW_MS = Date.UTC(2026, 0, 1);
@@ -22,9 +22,9 @@ const rows: readonly (readonly [why: string, rttMs: number, agoMs: number, expec
 test('when somebody came in a moment ago then the look is long, else it is some round trips', () => {
   for (const [why, rttMs, agoMs, expected] of rows) {
     const last = { address: ADDRESS.address, port: 22, rttMs, atMs: NOW_MS - agoMs };
-    assert.equal(lookMs(last, NOW_MS), expected, why);
+    assert.equal(portLookMs(last, NOW_MS), expected, why);
   }
-  assert.equal(lookMs(undefined, NOW_MS), 40);
+  assert.equal(portLookMs(undefined, NOW_MS), 40);
 });
 
 /** How many turns of the event loop a look takes, each of so many milliseconds; what comes of it. */
@@ -34,7 +34,7 @@ async function looked(turnMs: number, answersAfterTurns: number): Promise<{ turn
   return await inHome(async (home) => {
     const { deps } = testDeps(testWorld(), home);
     let answer: (() => void) | undefined;
-    const socket = await look(ADDRESS, 22, 40, {
+    const socket = await lookAtPort(ADDRESS, 22, 40, {
       clock: {
         ...deps.clock,
         monotonicMs: () => nowMs,

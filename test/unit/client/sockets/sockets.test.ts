@@ -11,7 +11,7 @@ import type { Address, ProbeSeen } from '../../../../client/deps.ts';
 import { probe } from '../../../../client/sockets/port-watch.ts';
 import { resolveHost } from '../../../../client/sockets/resolve.ts';
 import { routeError, sendKnocks } from '../../../../client/sockets/sender.ts';
-import { carry } from '../../../../client/ssh/carry-connection.ts';
+import { carryConnection } from '../../../../client/ssh/carry-connection.ts';
 import { KnockError } from '../../../../shared/errors.ts';
 import type { Knock } from '../../../../shared/knock.ts';
 
@@ -191,7 +191,7 @@ async function carried(onSocket: (socket: Socket) => void): Promise<Pipe & { ser
   const closeStdout = async () => {
     stdout.end();
   };
-  return { server, stdin, stdout, done: carry(socket, { stdin, stdout, closeStdout }) };
+  return { server, stdin, stdout, done: carryConnection(socket, { stdin, stdout, closeStdout }) };
 }
 
 async function all(stream: PassThrough): Promise<Buffer> {

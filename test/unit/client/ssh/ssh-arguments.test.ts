@@ -12,7 +12,7 @@ const stored = {
   name: 'work',
   path: '/p',
   profile: testProfile(),
-  keeping: { kind: 'plain', secret: testProfile().secret },
+  storage: { kind: 'plain', secret: testProfile().secret },
 } as const;
 const edges = { self: ['knock-otp'], owner: { platform: 'linux', uid: 1 } } as const;
 

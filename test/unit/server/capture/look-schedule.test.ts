@@ -1,12 +1,12 @@
 /** When captures look at what they hear with: seldom while all is well, soon when something has happened. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { CALM_MS, Looks, SOON_MS } from '../../../../server/capture/look-schedule.ts';
+import { CALM_MS, LookSchedule, SOON_MS } from '../../../../server/capture/look-schedule.ts';
 
 function world({ mock }: TestContext) {
   mock.timers.enable({ apis: ['setTimeout'] });
   const state = { isWell: true, looked: 0 };
-  const looks = new Looks(() => {
+  const looks = new LookSchedule(() => {
     state.looked += 1;
     return state.isWell;
   });

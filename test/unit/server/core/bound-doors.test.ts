@@ -38,7 +38,7 @@ function engineOf(): { readonly engine: Engine; send(pairs: readonly Pair[], sou
       pairs.flatMap((pair) => {
         at += 1;
         const now = { wallMs: at, monoMs: at };
-        return engine.arrive(at, source, HERE, pair, TCP_SYN, true, now).map(({ kind }) => kind);
+        return engine.decidePacket(at, source, HERE, pair, TCP_SYN, true, now).map(({ kind }) => kind);
       }),
   };
 }
@@ -99,18 +99,18 @@ test('when copies of a first part come from thousands of invented sources then m
         Uint8Array.of(11, (invented >> 16) & 255, (invented >> 8) & 255, invented & 255),
       );
       // Twice: who has knocked the first part already costs no second derivation.
-      for (const pair of [...first, ...first]) assert.deepEqual(matcher.arrive(100, source, pair), []);
+      for (const pair of [...first, ...first]) assert.deepEqual(matcher.matchPacket(100, source, pair), []);
     }
   };
-  for (const pair of first) matcher.arrive(1, CLIENT, pair);
+  for (const pair of first) matcher.matchPacket(1, CLIENT, pair);
   flood(20);
-  matcher.arrive(101, CLIENT, 6001);
-  matcher.arrive(102, CLIENT, 6002);
+  matcher.matchPacket(101, CLIENT, 6001);
+  matcher.matchPacket(102, CLIENT, 6002);
   // Two knocks of his own second part: from here on no copy pushes him out.
   flood(20_000);
   assert.ok(matcher.trackedSources <= limits.sources + limits.promisingSources + limits.boundSources);
   assert.equal(derived, 20_021);
-  const [completion] = matcher.arrive(103, CLIENT, 6003);
+  const [completion] = matcher.matchPacket(103, CLIENT, 6003);
   assert.equal(completion?.source, CLIENT);
   assert.equal(completion?.strays, 0);
 });

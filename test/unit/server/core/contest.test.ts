@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Contest, contestFrom } from '../../../../server/core/contest.ts';
-import type { LiveSequence } from '../../../../server/core/matching/sequence-index.ts';
+import type { LiveSequence } from '../../../../server/core/matching/live-sequence.ts';
 import { addressKeyOfBytes } from '../../../../shared/address.ts';
 import { address, doorPolicy, enrolment, liveSequence, pairsFor } from '../../../support/core/doors.ts';
 import { EngineBench, kinds, OTHER, SOURCE } from '../../../support/core/engine-bench.ts';

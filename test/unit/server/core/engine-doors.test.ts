@@ -11,8 +11,8 @@ import {
   UNUSED,
 } from '../../../../server/core/door.ts';
 import { Engine } from '../../../../server/core/engine.ts';
+import type { LiveSequence } from '../../../../server/core/matching/live-sequence.ts';
 import { DEFAULT_LIMITS } from '../../../../server/core/matching/matcher.ts';
-import type { LiveSequence } from '../../../../server/core/matching/sequence-index.ts';
 import { REPORTS_PER_MINUTE } from '../../../../server/core/scan-watch.ts';
 import { NO_THROTTLE } from '../../../../server/core/throttle.ts';
 import { addressKeyOfBytes } from '../../../../shared/address.ts';
@@ -127,7 +127,7 @@ test('an observer is told of every packet whether a door watches its destination
   });
   const send = (pair: number, flags: number, destination = HERE): string[] => {
     told.length = 0;
-    bench.engine.arrive(bench.monoMs, SOURCE, destination, pair, flags, destination === HERE, bench.now);
+    bench.engine.decidePacket(bench.monoMs, SOURCE, destination, pair, flags, destination === HERE, bench.now);
     return [...told];
   };
   assert.deepEqual(send(7000, TCP_SYN), ['watched', 'taken', 'taken', 'old']);
@@ -150,7 +150,7 @@ for (const [what, tcpFlags, flags, opens] of [
   test(`when a door is sent ${what} then that ${opens ? 'knocks' : 'does not knock'}`, () => {
     const bench = benchOf({ ...derived, tcpFlags });
     const effects = pairsFor(derived, laptop, 1000).flatMap((pair) =>
-      bench.engine.arrive(bench.monoMs, SOURCE, HERE, pair, flags, true, bench.now),
+      bench.engine.decidePacket(bench.monoMs, SOURCE, HERE, pair, flags, true, bench.now),
     );
     assert.deepEqual(kinds(effects), opens ? ['admit laptop'] : []);
     assert.equal(bench.engine.counters.eligible, opens ? 6 : 0);

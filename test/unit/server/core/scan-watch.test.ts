@@ -27,7 +27,7 @@ function sourceOf(number: number): AddressKey {
 
 /** The answers to so many distinct ports at one moment. */
 function sweep(scans: ScanWatch, source: AddressKey, atMs: number, ports = THRESHOLD): string[] {
-  return Array.from({ length: ports }, (_, port) => scans.arrive(atMs, source, port, WINDOW_MS)).flatMap(
+  return Array.from({ length: ports }, (_, port) => scans.countPort(atMs, source, port, WINDOW_MS)).flatMap(
     (said) => said ?? [],
   );
 }
@@ -35,7 +35,7 @@ function sweep(scans: ScanWatch, source: AddressKey, atMs: number, ports = THRES
 test('when a source has tried the threshold of ports then it is reported, once in ten minutes', () => {
   const scans = watch();
   assert.deepEqual(sweep(scans, SOURCE, 0, THRESHOLD - 1), []);
-  assert.equal(scans.arrive(1, SOURCE, 9999, WINDOW_MS), 'report');
+  assert.equal(scans.countPort(1, SOURCE, 9999, WINDOW_MS), 'report');
   assert.deepEqual(sweep(scans, SOURCE, 2, 5000), []);
   assert.deepEqual(sweep(scans, SOURCE, QUIET_MS, 5000), []);
   assert.deepEqual(sweep(scans, SOURCE, QUIET_MS + 1, 5000), ['report']);
@@ -43,8 +43,9 @@ test('when a source has tried the threshold of ports then it is reported, once i
 
 test('when the ports are few, or lie further apart than the window, then there is no scan', () => {
   const scans = watch();
-  for (let i = 0; i < 10_000; i += 1) assert.equal(scans.arrive(i, SOURCE, i % (THRESHOLD - 1), WINDOW_MS), undefined);
-  for (let i = 0; i < 1_000; i += 1) assert.equal(scans.arrive(20_000 + i * 600, SOURCE, i, WINDOW_MS), undefined);
+  for (let i = 0; i < 10_000; i += 1)
+    assert.equal(scans.countPort(i, SOURCE, i % (THRESHOLD - 1), WINDOW_MS), undefined);
+  for (let i = 0; i < 1_000; i += 1) assert.equal(scans.countPort(20_000 + i * 600, SOURCE, i, WINDOW_MS), undefined);
 });
 
 test('when more sources scan than may be reported in a minute then they are held back, and reported as they go on', () => {
@@ -69,12 +70,12 @@ test('beyond its room the table forgets who has been silent for longest, and kee
   const scans = watch();
   // All ports of the threshold but one.
   const nearly = (number: number) => sweep(scans, sourceOf(number), 0, THRESHOLD - 1);
-  const last = (number: number) => scans.arrive(1, sourceOf(number), 9999, WINDOW_MS);
+  const last = (number: number) => scans.countPort(1, sourceOf(number), 9999, WINDOW_MS);
   for (const number of [0, 1, 2]) nearly(number);
-  for (let number = 3; number < MAX_WATCHED; number += 1) scans.arrive(0, sourceOf(number), 1, WINDOW_MS);
+  for (let number = 3; number < MAX_WATCHED; number += 1) scans.countPort(0, sourceOf(number), 1, WINDOW_MS);
   assert.equal(scans.size, MAX_WATCHED, 'so many have room');
   // Whoever sends again has not been silent.
-  scans.arrive(0, sourceOf(0), 1, WINDOW_MS);
+  scans.countPort(0, sourceOf(0), 1, WINDOW_MS);
   nearly(MAX_WATCHED);
   assert.equal(scans.size, MAX_WATCHED);
   assert.deepEqual([0, 2, MAX_WATCHED].map(last), ['report', 'report', 'report']);
@@ -85,9 +86,9 @@ test('a flood of sources fills the table to its limit and no further, and a scan
   const scans = watch();
   const said: string[] = [];
   for (let i = 0; i < 20_000; i += 1) {
-    scans.arrive(i / 100, sourceOf(i), i & 1023, WINDOW_MS);
+    scans.countPort(i / 100, sourceOf(i), i & 1023, WINDOW_MS);
     if (i % 1000 === 0)
-      said.push(...[scans.arrive(i / 100, SOURCE, i / 1000, WINDOW_MS)].flatMap((each) => each ?? []));
+      said.push(...[scans.countPort(i / 100, SOURCE, i / 1000, WINDOW_MS)].flatMap((each) => each ?? []));
   }
   assert.equal(scans.size, MAX_WATCHED);
   assert.deepEqual(said, ['report']);
@@ -115,7 +116,7 @@ test('answers to our own connections, UDP and packets to others are no scan', ()
   const bench = scanned();
   const send = (pair: number, flags: number, destination = HERE) => {
     bench.pass(1);
-    return bench.engine.arrive(bench.monoMs, SOURCE, destination, pair, flags, destination === HERE, bench.now);
+    return bench.engine.decidePacket(bench.monoMs, SOURCE, destination, pair, flags, destination === HERE, bench.now);
   };
   for (const port of tcpPorts) {
     assert.deepEqual(send(port, TCP_SYN | TCP_ACK), []);

@@ -53,7 +53,7 @@ test('a scope’s matcher has the limits that were given, and what its index hol
   const { index, matcher } = scopes.enter(doorPolicy());
   index.add(liveSequence());
   assert.equal(live.has(7001), true);
-  for (const source of [HERE, OTHER]) matcher.arrive(1, source, 7001);
+  for (const source of [HERE, OTHER]) matcher.matchPacket(1, source, 7001);
   assert.equal(matcher.evictedSources, 1);
 });
 

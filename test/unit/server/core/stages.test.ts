@@ -48,7 +48,7 @@ class Bench {
   packet(pair: Pair, { source = SOURCE, flags = TCP_SYN, gapMs = 1, to = HERE } = {}): string[] {
     this.monoMs += gapMs;
     const now = { wallMs: this.monoMs, monoMs: this.monoMs };
-    return this.engine.arrive(this.monoMs, source, to, pair, flags, to === HERE, now).map(told);
+    return this.engine.decidePacket(this.monoMs, source, to, pair, flags, to === HERE, now).map(told);
   }
 
   knock(...pairs: Pair[]): string[] {

@@ -42,7 +42,7 @@ for (const { name, policy } of doors) {
       for (let round = 0; round < 3; round += 1) {
         for (const port of sweep.ports) {
           now.monoMs += 0.01;
-          assert.equal(engine.arrive(now.monoMs, source, here, port, TCP_SYN, true, now).length, 0);
+          assert.equal(engine.decidePacket(now.monoMs, source, here, port, TCP_SYN, true, now).length, 0);
         }
       }
       assert.ok(engine.counters.trackedSources <= 1);

@@ -190,7 +190,7 @@ test("1.6 one host's noise halves everybody's success: here it changes nothing",
 test('1.6 attempts are never bounded, and each is a line of the log: here both are', async () => {
   const bench = await started(staticDoor('openSSH', KNOCK));
   for (let i = 0; i < 100_000; i += 1) {
-    bench.daemon.arrive(
+    bench.daemon.takeArrival(
       bench.monoMs,
       address(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`),
       address('203.0.113.1'),

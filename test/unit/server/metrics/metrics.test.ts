@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseMetricsAddress } from '../../../../server/config/sections/read-metrics.ts';
+import { parseMetricsAddress } from '../../../../server/config/metrics-address.ts';
 import { daemonMetrics, SPEND_BOUNDS } from '../../../../server/metrics/daemon-metrics.ts';
 import { formatMetrics, Histogram } from '../../../../server/metrics/exposition.ts';
 import { type MetricsServer, serveMetrics } from '../../../../server/metrics/metrics-server.ts';

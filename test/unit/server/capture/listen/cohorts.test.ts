@@ -7,7 +7,7 @@ import {
   type Shown,
 } from '../../../../../server/capture/listen/cohorts.ts';
 import { formatShown, parseShown } from '../../../../../server/capture/listen/shown-file.ts';
-import type { LiveSequence } from '../../../../../server/core/matching/sequence-index.ts';
+import type { LiveSequence } from '../../../../../server/core/matching/live-sequence.ts';
 import { pairOf } from '../../../../../shared/knock.ts';
 import {
   atFactor,

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { firstPartStrays, StagedAttempts } from '../../../../../server/core/matching/bound-attempt.ts';
+import type { LiveSequence } from '../../../../../server/core/matching/live-sequence.ts';
 import { Matcher } from '../../../../../server/core/matching/matcher.ts';
-import { type LiveSequence, SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
+import { SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
 import type { AddressKey } from '../../../../../shared/address.ts';
 import type { Pair } from '../../../../../shared/knock.ts';
 import { liveSequence } from '../../../../support/core/doors.ts';
@@ -45,7 +46,7 @@ class Attempts {
   knock(pairs: readonly Pair[]): readonly number[] {
     return pairs.flatMap((pair) => {
       this.#atMs += 1;
-      return this.matcher.arrive(this.#atMs, SOURCE, pair).map(({ sequence }) => sequence.factor);
+      return this.matcher.matchPacket(this.#atMs, SOURCE, pair).map(({ sequence }) => sequence.factor);
     });
   }
 }
@@ -115,13 +116,13 @@ for (const { what, pairs, stays } of knocks) {
     const secondOf = (source: AddressKey) => (source === SOURCE ? [111, 112, 113] : [211, 212, 213]);
     index.add(liveSequence({ pairs: firstPart(1), maxStrays: firstPartStrays(3, 8), secondPart: secondOf }));
     const matcher = new Matcher(index, { sources: 1, promisingSources: 1, boundSources: 1 });
-    for (const pair of pairs) matcher.arrive(1, SOURCE, pair);
-    for (const pair of firstPart(1)) matcher.arrive(2, OTHER, pair);
+    for (const pair of pairs) matcher.matchPacket(1, SOURCE, pair);
+    for (const pair of firstPart(1)) matcher.matchPacket(2, OTHER, pair);
     assert.deepEqual([matcher.promisingSources, matcher.evictedSources], stays ? [2, 0] : [1, 1]);
-    const completed = [112, 113].flatMap((pair) => matcher.arrive(3, SOURCE, pair));
+    const completed = [112, 113].flatMap((pair) => matcher.matchPacket(3, SOURCE, pair));
     assert.equal(completed.length, stays ? 1 : 0);
     // The room of those is for one too.
-    for (const pair of [...firstPart(1), 211, 212]) matcher.arrive(4, OTHER, pair);
+    for (const pair of [...firstPart(1), 211, 212]) matcher.matchPacket(4, OTHER, pair);
     assert.equal(matcher.evictedSources, 1);
   });
 }

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import type { ListedDoor, ListedLine } from '../../../../../server/core/door.ts';
 import { ListedSet } from '../../../../../server/core/matching/listed-set.ts';
 import { LivePairs } from '../../../../../server/core/matching/live-pairs.ts';
-import { type LiveSequence, SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
+import type { LiveSequence } from '../../../../../server/core/matching/live-sequence.ts';
+import { SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
 import { writtenStrayBudget } from '../../../../../shared/written-odds.ts';
 
 const DOOR: ListedDoor = {

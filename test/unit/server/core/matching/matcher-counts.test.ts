@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { firstPartStrays } from '../../../../../server/core/matching/bound-attempt.ts';
+import type { LiveSequence } from '../../../../../server/core/matching/live-sequence.ts';
 import { Matcher } from '../../../../../server/core/matching/matcher.ts';
-import { type LiveSequence, SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
+import { SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
 import type { Pair } from '../../../../../shared/knock.ts';
 import { address, liveSequence } from '../../../../support/core/doors.ts';
 
@@ -20,10 +21,10 @@ test('when one source has touched a knock and another two, then both are remembe
   assert.ok(one !== undefined && two !== undefined && three !== undefined);
   const matcher = matcherOf(10);
   assert.equal(matcher.trackedSources, 0);
-  matcher.arrive(1, one, 7001);
-  matcher.arrive(2, two, 7001);
-  matcher.arrive(3, two, 9002);
-  matcher.arrive(4, three, 1234);
+  matcher.matchPacket(1, one, 7001);
+  matcher.matchPacket(2, two, 7001);
+  matcher.matchPacket(3, two, 9002);
+  matcher.matchPacket(4, three, 1234);
   assert.equal(matcher.trackedSources, 2);
   assert.equal(matcher.promisingSources, 1);
   assert.equal(matcher.strays, 1);
@@ -35,30 +36,30 @@ test('when one source has touched a knock and another two, then both are remembe
 test('when either table is full, then its longest silent source goes, and is counted', () => {
   assert.ok(one !== undefined && two !== undefined && three !== undefined);
   const matcher = matcherOf(1);
-  matcher.arrive(1, one, 7001);
-  matcher.arrive(2, two, 7001);
+  matcher.matchPacket(1, one, 7001);
+  matcher.matchPacket(2, two, 7001);
   assert.equal(matcher.evictedSources, 1);
   assert.equal(matcher.trackedSources, 1);
-  matcher.arrive(3, two, 9002);
-  matcher.arrive(4, three, 7001);
-  matcher.arrive(5, three, 9002);
+  matcher.matchPacket(3, two, 9002);
+  matcher.matchPacket(4, three, 7001);
+  matcher.matchPacket(5, three, 9002);
   assert.equal(matcher.evictedSources, 2);
   assert.deepEqual(
-    matcher.arrive(6, three, 8003).map(({ completedAtMs, startedAtMs }) => [startedAtMs, completedAtMs]),
+    matcher.matchPacket(6, three, 8003).map(({ completedAtMs, startedAtMs }) => [startedAtMs, completedAtMs]),
     [[4, 6]],
   );
-  assert.deepEqual(matcher.arrive(7, two, 8003), []);
+  assert.deepEqual(matcher.matchPacket(7, two, 8003), []);
 });
 
 test('when a source has been silent for longer than any sequence lasts, then others make it go', () => {
   assert.ok(one !== undefined && two !== undefined && three !== undefined);
   const matcher = matcherOf(10);
-  matcher.arrive(0, one, 7001);
-  matcher.arrive(0, two, 7001);
-  matcher.arrive(1, two, 9002);
-  matcher.arrive(1_001, three, 1234);
+  matcher.matchPacket(0, one, 7001);
+  matcher.matchPacket(0, two, 7001);
+  matcher.matchPacket(1, two, 9002);
+  matcher.matchPacket(1_001, three, 1234);
   assert.equal(matcher.trackedSources, 1);
-  matcher.arrive(1_002, three, 1234);
+  matcher.matchPacket(1_002, three, 1234);
   assert.equal(matcher.trackedSources, 0);
   assert.equal(matcher.evictedSources, 0);
 });
@@ -66,11 +67,11 @@ test('when a source has been silent for longer than any sequence lasts, then oth
 test('when many have been silent for too long then a packet makes two of them go, of each table: it is never much work', () => {
   const matcher = matcherOf(10);
   const silent = [1, 2, 3, 4, 5].map((at) => address(`192.0.2.${at}`));
-  for (const source of silent) for (const pair of [7001, 9002]) matcher.arrive(0, source, pair);
-  for (const at of [11, 12, 13]) matcher.arrive(1, address(`192.0.2.${at}`), 7001);
+  for (const source of silent) for (const pair of [7001, 9002]) matcher.matchPacket(0, source, pair);
+  for (const at of [11, 12, 13]) matcher.matchPacket(1, address(`192.0.2.${at}`), 7001);
   assert.equal(matcher.trackedSources, 8);
   const left = [1, 2, 3].map(() => {
-    matcher.arrive(1_002, address('192.0.2.99'), 1234);
+    matcher.matchPacket(1_002, address('192.0.2.99'), 1234);
     return [matcher.promisingSources, matcher.trackedSources];
   });
   assert.deepEqual(left, [
@@ -88,7 +89,7 @@ test('stages are told of sequences that tell them, and of no others', () => {
   index.add(liveSequence({ id: 2, order: 'strict', pairs, tellsStages: true }));
   const matcher = new Matcher(index);
   const told = pairs.map((pair) => {
-    matcher.arrive(1, one, pair);
+    matcher.matchPacket(1, one, pair);
     return matcher.advances.map(({ sequence: { id }, stage }) => [id, stage]);
   });
   assert.deepEqual(told, [[[2, 1]], [[2, 2]]]);
@@ -106,7 +107,7 @@ test('a stage that was told is told again when the time of a sequence is over, b
     [1_101, 7001],
     [1_102, 7001],
   ].map(([atMs = 0, pair = 0]) => {
-    matcher.arrive(atMs, one, pair);
+    matcher.matchPacket(atMs, one, pair);
     return matcher.advances.length;
   });
   assert.deepEqual(told, [1, 0, 0, 1, 0]);
@@ -120,7 +121,7 @@ test('when a source begins a strict sequence anew then the strays of before do n
   index.add(liveSequence({ id: 2, pairs: [4, 5, 6], maxStrays: 20 }));
   const matcher = new Matcher(index);
   const shown = [7001, 1, 2, 9002, 8003, 7001, 9002].map((pair, at) => {
-    matcher.arrive(at, one, pair);
+    matcher.matchPacket(at, one, pair);
     return matcher.shown.length;
   });
   assert.deepEqual(shown, [0, 0, 0, 0, 0, 0, 1]);
@@ -134,7 +135,7 @@ test('any two knocks of a sequence put a source on its way, wherever they stand 
       const index = new SequenceIndex();
       index.add(liveSequence({ pairs }));
       const matcher = new Matcher(index);
-      for (const pair of [first, second]) matcher.arrive(1, one, pair);
+      for (const pair of [first, second]) matcher.matchPacket(1, one, pair);
       assert.equal(matcher.promisingSources, first === second ? 0 : 1, `${first} and ${second}`);
     }
   }
@@ -154,7 +155,7 @@ test('of a strict sequence the first two knocks in order put a source on its way
     const index = new SequenceIndex();
     index.add(liveSequence({ order: 'strict' }));
     const matcher = new Matcher(index);
-    for (const pair of sent) matcher.arrive(1, one, pair);
+    for (const pair of sent) matcher.matchPacket(1, one, pair);
     assert.equal(matcher.promisingSources, promising, `${sent}`);
   }
 });
@@ -167,7 +168,7 @@ function completedIn(sequences: readonly LiveSequence[], pairs: readonly Pair[])
   for (const each of sequences) index.add(each);
   const matcher = new Matcher(index);
   const source = address('192.0.2.1');
-  return pairs.map((pair, at) => matcher.arrive(at, source, pair).map(({ sequence: { factor } }) => factor));
+  return pairs.map((pair, at) => matcher.matchPacket(at, source, pair).map(({ sequence: { factor } }) => factor));
 }
 
 test('when a source is on its way through many sequences at once then none of them is forgotten', () => {

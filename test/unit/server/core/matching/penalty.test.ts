@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DoorPolicy } from '../../../../../server/core/door.ts';
 import { Matcher } from '../../../../../server/core/matching/matcher.ts';
-import { Halfway, MAX_IGNORED, Penalties, penaltyFrom } from '../../../../../server/core/matching/penalty.ts';
+import { MAX_IGNORED, Penalties, penaltyFrom } from '../../../../../server/core/matching/penalty.ts';
+import { Halfway } from '../../../../../server/core/matching/penalty-watch.ts';
 import { SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
 import { SourceTrack } from '../../../../../server/core/matching/source-track.ts';
 import { addressKeyOfBytes } from '../../../../../shared/address.ts';
@@ -168,9 +169,9 @@ test('when a source is half way through more sequences than are watched then it 
   const matcher = new Matcher(index);
   // Each knock again and again: a sequence is watched once, and takes nobody's place.
   for (const id of ids)
-    for (const pair of [1000 + id, 2000 + id, 1000 + id, 2000 + id, 2000 + id]) matcher.arrive(1, SOURCE, pair);
+    for (const pair of [1000 + id, 2000 + id, 1000 + id, 2000 + id, 2000 + id]) matcher.matchPacket(1, SOURCE, pair);
   const wrong = strays(30).flatMap((pair) => {
-    matcher.arrive(2, SOURCE, pair);
+    matcher.matchPacket(2, SOURCE, pair);
     return matcher.wrong.map(({ id }) => id);
   });
   assert.deepEqual(wrong, [1, 2, 3, 4]);
@@ -184,13 +185,14 @@ test('when a source let its time pass on some sequences then they take no places
   );
   for (const sequence of sequences) index.add(sequence);
   const matcher = new Matcher(index);
-  for (const { pairs } of sequences.slice(0, 4)) for (const pair of pairs.slice(0, 2)) matcher.arrive(1, SOURCE, pair);
+  for (const { pairs } of sequences.slice(0, 4))
+    for (const pair of pairs.slice(0, 2)) matcher.matchPacket(1, SOURCE, pair);
   const wrongAfter = (pairs: readonly Pair[]) =>
     pairs.flatMap((pair) => {
-      matcher.arrive(10_002, SOURCE, pair);
+      matcher.matchPacket(10_002, SOURCE, pair);
       return matcher.wrong.map(({ id }) => id);
     });
-  matcher.arrive(9_000, SOURCE, 1);
+  matcher.matchPacket(9_000, SOURCE, 1);
   assert.deepEqual(wrongAfter([1005, 2005, ...strays(9)]), [5]);
   // What has gone meanwhile is nothing to go wrong on.
   wrongAfter([1001, 2001]);

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_NFLOG_ATTRIBUTES, MAX_VLAN_TAGS, unwrapLink } from '../../../../../server/core/packet/link-layer.ts';
-import { type PacketView, packetView } from '../../../../../server/core/packet/packet.ts';
+import { type PacketView, packetView } from '../../../../../server/core/packet/packet-view.ts';
 import { attribute, ethernet, ipv4, ipv6, nflog, sll, sll2, tcp } from '../../../../support/core/crafted-frames.ts';
 
 const SYN4 = ipv4(tcp(8000));

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LINK_TYPES, MAX_VLAN_TAGS } from '../../../../../server/core/packet/link-layer.ts';
 import { MAX_EXTENSION_HEADERS } from '../../../../../server/core/packet/network-layer.ts';
-import { addressAt, decodePacket, packetView } from '../../../../../server/core/packet/packet.ts';
+import { addressAt, decodePacket } from '../../../../../server/core/packet/packet.ts';
+import { packetView } from '../../../../../server/core/packet/packet-view.ts';
 import { formatAddress } from '../../../../../shared/address.ts';
 import { formatKnock, knockOf } from '../../../../../shared/knock.ts';
 import {

@@ -1,7 +1,8 @@
 /** What is said of a packet that is no knock: the reason, and as much of the packet as can be believed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressAt, decodePacket, packetView } from '../../../../../server/core/packet/packet.ts';
+import { addressAt, decodePacket } from '../../../../../server/core/packet/packet.ts';
+import { packetView } from '../../../../../server/core/packet/packet-view.ts';
 import { formatFlags, whyRefused } from '../../../../../server/core/packet/refused-packet.ts';
 import { formatAddress } from '../../../../../shared/address.ts';
 import { ethernet, extension, fragmentHeader, ipv4, ipv6, tcp, udp } from '../../../../support/core/crafted-frames.ts';

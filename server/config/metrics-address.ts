@@ -1,10 +1,19 @@
-/** `metrics = 127.0.0.1:9469`: where metrics may be served. Loopback by number or a Unix socket; nothing that others reach. */
-import { addressBytes, addressKey, formatAddress, isIpv4 } from '../../../shared/address.ts';
-import type { MetricsAddress } from '../../metrics/metrics-server.ts';
+/** Where the daemon serves its metrics: a loopback address with a port, or a Unix socket. */
+import { addressBytes, addressKey, formatAddress, isIpv4 } from '../../shared/address.ts';
 
-export const METRICS_HINT = 'write 127.0.0.1:9469, [::1]:9469, or the absolute path of a socket';
 /** sun_path, unix(7). */
 const MAX_PATH_BYTES = 107;
+
+export type MetricsAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+export function formatMetricsAddress(address: MetricsAddress): string {
+  if (address.kind === 'unix') return address.path;
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}
+
+export const METRICS_HINT = 'write 127.0.0.1:9469, [::1]:9469, or the absolute path of a socket';
 
 /** Otherwise what is wrong with it. */
 export function parseMetricsAddress(text: string): MetricsAddress | string {
