@@ -1,7 +1,8 @@
 /**
- * `npm run bench`: measures section by section, keeps the numbers in benchmarks.json, and makes the report from them. A
- * section that is measured again replaces the old one, so that a long run can be made in parts. Nothing of the host's
- * network is touched; it needs root, or a user namespace as scripts/test makes one.
+ * `npm run bench`: measures section by section, keeps the figures in benchmarks.json, and makes the report from them. A
+ * section that is measured again replaces the old one, so a long run can be made in parts. `--report` makes the report
+ * again from the kept figures, without a measurement. The bench does not touch the host's network. To measure, it needs
+ * root, or a user namespace as scripts/test makes one.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
@@ -32,7 +33,7 @@ import { measureRotation } from './run/rotation.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const SECTIONS: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client', 'lossy', 'flat'];
-/** Those that take their time are asked for. */
+/** Sections that run without an option. The others take long. */
 const USUAL: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client'];
 /** As the tasks of this bench are numbered where they are discussed. */
 const LETTERS: Readonly<Record<string, SectionName>> = {
@@ -161,19 +162,19 @@ function sectionsOf(text: string): readonly SectionName[] {
 }
 
 await new Command('bench')
-  .description('measures knock-otp beside knockd and fwknop, in namespaces of its own; see docs/BENCHMARKS.md')
-  .option('--quick', 'all sections, small: whether everything still works, in about two minutes')
+  .description('measures knock-otp, knockd and fwknop in network namespaces of its own; see docs/BENCHMARKS.md')
+  .option('--quick', 'measures all sections with few runs, in about two minutes: shows that the bench works')
   .option(
     '--only <sections>',
-    'some sections: flood, opening, rest, rotation, client, lossy, flat, or a to g',
+    'measures only these sections: flood, opening, rest, rotation, client, lossy, flat, or a to g',
     sectionsOf,
   )
-  .option('--flat', 'only memory under a flood of ten minutes, for each way of capturing')
-  .option('--lossy', 'only the path that loses, reorders and repeats packets')
-  .option('--all', 'everything')
-  .option('--runs <n>', 'runs of the client where 10 % of packets are lost (default: 3000)', Number)
-  .option('--minutes <n>', 'of each flood of --flat (default: 10)', Number)
-  .option('--report', 'measure nothing, make the report again')
-  .option('--out <folder>', 'for the report and the numbers (default: docs, or dist/bench with --quick)')
+  .option('--flat', 'measures only the memory under a flood of ten minutes, for each capture mode')
+  .option('--lossy', 'measures only the path that loses, reorders and repeats packets')
+  .option('--all', 'measures all sections')
+  .option('--runs <n>', 'number of client runs on the path that loses 10 % of packets (default: 3000)', Number)
+  .option('--minutes <n>', 'length of each flood of --flat (default: 10)', Number)
+  .option('--report', 'measures nothing: writes the report again from the figures in benchmarks.json')
+  .option('--out <folder>', 'folder of the report and the figures (default: docs, or dist/bench with --quick)')
   .action(bench)
   .parseAsync();

@@ -1,6 +1,6 @@
-/** What the project set out to reach, and whether the results say that it has. Pure. */
+/** The goals of the project, and whether the results reach them. Pure. */
 import { TITLES } from '../run/contestants.ts';
-import type { FloodCell, Sections } from './results.ts';
+import type { FloodCell, FloodKind, Sections } from './results.ts';
 import { drift, rateAtLeast } from './statistics.ts';
 
 export interface Goal {
@@ -8,13 +8,20 @@ export interface Goal {
   readonly measured: string;
   /** Undefined where a section was not measured. */
   readonly reached: boolean | undefined;
-  /** What bounds it. */
+  /** What limits the result. */
   readonly bound: string;
 }
 
-/** Memory that grew by less than this, and by less than a tenth, is flat: an allocator breathes. */
+/** Memory is flat when its drift is less than this or less than a tenth of it: an allocator always moves a little. */
 const BREATH_KB = 8 * 1024;
 const UNMEASURED = 'not measured';
+
+/** What the report calls each kind of flood. */
+export const KINDS: Readonly<Record<FloodKind, string>> = {
+  random: 'random sources, random ports',
+  live: 'random sources, ports of valid knocks',
+  'one-host': 'one source, random ports',
+};
 
 export function goals(sections: Partial<Sections>): readonly Goal[] {
   return [
@@ -29,23 +36,23 @@ export function goals(sections: Partial<Sections>): readonly Goal[] {
 }
 
 function success({ flood }: Partial<Sections>): Goal {
-  const goal = 'at the largest flood every knock opens the door';
-  const bound = 'the kernel hands only packets that can matter to the daemon, and the client sends again what was lost';
+  const goal = 'Every knock opens the door under the largest flood';
+  const bound = 'the kernel passes only relevant packets to the daemon, and the client sends lost packets again';
   const ours = flood?.filter(({ contestant, rate }) => contestant === 'kernel' && rate < 0);
   if (ours === undefined || ours.length === 0) return { goal, measured: UNMEASURED, reached: undefined, bound };
   const measured = ours
-    .map((cell) => `${cell.opened} of ${cell.knocks} at ${perSecond(cell)} (${cell.kind})`)
+    .map((cell) => `${cell.opened} of ${cell.knocks} at ${perSecond(cell)} (${KINDS[cell.kind]})`)
     .join('; ');
   return { goal, measured, reached: ours.every(({ opened, knocks }) => opened === knocks), bound };
 }
 
 function floodCost({ flood }: Partial<Sections>): Goal {
-  const goal = "under a flood of random ports, at most twice knockd's CPU";
+  const goal = "At most twice knockd's CPU under a flood of random ports";
   const idle = flood?.find(({ contestant, rate }) => contestant === 'kernel' && rate === 0);
   const bound =
-    (idle === undefined ? '' : `without a flood it is ${cores(idle.cores)} against 0, Node's own; `) +
-    'then, of ports at random, some are live, and a packet that the kernel hands over costs some 0.3 ms; ' +
-    "knockd's filter in the kernel lets only its three ports through";
+    (idle === undefined ? '' : `without a flood, Node.js itself uses ${cores(idle.cores)}, and knockd 0; `) +
+    'under a flood, some of the random ports are live, and each packet that the kernel passes to the daemon costs ' +
+    "about 0.3 ms; knockd's filter in the kernel passes only its three ports";
   const pairs = (flood ?? [])
     .filter(({ contestant, kind, rate }) => contestant === 'kernel' && kind === 'random' && rate !== 0)
     .flatMap((ours) => {
@@ -58,16 +65,16 @@ function floodCost({ flood }: Partial<Sections>): Goal {
   const measured = pairs
     .map(({ ours, theirs }) => `${perSecond(ours)}: ${cores(ours.cores)} against ${cores(theirs.cores)}`)
     .join('; ');
-  // At the largest rate each daemon gets what the sender leaves: per packet is the fair comparison.
+  // At the largest rate the daemons receive different rates, so the comparison is per packet.
   const perPacket = ({ cores: used, sentPerSecond }: FloodCell) => used / sentPerSecond;
   const last = pairs.at(-1);
   return { goal, measured, reached: last !== undefined && perPacket(last.ours) <= 2 * perPacket(last.theirs), bound };
 }
 
 function opening({ opening: results }: Partial<Sections>): Goal {
-  const goal = "from the last knock to the rule, p50 under a tenth of knockd's";
+  const goal = "Time from the last knock to the rule: p50 under a tenth of knockd's";
   const bound =
-    'one durable commit (spend and grant) before the rule, and three processes that the knock goes through; knockd ' +
+    'one durable commit (spent factor and grant) before the rule, and three processes that handle the knock; knockd ' +
     'starts a shell and a program instead';
   const ours = results?.find(({ contestant }) => contestant === 'kernel');
   const theirs = results?.find(({ contestant }) => contestant === 'knockd');
@@ -77,8 +84,8 @@ function opening({ opening: results }: Partial<Sections>): Goal {
 }
 
 function flat({ flat: results }: Partial<Sections>): Goal {
-  const goal = 'memory is flat under a flood';
-  const bound = 'every table that packets fill has a fixed size';
+  const goal = 'Memory stays flat under a flood';
+  const bound = 'every table that packets can fill has a fixed size';
   const ours = results?.filter(({ contestant }) => contestant === 'kernel' || contestant === 'pcap') ?? [];
   if (ours.length === 0) return { goal, measured: UNMEASURED, reached: undefined, bound };
   const measured = ours
@@ -98,18 +105,19 @@ function rest({ rest: results, rotation }: Partial<Sections>): Goal {
     ({ contestant, clients, doors }) => contestant === 'kernel' && clients === 1 && doors === 1,
   );
   const bound =
-    'one derivation a client and time step' +
+    'one derivation per client and time step' +
     (step === undefined ? '' : `: ${ms(step.totalMs)} in 30 s are ${(step.totalMs / 300).toFixed(1)} %`) +
-    (one === undefined ? '' : `; with one client it is ${one.coresPercent.toFixed(2)} %`) +
-    "; the rest is V8's, which goes through what they all take now and then";
+    (one === undefined ? '' : `; with one client the daemon uses ${one.coresPercent.toFixed(2)} %`) +
+    '; V8 uses the rest: from time to time its garbage collection walks through the objects of all clients';
   const ours = results?.find(({ contestant, clients }) => contestant === 'kernel' && clients >= 10_000);
   if (ours === undefined) return { goal, measured: UNMEASURED, reached: undefined, bound };
   return { goal, measured: `${ours.coresPercent.toFixed(2)} %`, reached: ours.coresPercent < 1, bound };
 }
 
 function client({ client: results }: Partial<Sections>): Goal {
-  const goal = 'the client needs at most 40 ms more than bare node';
-  const bound = "Node's own start, its network modules, two durable files, and compiling the single file";
+  const goal = 'The client takes at most 40 ms more than Node.js alone';
+  const bound =
+    'the start of Node.js and its network modules, two durable files, and the compilation of the single file';
   const [node, ours] = ['node -e 0', 'knock-otp HOST'].map((title) => results?.find((each) => each.title === title));
   if (node === undefined || ours === undefined) return { goal, measured: UNMEASURED, reached: undefined, bound };
   const more = ours.wall.p50 - node.wall.p50;
@@ -118,8 +126,8 @@ function client({ client: results }: Partial<Sections>): Goal {
 }
 
 function lossy({ lossy: results }: Partial<Sections>): Goal {
-  const goal = 'one run of the client opens the door 99.9 % of the time where 10 % of packets are lost';
-  const bound = 'repetition: five times the same sequence, then the next factor';
+  const goal = 'One run of the client opens the door in 99.9 % of cases when 10 % of packets are lost';
+  const bound = 'repetition: the client sends the same sequence five times, then takes the next factor';
   const at = results
     ?.filter((each) => each.program === 'knock-otp' && each.lossPercent === 10 && each.reorderPercent === 0)
     .toSorted((a, b) => b.runs - a.runs)[0];

@@ -12,7 +12,7 @@ const AXES = {
     xLabel: 'SYNs a second',
     ...PERCENT,
     ordinal: true,
-    xText: (rate: number) => (rate === Number.MAX_SAFE_INTEGER ? 'the most' : rate.toLocaleString('en')),
+    xText: (rate: number) => (rate === Number.MAX_SAFE_INTEGER ? 'maximum' : rate.toLocaleString('en')),
   },
 } as const;
 
@@ -22,7 +22,7 @@ export function renderSvg({ sections }: Results): string {
   if (flood !== undefined) {
     charts.push({
       ...AXES.flood,
-      title: 'Knocks that open the door under a flood at ports that the server listens for',
+      title: 'Knocks that open the door under a flood to the ports of valid knocks',
       series: CONTESTANTS.map((name) => ({
         label: TITLES[name],
         colour: seriesOf(name),
@@ -58,7 +58,7 @@ export function renderSvg({ sections }: Results): string {
   if (client !== undefined) {
     charts.push({
       kind: 'bars',
-      title: 'The whole client program, p50',
+      title: 'Time of the whole client program, p50',
       scale: 'linear',
       bars: client.map(({ title, wall }, at) => ({
         label: title,
@@ -101,8 +101,8 @@ export function renderSvg({ sections }: Results): string {
     const only = lossy.filter(({ reorderPercent, duplicatePercent }) => reorderPercent + duplicatePercent === 0);
     const reordered = lossy.filter(({ lossPercent, duplicatePercent }) => lossPercent + duplicatePercent === 0);
     charts.push(
-      lossyChart('Doors opened by one run, by packets lost', only, ({ lossPercent }) => lossPercent),
-      lossyChart('Doors opened by one run, by packets reordered', reordered, ({ reorderPercent }) => reorderPercent),
+      lossyChart('Doors that one run opens, by packets lost', only, ({ lossPercent }) => lossPercent),
+      lossyChart('Doors that one run opens, by packets reordered', reordered, ({ reorderPercent }) => reorderPercent),
     );
   }
   return renderCharts(charts);

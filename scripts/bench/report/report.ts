@@ -1,29 +1,15 @@
-/** The report: Markdown out of results, whenever they were measured. Pure. The charts in it are report-charts'. */
+/** The report: Markdown from results, whenever they were measured. Pure. report-charts makes the charts in it. */
 import { CONTESTANTS, TITLES } from '../run/contestants.ts';
-import { cores, goals, mb, ms, perSecond } from './goals.ts';
-import type { FloodCell, FloodKind, LossyResult, Machine, Results, SectionName, Sections } from './results.ts';
-
-const KINDS: Readonly<Record<FloodKind, string>> = {
-  random: 'random sources, random ports',
-  live: 'random sources, ports that the server listens for',
-  'one-host': 'one source, random ports',
-};
+import { cores, type Goal, goals, KINDS, mb, ms, perSecond } from './goals.ts';
+import type { FloodCell, LossyResult, Machine, Results, SectionName, Sections } from './results.ts';
 
 export function renderMarkdown({ sections, machines }: Results): string {
   const parts = [
     HEAD,
-    machineText(machines),
-    '## Goals\n',
-    table(
-      ['Goal', 'Measured', 'Reached', 'What bounds it'],
-      goals(sections).map(({ goal, measured, reached, bound }) => [
-        goal,
-        measured,
-        reached === undefined ? '-' : reached ? 'yes' : '**no**',
-        bound,
-      ]),
-    ),
+    ...goalsText(goals(sections)),
     '![Charts of the results](benchmarks.svg)\n',
+    METHOD,
+    ...machineText(machines),
     ...floodText(sections),
     ...openingText(sections),
     ...restText(sections),
@@ -36,19 +22,67 @@ export function renderMarkdown({ sections, machines }: Results): string {
 
 const HEAD = `# Benchmarks
 
-What \`npm run bench\` measured, beside knockd 0.8 and fwknop 2.6 from Debian in the same run: everything in network
-namespaces of one machine, each daemon alone on its server, hiding tcp/22. Trust ratios more than values. \`npm run bench
--- --help\` says how to measure again; the numbers are in [benchmarks.json](benchmarks.json), this page is made from them.
-\`capture = kernel\` is the default of knock-otpd.
+This page compares knock-otp with knockd 0.8 and fwknop 2.6 from Debian. It shows how many knocks open the door under floods
+and on lossy paths, and how much CPU, memory and time each program needs.
 `;
 
-function machineText(machines: Results['machines']): string {
+const METHOD = `## How the figures were measured
+
+\`npm run bench\` measured all programs of a section in the same run:
+
+- Everything runs in network namespaces of one machine. Each daemon is alone on its server and hides tcp/22.
+- Trust the ratios more than the absolute values.
+- \`capture = kernel\` is the default of knock-otpd. A row of knock-otpd that names no other mode uses it.
+- p50 is the median; p99 is the value that 99 % of the measurements do not exceed.
+- Memory is the resident memory of all processes of a daemon. Pages that two of them share count twice.
+
+The figures are in [benchmarks.json](benchmarks.json). The benchmark program makes this page and its charts from that file:
+
+    npm run bench                      # measures the sections flood, opening, rest, rotation and client
+    npm run bench -- --only rest       # measures one section; its new figures replace the old ones
+    npm run bench -- --lossy --flat    # measures the two long sections
+    npm run bench -- --report          # measures nothing: writes this page and its charts again
+    npm run bench -- --help            # all options
+`;
+
+function goalsText(all: readonly Goal[]): string[] {
+  const measured = all.filter(({ reached }) => reached !== undefined);
+  const reached = measured.filter((goal) => goal.reached === true);
+  return [
+    `## Goals
+
+knock-otp reaches ${reached.length} of its ${measured.length} measured goals:
+`,
+    table(
+      ['Goal', 'Measured', 'Reached', 'What limits it'],
+      all.map((goal) => [
+        goal.goal,
+        goal.measured,
+        goal.reached === undefined ? '-' : goal.reached ? 'yes' : '**no**',
+        goal.bound,
+      ]),
+    ),
+    `- The CPU goal compares CPU per packet at the largest rate, because the daemons receive different rates there.
+- Drift is the median of the last third of the samples minus the median of the first third. Memory is flat when its drift
+  is less than 8 MB or less than a tenth of the memory at the start.
+`,
+  ];
+}
+
+function machineText(machines: Results['machines']): string[] {
   const all = Object.entries(machines) as [SectionName, Machine][];
   const [first] = all;
-  if (first === undefined) return '';
+  if (first === undefined) return [];
   const { cpu, cores: count, kernel, node } = first[1];
-  const dates = all.map(([name, machine]) => `${name} ${machine.date} (load ${machine.load})`);
-  return `Machine: ${count} cores of ${cpu}, Linux ${kernel}, Node ${node}. Sections: ${dates.join(', ')}.\n`;
+  return [
+    `The machine has ${count} cores of ${cpu}, Linux ${kernel} and Node.js ${node}. Load is the machine's load average when the
+measurement of a section began.
+`,
+    table(
+      ['Section', 'Measured at', 'Load'],
+      all.map(([name, machine]) => [name, machine.date, `${machine.load}`]),
+    ),
+  ];
 }
 
 function floodText({ flood }: Partial<Sections>): string[] {
@@ -56,10 +90,21 @@ function floodText({ flood }: Partial<Sections>): string[] {
   const text = [
     `## Floods of SYNs
 
-Success of a legitimate knock, its time from the first packet to the rule in the firewall (p50 of those that opened), the
-daemon's CPU in percent of a core while nobody knocks, and the memory of all its processes. Ours is the client's own way
-with its repetitions; knock and fwknop send once, fwknop's time has the start of its program in it. fwknopd listens to one
-UDP port, which a flood of SYNs does not touch. The largest rate is what the sender could send beside the daemon.
+While a flood of SYNs runs, a legitimate client knocks. The columns mean:
+
+| Column | Meaning |
+| --- | --- |
+| Flood | packets a second that the sender really sent; the last rate is the largest that it could send beside the daemon |
+| Opened | knocks that opened the door |
+| First packet to rule | time from the first packet of a knock to the rule in the firewall, p50 of the knocks that opened |
+| CPU | percent of a core that the daemon uses while nobody knocks |
+| Memory | resident memory of all processes of the daemon |
+
+- knock-otp knocks as its client does and repeats lost packets. knock and fwknop send once.
+- The times of fwknop include the start of its program.
+- fwknopd listens to one UDP port, so a flood of SYNs does not affect it.
+- The ports of valid knocks are those that a daemon accepts knocks at now: for knock-otpd all live ports, for knockd its three
+  ports.
 `,
   ];
   const kinds = [...new Set(flood.map(({ kind }) => kind))];
@@ -97,8 +142,9 @@ function openingText({ opening }: Partial<Sections>): string[] {
   return [
     `## From the last knock to the rule
 
-On a quiet path. The rule is seen by \`nft monitor\`. "Connected" is when a client that tries in growing pauses (20, 40, 80 ms)
-has its connection, from its first packet on. fwknop's times have the start of its program in them.
+This is the time that a daemon needs to open the door on a quiet path. \`nft monitor\` reports the moment of the rule.
+"Connected" is the time from the client's first packet to its connection. That client tries to connect after growing pauses
+(20, 40, 80 ms). The times of fwknop include the start of its program.
 `,
     table(
       ['Daemon', 'Knocks', 'p50', 'p99', 'Connected, p50'],
@@ -119,7 +165,8 @@ function restText({ rest, rotation }: Partial<Sections>): string[] {
     text.push(
       `## At rest
 
-CPU in percent of a core while nothing arrives, over whole time steps of 30 s, rotation included. Memory of all processes.
+CPU is the percentage of a core that a daemon uses while no packet arrives. It is measured over whole time steps of 30 s, so
+it includes the rotation of sequences. Memory is that of all processes. Start is the time until the daemon is ready.
 `,
       table(
         ['Daemon', 'CPU', 'Memory', 'Start'],
@@ -136,7 +183,8 @@ CPU in percent of a core while nothing arrives, over whole time steps of 30 s, r
     text.push(
       `## Rotation
 
-One time step: the CPU of its derivations, and the longest that packets and timers wait for their turn.
+At each time step the daemon derives the new sequences. The table shows the CPU time of these derivations, and the longest time
+for which packets and timers wait because of them.
 `,
       table(
         ['Clients', 'CPU of a step', 'Longest turn'],
@@ -157,11 +205,12 @@ function clientText({ client }: Partial<Sections>): string[] {
   return [
     `## The client's time
 
-The whole program, from its start to its end, taking turns. The port is open already, so that what is measured is the client.
-Without verification it sends everything three times within 450 ms, and waits for that.
+This is the time of a whole program, from its start to its end. The programs run in turns. The port is open already, so the
+times are those of the client alone. Without verification, knock-otp sends everything three times within 450 ms and waits for
+that.
 `,
     table(
-      ['Program', 'Runs', 'p50', 'p99', 'More than bare node'],
+      ['Program', 'Runs', 'p50', 'p99', 'More than Node.js alone'],
       client.map(({ title, wall }) => [
         `\`${title}\``,
         `${wall.count}`,
@@ -176,9 +225,13 @@ Without verification it sends everything three times within 450 ms, and waits fo
 function flatText({ flat }: Partial<Sections>): string[] {
   if (flat === undefined) return [];
   return [
-    '## Memory under a long flood\n',
+    `## Memory under a long flood
+
+The memory of all processes of a daemon while a flood from random sources to random ports runs. The client knocks at every
+sample.
+`,
     table(
-      ['Daemon', 'Flood', 'Minutes', 'Begin', 'End', 'Most'],
+      ['Daemon', 'Flood', 'Minutes', 'At start', 'At end', 'Maximum'],
       flat.map(({ contestant, ratePerSecond, minutes, rssKb }) => [
         TITLES[contestant],
         perSecond({ sentPerSecond: ratePerSecond }),
@@ -209,9 +262,12 @@ function lossyText({ lossy }: Partial<Sections>): string[] {
   return [
     `## A bad path
 
-One run of the program, on a path of 20 ms round trip that treats packets badly both ways, each for itself. For knock-otp the
-whole program: it ended with 0 and had a connection; its times are from its start to its end, several running at once. For knock
-and fwknop: the firewall let the address in.
+Each run of a program goes over a path with 20 ms round trip. The path loses, reorders or repeats packets in both directions,
+each packet independently. A run counts when the door opened:
+
+- knock-otp: the whole program ended with 0, so it had a connection. Its times go from its start to its end, and several
+  programs run at once.
+- knock and fwknop: the firewall let the address in.
 `,
     table(['Path', 'knock-otp', 'knock', 'fwknop', 'knock-otp p50', 'p99'], rows),
   ];

@@ -1,13 +1,15 @@
 /** The bench's own arithmetic, and that its report says what the numbers say. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { reach, renderCharts } from '../../../scripts/bench/report/chart.ts';
 import { goals } from '../../../scripts/bench/report/goals.ts';
 import { between } from '../../../scripts/bench/report/orders.ts';
 import { renderMarkdown } from '../../../scripts/bench/report/report.ts';
 import { renderSvg } from '../../../scripts/bench/report/report-charts.ts';
-import type { FloodCell, Sections } from '../../../scripts/bench/report/results.ts';
+import { type FloodCell, readResults, type Sections } from '../../../scripts/bench/report/results.ts';
 import { drift, percentile, rateAtLeast, summarize } from '../../../scripts/bench/report/statistics.ts';
 
 test('percentiles are values that were measured, by nearest rank', () => {
@@ -211,4 +213,12 @@ test('the report has every section that was measured, and reads numbers that JSO
   assert.ok(!/NaN|undefined|null/.test(text), text);
   const svg = renderSvg(kept);
   assert.ok(svg.startsWith('<svg') && !/NaN|undefined|Infinity/.test(svg));
+});
+
+test('the page in docs is the report of the figures beside it', () => {
+  const path = (name: string) => fileURLToPath(new URL(`../../../docs/${name}`, import.meta.url));
+  const results = readResults(path('benchmarks.json'));
+  const hint = 'write both again: npm run bench -- --report';
+  assert.equal(readFileSync(path('BENCHMARKS.md'), 'utf8'), renderMarkdown(results), hint);
+  assert.equal(readFileSync(path('benchmarks.svg'), 'utf8'), renderSvg(results), hint);
 });
