@@ -80,17 +80,17 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
   };
   const program = new Command('knock-otpd');
   program
-    .description('opens doors to one-time knocks')
+    .description('opens a port to a client that sends a one-time knock')
     .version(deps.version, '-V, --version')
-    .option('-c, --config <file>', `configuration file (default: ${DEFAULT_CONFIGS.join(', or without it ')})`)
+    .option('-c, --config <file>', `configuration file (default: ${DEFAULT_CONFIGS.join(', or if missing ')})`)
     .option('-i, --interface <names>', 'interface to listen on, instead of the configured one')
     .option('-g, --logfile <file>', 'log file, instead of the configured one')
     .option('-p, --pidfile <file>', 'pid file, instead of the configured one')
-    .option('-l, --lookup', 'log the names of those who have opened a written-down door')
+    .option('-l, --lookup', 'log the host name of a source that opened a door with a written-down sequence')
     .option('-4, --only-ip-v4', 'ignore IPv6')
     .option('-d, --daemon', 'run in the background')
     .option('-v, --verbose', 'log more')
-    .option('-D, --debug', 'log more, and show where errors come from')
+    .option('-D, --debug', 'log more, and print stack traces of errors')
     .action(async () => await run(program.opts<RunFlags>()));
   program.exitOverride().configureOutput({
     writeOut: (text) => stdout.write(text),
@@ -98,7 +98,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
   });
   const command = (words: string, description: string) => program.command(words).description(description);
 
-  command('check', 'check the configuration, say how safe each door is, and do nothing')
+  command('check', 'check the configuration and print how safe each door is; changes nothing')
     .option('--json', 'print JSON')
     .action(async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { json?: boolean }>();
@@ -110,10 +110,10 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
       if ([...server.files.values()].some(({ shut }) => shut !== undefined)) setExitCode(1);
     });
 
-  command('enroll <name>', 'give a client a secret of its own and print its profile URI')
-    .option('--door <door>', 'the door it may knock at (not needed when there is one)')
-    .option('--host <address>', 'where the client reaches this server: name or address')
-    .option('--replace', 'give a client that is enrolled already a new secret')
+  command('enroll <name>', 'make a secret for a client and print it as a profile URI')
+    .option('--door <door>', 'the door that the client may open (not needed if there is only one)')
+    .option('--host <address>', 'name or address at which the client reaches this server')
+    .option('--replace', 'replace the secret of a client that is already enrolled')
     .action(async (name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { door?: string; host?: string; replace?: boolean }>();
       const config = await readConfig(fileOf(flags), overrides(flags));
@@ -125,13 +125,13 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
         replace: flags.replace === true,
       });
       print(uri);
-      say('that line holds the secret: hand it over privately, it is shown only now');
+      say('that line holds the secret: send it over a private channel; it is not shown again');
       say('on the client type this command, then paste the line:');
       say(`  knock-otp add -${flags.host === undefined ? ' --host ADDRESS' : ''} --as ${config.serverId}`);
       say(await tellDaemon(config));
     });
 
-  command('revoke <name>', "take a client's secret away, and close what it has open")
+  command('revoke <name>', "delete a client's secret and close the client's openings")
     .option('--door <door>', 'at this door only')
     .action(async (name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { door?: string }>();
@@ -142,7 +142,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
       say(await tellDaemon(config));
     });
 
-  command('status', 'show what the running daemon hears, knows and holds open; exit 0 only when it is healthy')
+  command('status', 'show the state of the running daemon; exit 0 only if it is healthy')
     .option('--json', 'print JSON')
     .action(async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & { json?: boolean }>();
@@ -155,7 +155,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
       setExitCode(status.healthy ? 0 : 1);
     });
 
-  command('reload', 'make the running daemon read its configuration again; exit 0 only when it takes it').action(
+  command('reload', 'make the running daemon read its configuration again; exit 0 only if it accepts the file').action(
     async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags>();
       // Read here first: a broken file need not even say where the daemon is.
@@ -166,10 +166,10 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     },
   );
 
-  command('explain [file]', 'say for each packet of a capture file (pcap, pcapng) why a door opened, or did not')
-    .option('--live', 'for each packet that the running daemon hears instead')
-    .option('--at <time>', 'take the first packet as come at this time, instead of when the file says')
-    .option('--own <addresses>', "this host's addresses at that time, with commas (default: those it has now)")
+  command('explain [file]', 'explain for each packet of a capture file (pcap, pcapng) why a door opened or stayed shut')
+    .option('--live', 'explain the packets that the running daemon hears, instead of a file')
+    .option('--at <time>', 'assume this time for the first packet, instead of the time in the file')
+    .option('--own <addresses>', "the server's addresses at that time, with commas (default: this host's)")
     .option('--json', 'print JSON, one object a line')
     .action(async (path: string | undefined, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags & ExplainFlags>();
@@ -195,7 +195,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
 
   addSequencesCommand(program.command('sequences'), say);
 
-  command('accept-clock', 'tell the daemon that the clock, which was set back, is right').action(
+  command('accept-clock', 'tell the daemon that the clock is right although it was set back').action(
     async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<FileFlags>();
       const config = await readConfig(fileOf(flags), overrides(flags));
@@ -204,7 +204,7 @@ export function createProgram(deps: CliDeps, args: readonly string[], setExitCod
     },
   );
 
-  command('completion', 'print what makes a shell complete commands, options, doors and clients')
+  command('completion', 'print a script for shell completion of commands, options, doors and clients')
     .addArgument(new Argument('<shell>').choices(SHELLS))
     .action((shell: Shell) => {
       stdout.write(completionScript(shell, program, completions));
@@ -233,7 +233,9 @@ async function loaded(file: string, flags: FileFlags): Promise<LoadedServer> {
 
 async function tellDaemon(config: ServerConfig): Promise<string> {
   const told = await askIfRunning(config.stateDir, 'reload-clients');
-  return told === undefined ? 'no daemon is running: it takes effect when one starts' : 'the running daemon knows';
+  return told === undefined
+    ? 'no daemon is running: the change takes effect when one starts'
+    : 'the running daemon uses the change';
 }
 
 function sayError(error: unknown, { stderr }: CliDeps, debug: boolean): void {

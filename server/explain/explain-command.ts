@@ -21,7 +21,7 @@ export async function explain(
     return;
   }
   if (path !== undefined || flags.at !== undefined || flags.own !== undefined) {
-    throw new KnockError('USAGE', '--live listens to the daemon: a file, --at and --own do not go with it');
+    throw new KnockError('USAGE', '--live explains what the daemon hears: do not use it with a file, --at or --own');
   }
   const { config } = await load();
   const end = new AbortController();

@@ -43,7 +43,7 @@ export async function explainFile(
   const file = openCapture(path);
   try {
     const factors = readStoredFactors(config.stateDir);
-    if (typeof factors === 'string') say(`${factors}: nothing counts as spent before the capture`);
+    if (typeof factors === 'string') say(`${factors}: explain assumes that nothing was spent before the capture`);
     const explainer = new CaptureExplainer({
       config,
       enrolments,
@@ -71,7 +71,7 @@ export async function explainFile(
     else for (const line of describeSummary(summary, wording)) print(line);
     for (const { door, client } of explainer.movedOn) {
       say(
-        `${client} has opened ${door} since the capture began: what was spent before that is not known, and counts as unspent`,
+        `${client} has opened ${door} since the capture began: explain does not know what was spent before, and treats it as unspent`,
       );
     }
     if (next.value !== undefined) throw new KnockError('CAPTURE', `${path}: ${next.value}`);
@@ -106,9 +106,9 @@ async function writtenLines(
         door.name,
         unspent.map((line, id) => ({ id, pairs: linePairs(line) })),
       );
-      say(`door ${door.name} is judged by the lines that are unspent in ${door.file} now`);
+      say(`door ${door.name} is explained with the lines that are unspent in ${door.file} now`);
     } catch (error) {
-      say(`door ${door.name} has no lines here: ${formatProblemOf(error)}`);
+      say(`door ${door.name}: cannot read its lines: ${formatProblemOf(error)}`);
     }
   }
   return lines;

@@ -103,9 +103,9 @@ function describeKnock(knock: ToldKnock, outcomes: readonly ToldOutcome[], wordi
 function lostWords({ lost, seqTimeout, maxStrays }: ToldKnock): string {
   switch (lost) {
     case 'slow':
-      return `too slow: earlier knocks are longer ago than seq_timeout, ${seqTimeout} s`;
+      return `too slow: the earlier knocks are older than seq_timeout, ${seqTimeout} s`;
     case 'strays':
-      return `too many strays: earlier knocks lie behind more than ${maxStrays}`;
+      return `too many strays: more than ${maxStrays} since the earlier knocks`;
     default:
       return 'out of order: it does not follow the knocks before it';
   }
@@ -114,7 +114,7 @@ function lostWords({ lost, seqTimeout, maxStrays }: ToldKnock): string {
 const REASONS: Readonly<Record<string, string>> = {
   replay: 'replay: this sequence, or a later one, is spent',
   contested: 'contested: another source has shown that it knows this sequence',
-  penalty: 'penalty: this source is ignored for a wrong combination',
+  penalty: 'penalty: this source is ignored because of a wrong combination',
   'outside-window': 'outside-window: this sequence is not valid at this time',
   'clock-back': 'clock-back: the clock stands before a time already seen',
 };
@@ -122,7 +122,7 @@ const REASONS: Readonly<Record<string, string>> = {
 function describeOutcome({ door, opens, reason }: ToldOutcome, wording: Wording): string {
   if (!opens) return reason === undefined ? 'refused' : `refused, ${REASONS[reason] ?? reason}`;
   const seconds = wording.secondsOf(door);
-  const service = wording.serving?.has(door) ? ', its service started where it does not run' : '';
+  const service = wording.serving?.has(door) ? ', and starts its service if it does not run' : '';
   return `${wording.opens}${seconds === undefined ? '' : ` for ${seconds} s`}${service}`;
 }
 
@@ -137,7 +137,7 @@ function timeOf({ time }: ExplainedPacket): string {
 export function describeSummary(summary: Summary, { opens }: Wording): readonly string[] {
   const lines = [`${count(summary.packets, 'packet')}, ${summary.counted} counted, ${opens} ${times(summary.opened)}`];
   for (const { source, counted, doors } of summary.sources) {
-    const nothing = doors.length === 0 ? ', none known to follow another knock' : '';
+    const nothing = doors.length === 0 ? ', none of them follows another knock' : '';
     lines.push(`  ${source}: ${counted} counted${nothing}`);
     for (const door of doors) lines.push(`    ${doorWords(door)}: ${doorSum(door, opens)}`);
   }
@@ -153,7 +153,9 @@ function doorSum({ best, of, opened, refused, lost }: DoorSum, word: string): st
   ];
   if (parts.length === 0) {
     const why = { slow: 'too slow', strays: 'too many strays', order: 'out of order' };
-    parts.push(`at most ${best} of ${of} knocks together, ${lost === undefined ? 'the rest did not come' : why[lost]}`);
+    parts.push(
+      `at most ${best} of ${of} knocks together, ${lost === undefined ? 'the others did not arrive' : why[lost]}`,
+    );
   }
   return parts.join(', ');
 }

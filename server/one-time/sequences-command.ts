@@ -52,19 +52,24 @@ export function addSequencesCommand(command: Command, say: (line: string) => voi
   return command
     .description('make a file of one-time sequences')
     .requiredOption('-o, --output <file>', "the server's file")
-    .option('--copy <file>', "the client's copy of it")
-    .option('--force', 'replace files that are there')
-    .option('-n, --count <number>', 'how many sequences', wholeNumber(1, MAX_COUNT), 100)
-    .option('-k, --knocks <number>', 'knocks of each', wholeNumber(1, MAX_KNOCKS), 6)
+    .option('--copy <file>', 'a copy of the file for the client')
+    .option('--force', 'overwrite existing files')
+    .option('-n, --count <number>', 'number of sequences', wholeNumber(1, MAX_COUNT), 100)
+    .option('-k, --knocks <number>', 'knocks in each sequence', wholeNumber(1, MAX_KNOCKS), 6)
     .option('--port-range <ports>', 'ports that a knock may go to', DEFAULT_PORT_RANGE)
     .option('--exclude-ports <ports>', 'ports of the range that no knock goes to', DEFAULT_EXCLUDE_PORTS)
-    .addOption(new Option('--protocols <which>', 'TCP, UDP, or each at random').choices(PROTOCOLS).default('tcp'))
-    .option('--allow-low-entropy', `make sequences of fewer than ${LEAST_BITS} bits`)
-    .option('--print', 'make sheets for paper too: OUTPUT.sheet.txt and OUTPUT.sheet.html')
-    .option('--per-page <number>', 'lines on a printed page', wholeNumber(1, 40), 40)
+    .addOption(
+      new Option('--protocols <which>', 'TCP, UDP, or a random one for each knock').choices(PROTOCOLS).default('tcp'),
+    )
+    .option('--allow-low-entropy', `allow sequences of fewer than ${LEAST_BITS} bits`)
+    .option('--print', 'also write sheets to print: OUTPUT.sheet.txt and OUTPUT.sheet.html')
+    .option('--per-page <number>', 'lines on each printed page', wholeNumber(1, 40), 40)
     .option('--host <name>', 'the host, for the title of the sheet')
     .option('--door <name>', 'the door, for the title and for --from-secret')
-    .option('--from-secret <file>', 'derive them from the base32 secret in this file, the same on both sides')
+    .option(
+      '--from-secret <file>',
+      'derive the sequences from the base32 secret in this file; both sides get the same ones',
+    )
     .option('--counter <number>', 'the first counter, with --from-secret', wholeNumber(0, Number.MAX_SAFE_INTEGER))
     .option('--server <id>', "the server's id, with --from-secret")
     .option('--client <name>', "the client's name, with --from-secret")
@@ -106,7 +111,7 @@ async function sequencesOf(
   }
   if (counter === undefined || server === undefined || door === undefined || client === undefined) {
     throw new KnockError('USAGE', '--from-secret needs --counter, --server, --door and --client', {
-      hint: 'the same on both sides: each is part of the derivation',
+      hint: 'use the same values on both sides: each is part of the derivation',
     });
   }
   const key = derivationKey(await readSecret(fromSecret));
@@ -130,9 +135,9 @@ function report(options: SequencesOptions, shape: Shape, say: (line: string) => 
   if (bits < LEAST_BITS && options.allowLowEntropy !== true) {
     throw new KnockError(
       'CONFIG_INVALID',
-      `these sequences have ${formatBits(bits)} bits, ${LEAST_BITS} are the least`,
+      `these sequences have ${formatBits(bits)} bits, but the minimum is ${LEAST_BITS}`,
       {
-        hint: 'more knocks or more ports; --allow-low-entropy makes them all the same',
+        hint: 'use more knocks or more ports; --allow-low-entropy allows them anyway',
       },
     );
   }
@@ -142,7 +147,7 @@ function report(options: SequencesOptions, shape: Shape, say: (line: string) => 
   );
   say(
     `100,000 random packets a second open the door 10^${log10OpeningsPerDay.toFixed(1)} times a day, ` +
-      `with ${strays} strays forgiven`,
+      `if it forgives ${strays} strays`,
   );
   if (isWeak) say('warning: such sequences can be guessed; 6 knocks from the default ports cannot');
 }

@@ -42,10 +42,12 @@ export function addServiceCommand(program: Command, deps: ServiceDeps): void {
   program
     .command('install-service')
     .description('write a systemd unit or an OpenRC script for the daemon; enables and starts nothing')
-    .addOption(new Option('--init <system>', 'for this init system, instead of the one that is here').choices(INITS))
-    .option('--print', 'print what would be written, and write nothing')
-    .option('--remove', 'take away what was written')
-    .option('--root <folder>', 'write beneath this folder, as for an image of another system', '/')
+    .addOption(
+      new Option('--init <system>', 'write for this init system, instead of the one on this machine').choices(INITS),
+    )
+    .option('--print', 'print the files, and write nothing')
+    .option('--remove', 'remove the files that this command wrote')
+    .option('--root <folder>', 'write below this folder, for example into the image of another system', '/')
     .action(async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<ServiceFlags>();
       const root = resolve(flags.root);
@@ -58,8 +60,8 @@ async function install(config: ServerConfig, flags: ServiceFlags, { say, print, 
   const { root } = flags;
   const init = flags.init ?? initUnder(root);
   if (init === undefined) {
-    throw new KnockError('USAGE', 'neither systemd nor OpenRC is here', {
-      hint: 'contrib/ has an rc.d script and a line for cron; --init writes it all the same',
+    throw new KnockError('USAGE', 'found neither systemd nor OpenRC', {
+      hint: 'contrib/ has an rc.d script and a line for cron; --init writes the files anyway',
     });
   }
   const running = program ?? (await runningProgram());
@@ -79,22 +81,22 @@ async function install(config: ServerConfig, flags: ServiceFlags, { say, print, 
   else say('written:');
   if (init === 'systemd' && !running.notifies) {
     say(
-      'koffi is not installed: systemd cannot be told when the daemon hears, and does not watch whether it stands still',
+      'koffi is not installed: the daemon cannot tell systemd when it is ready, and systemd does not notice when it hangs',
     );
   }
   for (const { path, what } of files) say(`  ${path}  ${what}`);
-  for (const path of removed) say(`removed, nothing needs it any more: ${path}`);
-  say('nothing was enabled or started. next:');
+  for (const path of removed) say(`removed, no longer needed: ${path}`);
+  say('the service is neither enabled nor started. next:');
   for (const line of init === 'systemd' ? SYSTEMD_NEXT : OPENRC_NEXT) say(`  ${line}`);
 }
 
 const SYSTEMD_NEXT = [
-  'knock-otpd run --trial 5m            if nobody has knocked here yet: a trial that ends by itself',
+  'knock-otpd run --trial 5m            before the first knock: a trial that ends by itself',
   'systemctl daemon-reload',
   'systemctl enable --now knock-otpd    now, and at every start of the machine',
 ];
 const OPENRC_NEXT = [
-  'knock-otpd run --trial 5m            if nobody has knocked here yet: a trial that ends by itself',
+  'knock-otpd run --trial 5m            before the first knock: a trial that ends by itself',
   'rc-update add knock-otpd default     at every start of the machine',
   'rc-service knock-otpd start          now',
 ];
@@ -112,14 +114,14 @@ async function remove(root: string, { say }: ServiceDeps): Promise<void> {
   }
   const { removed, left } = removeServiceFiles(root);
   for (const path of removed) say(`removed: ${path}`);
-  for (const path of left) say(`left, since install-service did not write it: ${path}`);
+  for (const path of left) say(`kept, because install-service did not write it: ${path}`);
   if (removed.length === 0) {
-    say('nothing of install-service is here');
+    say('found no file of install-service');
     return;
   }
-  say('the doors stay shut until the firewall is told. next:');
+  say('the doors stay shut until you change the firewall. next:');
   if (removed.some((path) => path.includes('/systemd/'))) say('  systemctl daemon-reload');
-  say('  knock-otpd flush                     takes the guard away: the doors are open to everyone then');
+  say('  knock-otpd flush                     removes the guard: the ports are then open to everyone');
 }
 
 /** @throws KnockError CONFIG_INVALID, with all that would keep the service from running, or that gives root away */
@@ -129,12 +131,12 @@ function refuseUnfit(init: Init, config: ServerConfig, { node, main }: Program):
   for (const { what, path } of [...programs, ...namedPaths(config)]) {
     if (!PLAIN_PATH.test(path)) {
       problems.push({
-        message: `${what}: ${path} has characters that a service file reads otherwise`,
+        message: `${what}: ${path} has characters that mean something else in a service file`,
         hint: 'rename it',
       });
     } else if (init === 'systemd' && isHidden(path)) {
       problems.push({
-        message: `${what}: ${path} is where a service sees nothing`,
+        message: `${what}: ${path} is in a folder that a service cannot see`,
         hint: 'move it, to /etc, /opt or /srv',
       });
     }

@@ -34,13 +34,13 @@ export function addSetupCommands(program: Command, deps: SetupDeps): void {
 
   program
     .command('run')
-    .description('run the daemon, as knock-otpd without a command does')
-    .option('--trial <time>', 'take the guard away again after this time unless confirmed: 5m, 90s', trialSeconds)
+    .description('run the daemon, the same as knock-otpd without a command')
+    .option('--trial <time>', 'remove the guard after this time, such as 5m or 90s, unless you confirm', trialSeconds)
     .action(async (_flags: unknown, self: Command) => await deps.run(self.optsWithGlobals<RunFlags>()));
 
   program
     .command('confirm')
-    .description('end a trial: the guard stays. Knock yourself in first')
+    .description('end a trial and keep the guard; first open the door by a knock')
     .action(async (_flags: unknown, self: Command) => {
       await askDaemon((await deps.read(self)).stateDir, 'confirm');
       say('confirmed: the guard stays');
@@ -48,7 +48,7 @@ export function addSetupCommands(program: Command, deps: SetupDeps): void {
 
   program
     .command('flush')
-    .description('take everything of ours out of the firewall: the doors are open to everyone then')
+    .description('remove all rules of knock-otp from the firewall; the ports are then open to everyone')
     .action(async (_flags: unknown, self: Command) => {
       const { flushFirewall } = await import('../trial/flush.ts');
       const { closed, left } = await flushFirewall(await deps.read(self));
@@ -56,8 +56,8 @@ export function addSetupCommands(program: Command, deps: SetupDeps): void {
       for (const what of left) say(`left: ${what}`);
       say(
         left.length === 0
-          ? 'nothing of ours is left in the firewall: the doors are open to everyone'
-          : 'not all of it is gone',
+          ? 'the firewall has no more rules of knock-otp: the ports are open to everyone'
+          : 'some rules of knock-otp are still in the firewall',
       );
       if (left.length > 0) deps.setExitCode(1);
     });
@@ -72,23 +72,23 @@ interface InitCommandFlags extends InitFlags {
 function addInit(program: Command, { stdin, stderr, say, print }: SetupDeps): void {
   program
     .command('init')
-    .description('write a first configuration and enroll a first client; starts nothing')
+    .description('write a configuration and enroll a first client; starts nothing')
     .option('--server <name>', 'name of this server, part of every sequence')
     .option('--door <name>', 'name of the door')
-    .option('--open <what>', 'what it hides, and by which firewall: nftables tcp/22')
+    .option('--open <what>', 'the firewall and the ports to hide: nftables tcp/22')
     .option('--client <name>', 'name of the first client')
-    .option('--host <address>', 'where clients reach this server: name or address')
-    .option('--state-dir <folder>', 'where the daemon keeps what is spent')
-    .option('--clients-dir <folder>', 'where the secrets are')
-    .option('-y, --yes', 'ask nothing: take what is usual for what no flag says')
-    .option('--qr', 'show the QR code also where this is not a terminal')
+    .option('--host <address>', 'name or address at which clients reach this server')
+    .option('--state-dir <folder>', 'where the daemon stores spent factors')
+    .option('--clients-dir <folder>', "where the clients' secrets are stored")
+    .option('-y, --yes', 'ask no questions: use the default for each missing option')
+    .option('--qr', 'show the QR code even without a terminal')
     .option('--no-qr', 'show no QR code')
     .action(async (_flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<InitCommandFlags>();
       const isTerminal = stdin?.isTTY === true;
       if (flags.yes !== true && !isTerminal) {
         throw new KnockError('USAGE', 'there is no terminal to ask on', {
-          hint: 'knock-otpd init --yes, with a flag for what is not usual',
+          hint: 'use knock-otpd init --yes, with an option for each value that differs from the default',
         });
       }
       const { initialize } = await import('./init.ts');
@@ -98,7 +98,7 @@ function addInit(program: Command, { stdin, stderr, say, print }: SetupDeps): vo
         for (const line of explain(made.files, made)) say(line);
         await showCode(made.uri, flags.qr, stderr, say);
         print(made.uri);
-        say('that line (and the code) holds the secret: hand it over privately, it is shown only now');
+        say('that line (and the code) holds the secret: send it over a private channel; it is not shown again');
         say('on the client type this command, then paste the line:');
         say(`  knock-otp add -${made.host === '' ? ' --host ADDRESS' : ''} --as ${made.config.serverId}`);
       } finally {

@@ -31,7 +31,7 @@ export function renderFrame(status: Status, nowMs: number, size: FrameSize, earl
       status.healthy ? bold : red,
     ],
   ];
-  if (!status.guardStands) head.push(['the guard is MISSING: doors may stand open to everyone', red]);
+  if (!status.guardStands) head.push(['the guard is MISSING: ports may be open to everyone', red]);
   if (!status.clockTrusted) head.push(['the clock stands before a time already seen: totp doors refuse', red]);
   for (const { interface: name, state, reason, dropped } of status.interfaces) {
     const isFine = state === 'listening';

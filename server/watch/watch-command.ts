@@ -111,7 +111,7 @@ class Screen {
     const rows = this.#stdout.rows || USUAL.rows;
     const size = { columns, rows: rows - 1, color: canColor(this.#stdout, process.env) };
     const lines = renderFrame(this.#status, this.#statusAtMs, size, this.#earlier);
-    const foot = this.#problem ?? 'q ends';
+    const foot = this.#problem ?? 'q quits';
     const shown = [...lines, foot.slice(0, columns)];
     this.#stdout.write(`${HOME}${shown.map((line) => `${line}${TO_LINE_END}`).join('\r\n')}${TO_SCREEN_END}`);
   }

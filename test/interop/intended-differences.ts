@@ -29,7 +29,7 @@ export const INTENDED_DIFFERENCES = {
     reason: 'a sequence that is long enough affords strays without being easier to hit by chance',
   },
   'syn with ack': {
-    phrase: '`syn` means SYN without ACK unless `ack` stands there too',
+    phrase: '`syn` means SYN without ACK, unless `ack` is listed too',
     reason: "those are answers to this host's own connections, which anybody can provoke",
   },
   'other attempts': {
@@ -41,7 +41,7 @@ export const INTENDED_DIFFERENCES = {
     reason: 'knockd subtracts whole seconds, and so cuts up to one off',
   },
   'grant extended': {
-    phrase: 'a second knock before the stop runs start again, and stop twice',
+    phrase: 'a second knock before the stop command runs the start command again, and later the stop command twice',
     reason: "the first stop ends the second knock's time early, and the second finds nothing to undo",
   },
   'strike of the used line': {
@@ -49,11 +49,11 @@ export const INTENDED_DIFFERENCES = {
     reason: 'the used sequence could be replayed',
   },
   'second one-time use over IPv6': {
-    phrase: 'over IPv6 the second one does not work',
+    phrase: 'over IPv6 the second sequence does not work',
     reason: 'knockd does not renew its IPv6 filter, and is deaf to the second line',
   },
   exhausted: {
-    phrase: 'the last line used: the daemon crashes',
+    phrase: 'when the last line is used, the daemon crashes',
     reason: 'a door without lines is no reason to shut the others',
   },
   'progress on a spent line': {

@@ -182,7 +182,7 @@ test('written-down sequences say what three careless knocks lack: order, or fewe
   const swapped = new Story([old], undefined, []).tell(at(7000, 1), at(9000, 2), at(8000, 3));
   assert.match(swapped.words, /tcp\/9000 {2}a knock at door old; out of order/);
   const noisy = new Story([old], undefined, []).tell(at(7000, 1), at(22, 2), at(8000, 3), at(9000, 4));
-  assert.match(noisy.words, /too many strays: earlier knocks lie behind more than 0/);
+  assert.match(noisy.words, /too many strays: more than 0 since the earlier knocks/);
   assert.match(noisy.summary, /door old: at most \d of 3 knocks together, too many strays/);
   const good = new Story([old], undefined, []).tell(at(7000, 1), at(8000, 3), at(9000, 4));
   assert.match(good.words, /knock 3 of 3 at door old .*would open/);
@@ -205,7 +205,7 @@ test('of an incomplete sequence no port is told that was not sent', () => {
   const story = new Story([derived()]).tell(...sent.slice(0, 4));
   const said = `${story.words}\n${story.summary}\n${JSON.stringify(story.packets)}`;
   for (const { port } of sent.slice(4)) assert.doesNotMatch(said, new RegExp(`\\b${port}\\b`));
-  assert.match(story.summary, /at most 4 of 6 knocks together, the rest did not come/);
+  assert.match(story.summary, /at most 4 of 6 knocks together, the others did not arrive/);
 });
 
 const ignored: readonly { why: string; packet: Sent; want: RegExp }[] = [
@@ -263,7 +263,7 @@ test('when a door starts a service then the packet that opens it says so, and at
   const ends = { source: '192.0.2.7', destination: '203.0.113.1', protocol: 'tcp', port: 7000 } as const;
   const packet: ExplainedPacket = { number: 1, time: '2026-11-21T07:40:00.000Z', ...ends, knocks: [], outcomes };
   const wording = { opens: 'opens', secondsOf: () => 30, serving: new Set(['ssh']) };
-  const started = ', its service started where it does not run';
+  const started = ', and starts its service if it does not run';
   assert.match(
     describePacket(packet, wording),
     new RegExp(`door ssh: opens for 30 s${started}; door web: opens for 30 s$`),

@@ -85,7 +85,7 @@ test('a configuration of nftables doors needs the unit and nothing besides', asy
   assert.match(said, /written:\n {2}\/etc\/systemd\/system\/knock-otpd\.service /);
   assert.match(
     said,
-    /nothing was enabled or started[\s\S]*systemctl daemon-reload\n.*systemctl enable --now knock-otpd/,
+    /the service is neither enabled nor started[\s\S]*systemctl daemon-reload\n.*systemctl enable --now knock-otpd/,
   );
   assert.match(readFileSync(join(root, UNIT), 'utf8'), /^ExecStart=\/bin\/sh \/bin\/ls -c \/etc\/knock-otp\.conf$/m);
   assert.equal(statSync(join(root, UNIT)).mode & 0o777, 0o644);
@@ -192,7 +192,7 @@ test('when the configuration needs less than before then the drop-in goes', asyn
   assert.ok(existsSync(join(root, DROP_IN)));
   writeFileSync(join(root, 'etc/knock-otp.conf'), `[options]\nserver_id = b1\n${SSH}`, { mode: 0o600 });
   const { said } = await install();
-  assert.match(said, /removed, nothing needs it any more: .*10-configuration\.conf/);
+  assert.match(said, /removed, no longer needed: .*10-configuration\.conf/);
   assert.ok(!existsSync(dirname(join(root, DROP_IN))), 'and its folder, which is empty');
 });
 
@@ -221,7 +221,7 @@ test('a unit that somebody else wrote is neither replaced nor removed', async ()
   assert.match(refused.said, /is there and was not written by/);
   const kept = await install('--remove');
   assert.equal(kept.exit, 0);
-  assert.match(kept.said, /left, since install-service did not write it/);
+  assert.match(kept.said, /kept, because install-service did not write it/);
   assert.equal(readFileSync(join(root, UNIT), 'utf8'), '[Service]\nExecStart=/mine\n');
 });
 
@@ -238,12 +238,12 @@ test('--remove takes away what was written, and not while the service is enabled
   const { said } = await install('--remove');
   assert.match(said, /removed: .*\.service\nremoved: .*10-configuration\.conf\n[\s\S]*knock-otpd flush/);
   assert.ok(!existsSync(join(root, UNIT)) && !existsSync(join(root, DROP_IN)));
-  assert.match((await install('--remove')).said, /nothing of install-service is here/);
+  assert.match((await install('--remove')).said, /found no file of install-service/);
 });
 
 for (const [options, want, why] of [
-  ['state_dir = /root/state', /state_dir: \/root\/state is where a service sees nothing/, 'ProtectHome'],
-  ['logfile = /tmp/otpd.log', /logfile: \/tmp\/otpd\.log is where/, 'PrivateTmp'],
+  ['state_dir = /root/state', /state_dir: \/root\/state is in a folder that a service cannot see/, 'ProtectHome'],
+  ['logfile = /tmp/otpd.log', /logfile: \/tmp\/otpd\.log is in a folder/, 'PrivateTmp'],
   ['state_dir = /srv/my state', /state_dir: \/srv\/my state has characters/, 'a blank ends a word of a unit'],
   ['state_dir = /srv/%h', /has characters/, 'a specifier of systemd'],
 ] as const) {
