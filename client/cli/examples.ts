@@ -4,17 +4,17 @@ import type { Examples } from '../../shared/command-line/examples.ts';
 export const EXAMPLES: Examples = {
   '': [
     ['knock-otp bastion1', 'open the door of a profile or address'],
-    ['knock-otp b1 b2 b3', 'the first that opens; or a group'],
+    ['knock-otp b1 b2 b3', 'the first that opens; or name a group'],
     ['knock-otp ssh admin@bastion1 uptime', 'knock, then ssh'],
     ['knock-otp exec db -- psql -h db', 'knock, then run a program'],
-    ['knock-otp bastion1 7000 8000:udp', 'without a profile, as knock(1)'],
-    ['knock-otp bastion1 --one-time FILE', 'the next one-time sequence of a list'],
+    ['knock-otp bastion1 7000 8000:udp', 'ports, without a profile: knock(1)'],
+    ['knock-otp bastion1 --one-time FILE', 'the next sequence of a one-time file'],
     ['knock-otp ssh-config >> ~/.ssh/config', 'then ssh, scp, rsync and git knock'],
-    ['knock-otp knock list', 'a host that is called like a command'],
+    ['knock-otp knock list', 'a host whose name is also a command'],
   ],
   knock: [
-    ['knock-otp knock list', 'a host that is called like the command list'],
-    ['knock-otp knock list -v', 'and show each knock'],
+    ['knock-otp knock list', 'a host whose name is "list", which is also a command'],
+    ['knock-otp knock list -v', 'the same, and show each knock'],
   ],
   ssh: [
     ['knock-otp ssh bastion1', ''],
@@ -37,7 +37,7 @@ export const EXAMPLES: Examples = {
   'group remove': [['knock-otp group remove work', '']],
   add: [
     ['knock-otp add - --as bastion1 < laptop.uri', 'the line that knock-otpd enroll printed'],
-    ['knock-otp add - --as bastion1 --passphrase', 'paste it, and lock it at once'],
+    ['knock-otp add - --as bastion1 --passphrase', 'paste the line; a passphrase protects it at once'],
   ],
   list: [
     ['knock-otp list', ''],
@@ -48,7 +48,7 @@ export const EXAMPLES: Examples = {
     ['knock-otp remove bastion1 --door web', 'one of several doors'],
   ],
   lock: [
-    ['knock-otp lock bastion1', 'asks for a passphrase, and then at each knock'],
+    ['knock-otp lock bastion1', 'asks for a passphrase now, and again at each knock'],
     ['knock-otp lock bastion1 --keyring', "the desktop's keyring, open while you are logged in"],
   ],
   unlock: [['knock-otp unlock bastion1', 'back to a file that only you can read']],
@@ -60,7 +60,7 @@ export const EXAMPLES: Examples = {
     ['knock-otp show bastion1', ''],
     ['knock-otp show bastion1 --as bash', 'a line that knocks once from any machine'],
     ['knock-otp show bastion1 --code', 'what an authenticator app should show now'],
-    ['knock-otp show bastion1 --one-time FILE --as nc', 'the next line of a list'],
+    ['knock-otp show bastion1 --one-time FILE --as nc', 'the next line of a one-time file'],
   ],
   completion: [
     ['knock-otp completion bash > ~/.local/share/bash-completion/completions/knock-otp', ''],

@@ -13,23 +13,27 @@ export function hostCommand(command: Command, host: string, deps: Deps): void {
   command
     .argument(host, 'a profile, the host or address in one, or a group; with ports or --one-time, any host or address')
     .argument('[more...]', 'more hosts; or ports to knock at without a profile; with --proxy: the port to connect to')
-    .option('--all', 'open all of several hosts (default: the first that opens)')
-    .option('--again', 'knock although the door stands open: its time begins anew')
-    .option('--door <door>', 'which door, where the host has several')
-    .option('--one-time <file>', 'strike the next line of this file of one-time sequences, and knock it')
+    .option('--all', 'open all the hosts (default: only the first that opens)')
+    .option('--again', 'knock even if the door is open: its time starts again')
+    .option('--door <door>', 'which door, if the host has several')
+    .option('--one-time <file>', 'take the next line of this file of one-time sequences, strike it out, and knock it')
     .option('-4, --ipv4', 'knock over IPv4')
     .option('-6, --ipv6', 'knock over IPv6')
-    .option('--both', 'knock over both, one factor each')
-    .option('-u, --udp', 'all ports of the command line are UDP')
-    .option('-d, --delay <ms>', 'between two knocks (default: 15 where order matters)', integer(0, MAX_DELAY_MS))
-    .option('--verify <port>', 'the TCP port that shows whether the door opens', integer(1, 65535))
-    .option('--no-verify', 'send the knocks and do not look whether the door opens')
-    .option('--timeout <seconds>', 'for everything together (default: 60; 10 without a profile)', integer(1, 3600))
-    .option('--source <address>', 'the address that the server sees us under, where the door binds a knock to it')
-    .option('--whoami <name@server>', 'or the name server to ask for it, and for which name')
-    .option('--proxy', 'then carry a connection to PORT over standard input and output')
+    .option('--both', 'knock over IPv4 and IPv6, with one factor each')
+    .option('-u, --udp', 'all ports on the command line are UDP')
+    .option(
+      '-d, --delay <ms>',
+      'time between two knocks (default: 15 if their order matters, else 0)',
+      integer(0, MAX_DELAY_MS),
+    )
+    .option('--verify <port>', 'the TCP port that shows whether the door is open', integer(1, 65535))
+    .option('--no-verify', 'send the knocks, but do not check whether the door opens')
+    .option('--timeout <seconds>', 'time limit for the whole run (default: 60; 10 without a profile)', integer(1, 3600))
+    .option('--source <address>', 'your address as the server sees it, if the door binds a knock to its source')
+    .option('--whoami <name@server>', 'or ask the name server SERVER for that address, with a query for NAME')
+    .option('--proxy', 'after the knock, connect to PORT and pass on standard input and output')
     .option('-v, --verbose', 'show each knock when it is sent')
-    .option('--json', 'the result as JSON')
+    .option('--json', 'print the result as JSON')
     .action(async (name: string | undefined, words: string[], options: KnockOptions) => {
       if (options.version === true) {
         const { version } = await import('../../shared/files/version.ts');

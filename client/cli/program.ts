@@ -18,7 +18,8 @@ import { groupCommands, lockCommands, profileCommands } from './stored-commands.
 import { integer, setUp, sub } from './subcommand.ts';
 
 const HELP_TAIL = `
-Exit code: 0 the door is open (or the knocks are sent, where nothing is verified), 1 it is not, 2 the command line or a profile is wrong.`;
+Exit code: 0 if the door is open (or, without verification, if the knocks are sent), 1 if it is not, 2 if the command
+line or a profile is wrong.`;
 
 /**
  * The whole command line as a commander program that never ends the process.
@@ -36,7 +37,7 @@ export function createProgram(deps: Deps, ended: { status: number } = { status: 
     .addHelpText('after', HELP_TAIL);
   setUp(program, deps);
   hostCommand(program, '[host]', deps);
-  hostCommand(sub(program, deps, 'knock', 'the same, for a host that is called like a command'), '<host>', deps);
+  hostCommand(sub(program, deps, 'knock', 'the same, for a host whose name is also a command'), '<host>', deps);
   connectingCommands(program, deps, ended);
   groupCommands(program, deps);
   profileCommands(program, deps);
@@ -44,14 +45,14 @@ export function createProgram(deps: Deps, ended: { status: number } = { status: 
   doctorCommand(program, deps, ended);
   sub(program, deps, 'show', 'print the sequence of the next knock without spending it')
     .argument('<host>')
-    .option('--door <door>', 'which of its doors')
-    .option('--at <unix-seconds>', 'the sequence of that time', integer(0, 2 ** 40))
-    .option('--counter <n>', 'the sequence of that counter', integer(0, Number.MAX_SAFE_INTEGER))
-    .addOption(new Option('--as <form>', 'as a line for a machine that has nothing of ours').choices(HAND_FORMS))
+    .option('--door <door>', 'which door, if the host has several')
+    .option('--at <unix-seconds>', 'the sequence for this time', integer(0, 2 ** 40))
+    .option('--counter <n>', 'the sequence for this counter', integer(0, Number.MAX_SAFE_INTEGER))
+    .addOption(new Option('--as <form>', 'as a command line for a machine without knock-otp').choices(HAND_FORMS))
     .option('-4, --ipv4', 'with --as: knock over IPv4')
     .option('-6, --ipv6', 'with --as: knock over IPv6')
-    .option('--source <address>', 'the address that the server sees us under, where the door binds a knock to it')
-    .option('--one-time <file>', 'the next line of a file of one-time sequences, without striking it')
+    .option('--source <address>', 'your address as the server sees it, if the door binds a knock to its source')
+    .option('--one-time <file>', 'the next line of this file of one-time sequences, without spending it')
     .option('--code', 'the code that an authenticator app shows, to compare clock and secret')
     .action(async (host: string, options: ShowOptions) => {
       const { showHost } = await import('../commands/show-command.ts');
@@ -79,16 +80,16 @@ export async function runCommandLine(argv: readonly string[], deps: Deps): Promi
 }
 
 function doctorCommand(program: Command, deps: Deps, ended: { status: number }): void {
-  sub(program, deps, 'doctor', 'look for what keeps a knock from working, and say what to do; spends nothing')
+  sub(program, deps, 'doctor', 'find out why a knock does not work, and say what to do; spends no factor')
     .argument('<host>', 'a profile, or the host or address in one')
-    .option('--door <door>', 'which of its doors')
-    .option('--ntp <server>', 'compare the clock with this server (default: those that this host is set up to use)')
+    .option('--door <door>', 'which door, if the host has several')
+    .option('--ntp <server>', 'compare the clock with this time server (default: those configured on this machine)')
     .option(
       '--echo <host>',
-      'a host of yours whose closed ports refuse: shows whether this network lets high ports out',
+      'a host of yours whose closed ports refuse connections: shows whether this network lets high ports out',
     )
-    .option('--json', 'as JSON')
-    .addHelpText('after', '\nExit code: 0 when nothing fails, 1 when something does, 2 the command line is wrong.')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExit code: 0 if no check fails, 1 if one fails, 2 if the command line is wrong.')
     .action(async (host: string, options: DoctorOptions) => {
       const { runDoctor } = await import('../commands/doctor-command.ts');
       ended.status = await runDoctor(host, options, deps);
@@ -96,7 +97,7 @@ function doctorCommand(program: Command, deps: Deps, ended: { status: number }):
 }
 
 function completionCommand(program: Command, deps: Deps): void {
-  sub(program, deps, 'completion', 'print what makes a shell complete commands, options and hosts')
+  sub(program, deps, 'completion', 'print the script with which a shell completes commands, options and hosts')
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
     .action(async (shell: Shell) => {
       const { completionScript } = await import('../../shared/command-line/completion.ts');

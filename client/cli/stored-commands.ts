@@ -6,31 +6,31 @@ import type { Deps } from '../deps.ts';
 import { sub } from './subcommand.ts';
 
 const PASSPHRASE_TAIL = `
-The passphrase is asked for at the terminal, also under ssh. Without a terminal: KNOCK_OTP_PASSPHRASE_FILE names a private
-file, KNOCK_OTP_PASSPHRASE_FD a descriptor; its first line is the passphrase.`;
+knock-otp asks for the passphrase at the terminal, also when ssh runs it. Without a terminal, set KNOCK_OTP_PASSPHRASE_FILE
+to the path of a private file, or KNOCK_OTP_PASSPHRASE_FD to a descriptor. The first line is the passphrase.`;
 
 export function profileCommands(program: Command, deps: Deps): void {
   sub(program, deps, 'add', 'add the profile that knock-otpd enroll printed')
     .argument('<uri>', 'the otpauth:// line, or - to read it from standard input')
     .option('--host <address>', 'name or address to knock at')
-    .option('--as <name>', 'what to type for it (default: the name of the server)')
-    .option('--passphrase', 'lock its secret with a passphrase')
+    .option('--as <name>', 'the name to type for it (default: the name of the server)')
+    .option('--passphrase', 'protect its secret with a passphrase')
     .option('--keyring', "keep its secret in the system's keyring")
-    .option('--source <address>', 'the address that the server sees us under, where the door binds a knock to it')
-    .option('--whoami <name@server>', 'or the name server to ask for it, and for which name')
+    .option('--source <address>', 'your address as the server sees it, if the door binds a knock to its source')
+    .option('--whoami <name@server>', 'or ask the name server SERVER for that address, with a query for NAME')
     .action(async (uri: string, options: AddOptions) => {
       const { addProfile } = await import('../commands/profile-commands.ts');
       await addProfile(uri, options, deps);
     });
   sub(program, deps, 'list', 'list the profiles')
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .action(async (options: { json?: boolean }) => {
       const { listProfiles } = await import('../commands/profile-commands.ts');
       await listProfiles(options.json === true, deps);
     });
   sub(program, deps, 'remove', 'remove a profile')
     .argument('<name>')
-    .option('--door <door>', 'which of its doors')
+    .option('--door <door>', 'which door, if the host has several')
     .action(async (name: string, options: { door?: string }) => {
       const { removeProfile } = await import('../commands/profile-commands.ts');
       await removeProfile(name, options.door, deps);
@@ -39,19 +39,19 @@ export function profileCommands(program: Command, deps: Deps): void {
 
 /** Where a secret is kept. */
 export function lockCommands(program: Command, deps: Deps): void {
-  sub(program, deps, 'lock', "keep a profile's secret under a passphrase, or in the system's keyring")
+  sub(program, deps, 'lock', "protect the secret of a profile with a passphrase, or by the system's keyring")
     .argument('<host>')
-    .option('--door <door>', 'which of its doors')
-    .option('--passphrase', 'under a passphrase (default)')
-    .option('--keyring', "in the system's keyring")
+    .option('--door <door>', 'which door, if the host has several')
+    .option('--passphrase', 'with a passphrase (default)')
+    .option('--keyring', "by the system's keyring")
     .addHelpText('after', PASSPHRASE_TAIL)
     .action(async (host: string, options: LockOptions) => {
       const { lockProfile } = await import('../commands/lock-commands.ts');
       await lockProfile(host, options, deps);
     });
-  sub(program, deps, 'unlock', "keep a profile's secret in its file again, readable by its owner")
+  sub(program, deps, 'unlock', 'put the secret of a profile back into its file, readable by its owner')
     .argument('<host>')
-    .option('--door <door>', 'which of its doors')
+    .option('--door <door>', 'which door, if the host has several')
     .action(async (host: string, options: { door?: string }) => {
       const { unlockProfile } = await import('../commands/lock-commands.ts');
       await unlockProfile(host, options.door, deps);
@@ -59,22 +59,22 @@ export function lockCommands(program: Command, deps: Deps): void {
 }
 
 export function groupCommands(program: Command, deps: Deps): void {
-  const group = sub(program, deps, 'group', 'names for several hosts, of which any will do');
+  const group = sub(program, deps, 'group', 'name several hosts; the first that opens is enough');
   group.enablePositionalOptions().helpCommand(false);
-  sub(group, deps, 'add', 'make a group, or replace it')
+  sub(group, deps, 'add', 'create or replace a group')
     .argument('<name>')
-    .argument('<hosts...>', 'profiles, in the order in which they are tried')
+    .argument('<hosts...>', 'profiles, in the order in which knock-otp tries them')
     .action(async (name: string, hosts: string[]) => {
       const { addGroup } = await import('../commands/group-commands.ts');
       await addGroup(name, hosts, deps);
     });
   sub(group, deps, 'list', 'list the groups')
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .action(async (options: { json?: boolean }) => {
       const { listGroups } = await import('../commands/group-commands.ts');
       await listGroups(options.json === true, deps);
     });
-  sub(group, deps, 'remove', 'remove a group; its hosts stay')
+  sub(group, deps, 'remove', 'remove a group; its profiles stay')
     .argument('<name>')
     .action(async (name: string) => {
       const { removeGroup } = await import('../commands/group-commands.ts');
