@@ -231,25 +231,25 @@ const TYPES: Readonly<Record<ValueType, string>> = {
   choice: '',
   switch: 'A switch.',
   name: 'A name.',
-  names: 'Names with commas.',
-  interfaces: 'Names of interfaces with commas.',
+  names: 'A list of names.',
+  interfaces: 'A list of interfaces.',
   path: 'A path.',
   idle: 'The word idle and a time.',
-  services: 'TCP ports with commas.',
-  ports: 'Ports and ranges with commas.',
-  open: 'A firewall and what it opens.',
+  services: 'A list of TCP ports.',
+  ports: 'A list of ports and ranges.',
+  open: 'A firewall and a list of ports.',
   command: 'A command.',
-  sequence: 'Ports with commas, each with :tcp, :udp or neither.',
-  flags: 'Flags with commas.',
+  sequence: 'A list of ports, each with :tcp, :udp or nothing.',
+  flags: 'A list of flags.',
   user: 'A user.',
   address: 'An address.',
   metrics: 'An address with a port, or a path.',
-  networks: 'Addresses and networks with commas.',
+  networks: 'A list of addresses and networks.',
 };
 
 /** The lines that the manual must have of a key. */
 function factsOf({ type, default: fallback, written, otherwise, choices, from, to, aliases }: KeySpec): string {
-  const elsewhere = written === undefined ? '' : `, ${written} where sequences are written down`;
+  const elsewhere = written === undefined ? '' : `; ${written} at a written door`;
   const value = fallback === undefined ? (otherwise ?? '').replaceAll('`', '') : `${fallback}${elsewhere}`;
   return [
     `Default: ${value}.`,
@@ -258,7 +258,7 @@ function factsOf({ type, default: fallback, written, otherwise, choices, from, t
       : type === 'integer'
         ? `A whole number from ${from} to ${to}.`
         : TYPES[type],
-    ...(aliases === undefined ? [] : [`Also written ${aliases.join(', ')}.`]),
+    ...(aliases === undefined ? [] : [`Alias: ${aliases.join(', ')}.`]),
   ].join(' ');
 }
 
@@ -277,6 +277,11 @@ for (const { title, table } of tables) {
       const lines = facts.replaceAll('. ', '.\n');
       assert.ok(items.has(key), `add to "Sh ${title}" of man/${page}:\n.It Cm ${key}\n${spec.doc}.\n${lines}`);
       assert.ok(text.includes(facts), `man/${page}, ".It Cm ${key}", must say\n${lines}\nand says\n${text}`);
+      const [first = ''] = spec.doc.replaceAll('`', '').split(/[;:]/);
+      assert.ok(
+        text.toLowerCase().startsWith(first.toLowerCase()),
+        `man/${page}, ".It Cm ${key}", must begin with\n${first}\nas the table of docs/CONFIG.md does, and says\n${text}`,
+      );
     }
     assert.deepEqual([...items.keys()], Object.keys(table), `man/${page}`);
   });

@@ -29,7 +29,7 @@ function blocksOf(text: string): string[] {
 /** What the reference must say, word for word. */
 function factsOf(spec: KeySpec): string {
   const { default: fallback, written, otherwise, choices, type, from, to, aliases } = spec;
-  const elsewhere = written === undefined ? '' : `, \`${written}\` where sequences are written down`;
+  const elsewhere = written === undefined ? '' : `; \`${written}\` at a written door`;
   return [
     fallback !== undefined
       ? `Default: \`${fallback}\`${elsewhere}.`
@@ -38,7 +38,7 @@ function factsOf(spec: KeySpec): string {
         : `Default: ${otherwise}.`,
     ...(choices === undefined ? [] : [`One of ${choices.map((choice) => `\`${choice}\``).join(', ')}.`]),
     ...(type === 'integer' ? [`A whole number from ${from} to ${to}.`] : []),
-    ...(aliases === undefined ? [] : [`Also written ${aliases.map((alias) => `\`${alias}\``).join(', ')}.`]),
+    ...(aliases === undefined ? [] : [`Alias: ${aliases.map((alias) => `\`${alias}\``).join(', ')}.`]),
   ].join(' ');
 }
 
