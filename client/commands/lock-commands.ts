@@ -37,16 +37,16 @@ export async function unlockProfile(host: string, door: string | undefined, deps
 async function keep(host: string, door: string | undefined, kind: SecretStorage['kind'], deps: Deps): Promise<void> {
   const store = profileStore(configFolder(deps.env, deps.owner.platform), deps.owner);
   const stored = await store.find(host, door);
-  const { name, profile, storage: before } = stored;
-  if (before.kind === kind && kind !== 'passphrase') {
+  const { name, profile, storage } = stored;
+  if (storage.kind === kind && kind !== 'passphrase') {
     throw new KnockError('USAGE', `the secret of "${name}" is kept ${WORDS[kind]} already`);
   }
   const secret = await readSecret(stored, deps);
   await store.rewrite(stored, await storeSecret(kind, name, profile, secret, deps));
   // The other copy goes last: until the file is written, the secret must be somewhere.
-  if (before.kind === 'keyring') {
+  if (storage.kind === 'keyring') {
     const { removeFromKeyring } = await import('../profiles/keyring.ts');
-    await removeFromKeyring(before.factors);
+    await removeFromKeyring(storage.factors);
   }
   print(deps, `${name}: the secret is kept ${WORDS[kind]}`);
 }

@@ -145,15 +145,15 @@ async function firstLine(input: AsyncIterable<Uint8Array | string>): Promise<str
 }
 
 function asRow(entry: StoredProfile): readonly string[] {
-  const { name, profile, storage: keeping } = entry;
+  const { name, profile, storage } = entry;
   const opens = profile.services.map(formatService).join(',');
-  const lock = keeping.kind === 'plain' ? '' : keeping.kind;
+  const lock = storage.kind === 'plain' ? '' : storage.kind;
   return [name, profile.door, profile.host ?? name, profile.mode, opens, lock];
 }
 
 function asJson(entry: StoredProfile | BrokenProfile): unknown {
   if (isBroken(entry)) return { name: entry.name, path: entry.path, error: entry.error.message };
-  const { name, path, profile, storage: keeping } = entry;
+  const { name, path, profile, storage } = entry;
   return {
     name,
     door: profile.door,
@@ -162,7 +162,7 @@ function asJson(entry: StoredProfile | BrokenProfile): unknown {
     host: profile.host ?? name,
     mode: profile.mode,
     services: profile.services.map(formatService),
-    secret: keeping.kind,
+    secret: storage.kind,
     path,
   };
 }

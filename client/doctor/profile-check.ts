@@ -13,7 +13,7 @@ import type { Finding } from './finding.ts';
 const ABSURD_WAIT_MS = 15 * 60 * 1000;
 
 export async function profileFindings({ stored, ledger }: FoundProfile, deps: Deps): Promise<readonly Finding[]> {
-  const { profile, storage: keeping, path } = stored;
+  const { profile, storage, path } = stored;
   const opens = profile.services.map(({ protocol, port }) => `${protocol}/${port}`).join(', ') || 'nothing to verify';
   return [
     {
@@ -21,7 +21,7 @@ export async function profileFindings({ stored, ledger }: FoundProfile, deps: De
       level: 'ok',
       message: `${path}, for its owner only: ${profile.mode}, door ${profile.door}, ${opens}`,
     },
-    { check: 'secret', level: 'ok', message: WHERE[keeping.kind] },
+    { check: 'secret', level: 'ok', message: WHERE[storage.kind] },
     await factorFinding({ stored, ledger }, deps),
   ];
 }

@@ -82,11 +82,11 @@ class Run {
 
   /** Undefined when others are not looked at. */
   async #before(addresses: readonly [Address, ...Address[]]): Promise<OpenCheck | undefined> {
-    const { otherRuns: company, verifyPort, signal } = this.#request;
-    if (company === undefined || verifyPort === undefined) return undefined;
+    const { otherRuns, verifyPort, signal } = this.#request;
+    if (otherRuns === undefined || verifyPort === undefined) return undefined;
     const onBusy = () => this.#listener({ kind: 'sharing' });
     return await checkIfOpen(
-      { ...company, addresses, port: verifyPort, leftMs: this.#leftMs(), signal, onBusy },
+      { ...otherRuns, addresses, port: verifyPort, leftMs: this.#leftMs(), signal, onBusy },
       this.#edges,
     );
   }
@@ -168,9 +168,9 @@ class Run {
   }
 
   async #remember({ address }: Address, { rttMs }: ProbeSeen, factor: number, from: string | undefined): Promise<void> {
-    const { otherRuns: company, verifyPort: port } = this.#request;
+    const { otherRuns, verifyPort: port } = this.#request;
     if (rttMs === undefined || port === undefined) return;
-    await company?.memory.remember({ address, port, rttMs, atMs: this.#edges.clock.wallMs(), factor, from });
+    await otherRuns?.memory.remember({ address, port, rttMs, atMs: this.#edges.clock.wallMs(), factor, from });
   }
 
   #ended(): boolean {

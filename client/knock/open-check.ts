@@ -43,7 +43,7 @@ const RECENT_MS = 24 * 3600 * 1000;
 const POLL_MS = 50;
 
 export async function checkIfOpen(question: OpenCheckRequest, edges: Edges): Promise<OpenCheck> {
-  const { addresses, port, memory, leases: turns, mayShare, leftMs, signal, onBusy } = question;
+  const { addresses, port, memory, leases, mayShare, leftMs, signal, onBusy } = question;
   const { clock } = edges;
   const last = await memory.last();
   const [first] = addresses;
@@ -70,7 +70,7 @@ export async function checkIfOpen(question: OpenCheckRequest, edges: Edges): Pro
     if (open !== undefined) return open;
   }
   const untilMs = clock.wallMs() + leftMs;
-  const free = await turns.take(untilMs);
+  const free = await leases.take(untilMs);
   if (free !== undefined) {
     const isNews = mayShare && (await memory.last())?.atMs !== last?.atMs;
     return await turnTaken(free, isNews);
@@ -81,7 +81,7 @@ export async function checkIfOpen(question: OpenCheckRequest, edges: Edges): Pro
   while (clock.monotonicMs() < endMs) {
     await clock.sleep(POLL_MS, signal);
     if (signal?.aborted) break;
-    const turn = await turns.take(untilMs);
+    const turn = await leases.take(untilMs);
     // Whoever had it may have opened the door and not come in: killed, or told not to look.
     if (turn !== undefined) return await turnTaken(turn, mayShare);
     if (!mayShare) continue;

@@ -49,11 +49,11 @@ export interface FileContent {
 const NO_SECRET = Secret.fromBytes(new Uint8Array(20));
 
 /** The content of a file, with its last newline. */
-export function formatProfileFile({ profile, storage: keeping }: FileContent): string {
-  if (keeping.kind === 'plain') return `${formatProfileUri({ ...profile, secret: keeping.secret })}\n`;
+export function formatProfileFile({ profile, storage }: FileContent): string {
+  if (storage.kind === 'plain') return `${formatProfileUri({ ...profile, secret: storage.secret })}\n`;
   const uri = formatProfileUri({ ...profile, secret: NO_SECRET }).replace(/([?&])secret=[A-Z2-7]*&/, '$1');
-  const sealed = keeping.kind === 'passphrase' ? `sealed = ${keeping.sealed}\n` : '';
-  return `${uri}\nfactors = ${keeping.factors}\n${sealed}`;
+  const sealed = storage.kind === 'passphrase' ? `sealed = ${storage.sealed}\n` : '';
+  return `${uri}\nfactors = ${storage.factors}\n${sealed}`;
 }
 
 /**

@@ -160,9 +160,9 @@ export function isBroken(entry: StoredProfile | BrokenProfile): entry is BrokenP
 }
 
 /** A locked one is known by the name of its used factors. */
-function isSecretOf({ storage: keeping }: StoredProfile, profile: Profile): boolean {
-  if (keeping.kind === 'plain') return keeping.secret.toBase32() === profile.secret.toBase32();
-  return keeping.factors === ledgerName(profile);
+function isSecretOf({ storage }: StoredProfile, profile: Profile): boolean {
+  if (storage.kind === 'plain') return storage.secret.toBase32() === profile.secret.toBase32();
+  return storage.factors === ledgerName(profile);
 }
 
 /** `NAME@DOOR.profile` or `NAME.profile`: a name holds no `@`. */

@@ -22,24 +22,24 @@ export interface ProfileAndStorage {
 }
 
 /** The name of the folder of used factors. */
-export function ledgerNameOf({ profile, storage: keeping }: Omit<ProfileAndStorage, 'name'>): string {
-  return keeping.kind === 'plain' ? ledgerName({ ...profile, secret: keeping.secret }) : keeping.factors;
+export function ledgerNameOf({ profile, storage }: Omit<ProfileAndStorage, 'name'>): string {
+  return storage.kind === 'plain' ? ledgerName({ ...profile, secret: storage.secret }) : storage.factors;
 }
 
 /** Asks whom it has to. @throws KnockError SECRET_INVALID, USAGE, STORE */
-export async function readSecret({ name, profile, storage: keeping }: ProfileAndStorage, deps: Deps): Promise<Secret> {
-  switch (keeping.kind) {
+export async function readSecret({ name, profile, storage }: ProfileAndStorage, deps: Deps): Promise<Secret> {
+  switch (storage.kind) {
     case 'plain':
-      return keeping.secret;
+      return storage.secret;
     case 'passphrase': {
       const { unlockWithPassphrase } = await import('./passphrase.ts');
-      return await unlockWithPassphrase(name, keeping.sealed, profile, deps);
+      return await unlockWithPassphrase(name, storage.sealed, profile, deps);
     }
     case 'keyring': {
       const { readKeyring } = await import('./keyring.ts');
-      const text = await readKeyring(keeping.factors);
+      const text = await readKeyring(storage.factors);
       const secret = text === undefined ? undefined : Secret.fromBase32(text);
-      if (secret !== undefined && ledgerName({ ...profile, secret }) === keeping.factors) return secret;
+      if (secret !== undefined && ledgerName({ ...profile, secret }) === storage.factors) return secret;
       throw new KnockError('SECRET_INVALID', `the keyring has no secret for "${name}"`, {
         hint: 'it was removed there, or this is another account: add the profile again, or ask for a new one',
       });

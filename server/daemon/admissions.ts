@@ -153,7 +153,7 @@ export class Admissions {
 
   /** What is spent, and may open. */
   async #open(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
-    const { engine, store, firewall, clock, log, knockdLines: words } = this.#deps;
+    const { engine, store, firewall, clock, log, knockdLines } = this.#deps;
     const isExtension = engine.grants.get(admission.door, admission.source) !== undefined;
     const grant = engine.granted(admission, clock.now());
     this.#deps.onGrantsChanged();
@@ -167,7 +167,7 @@ export class Admissions {
     }
     this.opened += 1;
     const seconds = Math.round((grant.endsAtMs - clock.now().monoMs) / 1000);
-    if (!words.opened(admission)) log.info(isExtension ? 'extended' : 'opened', { ...fields, seconds });
+    if (!knockdLines.opened(admission)) log.info(isExtension ? 'extended' : 'opened', { ...fields, seconds });
     // Unconfirmed only means that a restart closes it early.
     await store.confirmOpen(admission.door, admission.source).catch((error: unknown) => {
       log.warn('the journal could not be confirmed', { ...fields, reason: formatProblemOf(error) });
@@ -194,7 +194,7 @@ export class Admissions {
   }
 
   async #openForGood(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
-    const { firewall, log, knockdLines: words } = this.#deps;
+    const { firewall, log, knockdLines } = this.#deps;
     try {
       await firewall.open(door, admission.source, 0);
     } catch (error) {
@@ -203,6 +203,6 @@ export class Admissions {
       return;
     }
     this.opened += 1;
-    if (!words.opened(admission)) log.info('opened', fields);
+    if (!knockdLines.opened(admission)) log.info('opened', fields);
   }
 }

@@ -55,7 +55,7 @@ export class ConfigReload {
     config,
     enrolments,
   }: LoadedServer): Promise<ReloadReport & Pick<ConfigChange, 'listensElsewhere'>> {
-    const { current, store, doorsLock: turnstile, log } = this.#deps;
+    const { current, store, doorsLock, log } = this.#deps;
     const problems = restartProblems(current.config, config);
     if (problems.length > 0) {
       throw new KnockError('CONFIG_INVALID', `the configuration ${config.file} cannot be taken while the daemon runs`, {
@@ -63,7 +63,7 @@ export class ConfigReload {
       });
     }
     const change = compareConfigs(current.config, config);
-    const clients = await turnstile.exclusive(async () => {
+    const clients = await doorsLock.exclusive(async () => {
       // Before anything moves: it may fail.
       const stored = await store.load();
       await this.#prepare(change, config);

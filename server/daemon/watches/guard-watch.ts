@@ -49,13 +49,13 @@ export class GuardWatch {
   }
 
   async #look(): Promise<void> {
-    const { firewall, log, doorsLock: turnstile } = this.#deps;
+    const { firewall, log, doorsLock } = this.#deps;
     try {
       if (!(await firewall.guardStands())) {
         if (this.#stands) log.error('the guard is gone from the firewall, putting it back');
         this.#stands = false;
         // What opens or closes meanwhile would be undone.
-        await turnstile.exclusive(() => this.#putBack());
+        await doorsLock.exclusive(() => this.#putBack());
       }
       this.#stands = true;
     } catch (error) {

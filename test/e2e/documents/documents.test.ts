@@ -6,6 +6,8 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type NetworkHost, skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
 import { type Finished, run } from '../../../scripts/lab/running-process.ts';
+import { plain } from '../../../scripts/recording/terminal-rows.ts';
+import { demoPicture, linesOfPicture, unchanging } from '../../support/host/demo-story.ts';
 import { documentText, fencedBlocks } from '../../support/host/documents.ts';
 import { Stage } from '../../support/host/stage.ts';
 
@@ -134,4 +136,11 @@ test('the demo goes as it is told', whenLong, async () => {
   const demo = fileURLToPath(new URL('../../../dist/scripts/demonstration/demo.js', import.meta.url));
   const { code, stdout, stderr } = await run([process.execPath, demo], { timeoutMs: 90_000 });
   assert.equal(code, 0, stdout + stderr);
+  const said = stdout.trimEnd().split('\n').map(plain);
+  const shown = linesOfPicture(demoPicture()).slice(1);
+  assert.deepEqual(
+    unchanging(shown),
+    unchanging(said),
+    'docs/pictures/demo.svg is old: scripts/record-demo makes it anew',
+  );
 });

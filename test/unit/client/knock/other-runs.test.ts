@@ -18,7 +18,7 @@ function runIn(home: string, deps: Deps, { mayShare = true, events = [] as Knock
   const folder = join(home, 'spent');
   const company = {
     memory: doorMemory(folder, deps.owner),
-    turns: doorLeases(folder, deps.owner, deps.clock),
+    leases: doorLeases(folder, deps.owner, deps.clock),
     mayShare,
   };
   const request = {

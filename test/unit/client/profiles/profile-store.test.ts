@@ -118,9 +118,9 @@ open = tcp/22
 test('when a profile is INI then it means the same as the URI', async () => {
   await withStore(async (store) => {
     await handMade(store, 'b1.profile', INI);
-    const { profile, storage: keeping } = await store.find('b1', undefined);
+    const { profile, storage } = await store.find('b1', undefined);
     assert.deepEqual([profile.server, profile.mode, profile.knocks], ['bastion1', 'totp', 6]);
-    assert.equal(keeping.kind === 'plain' && keeping.secret.toBase32(), MARKER_SECRET);
+    assert.equal(storage.kind === 'plain' && storage.secret.toBase32(), MARKER_SECRET);
   });
 });
 
