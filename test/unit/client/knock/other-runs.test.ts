@@ -16,7 +16,7 @@ import { inHome, testDeps, testProfile, testWorld, type World } from '../../../s
 
 function runIn(home: string, deps: Deps, { mayShare = true, events = [] as KnockEvent[], timeoutMs = 60_000 } = {}) {
   const folder = join(home, 'spent');
-  const company = {
+  const otherRuns = {
     memory: doorMemory(folder, deps.owner),
     leases: doorLeases(folder, deps.owner, deps.clock),
     mayShare,
@@ -29,7 +29,7 @@ function runIn(home: string, deps: Deps, { mayShare = true, events = [] as Knock
     families: 'any',
     verifyPort: 22,
     timeoutMs,
-    company,
+    otherRuns,
   } as const;
   return knock(request, factorLedger(folder, deps.owner), deps, (event) => events.push(event));
 }
