@@ -1,18 +1,21 @@
 /**
- * What a newcomer does, typed from README.md line by line: two clean Debians, one tarball, a session of ssh through a port
- * that no scan sees. Each line is timed; more than five minutes from the first to the session is a failure.
+ * What a newcomer does, typed from docs/INSTALL.md line by line: two clean Debians, one tarball, a session of ssh through
+ * a port that no scan sees. Each line is timed; more than five minutes from the first to the session is a failure.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { version } from '../../shared/files/version.ts';
 import { DebianHost } from './debian-host.ts';
 import { debianRoot, USER } from './debian-root.ts';
 import { Network, type NetworkHost } from './namespaces.ts';
 import type { RunningProcess } from './running-process.ts';
-import { type Typed, typedSession } from './typed-session.ts';
+import { type Typed, tarballsIn, typedSession } from './typed-session.ts';
 
 const NAME = 'bastion1.example.org';
 const LIMIT_SECONDS = 300;
+/** The name that `npm pack` gives the tarball. */
+const PACKED = `knock-otp-${version()}.tgz`;
 /** What is downloaded comes through this machine's network: the namespaces have no way out. */
 const DOWNLOADS = /^(sudo )?(apt-get|npm) /;
 
@@ -21,8 +24,12 @@ if (tarball === undefined) throw new Error('usage: scripts/newcomer [TARBALL]');
 const say = (line: string) => console.log(line);
 
 try {
-  const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8');
-  const steps = typedSession(readme, 'newcomer');
+  const manual = await readFile(join(import.meta.dirname, '../../docs/INSTALL.md'), 'utf8');
+  const steps = typedSession(manual, 'newcomer');
+  // Checked before the minutes that a Debian takes.
+  for (const name of [basename(tarball), ...tarballsIn(steps.map(({ command }) => command).join('\n'))]) {
+    if (name !== PACKED) throw new Error(`${name} is not the tarball of this version, ${PACKED}`);
+  }
   say('a clean Debian: debootstrap, or the one of an earlier run');
   const root = await debianRoot();
   const folder = await mkdtemp(join(tmpdir(), 'knock-otp-newcomer-'));
@@ -46,7 +53,7 @@ interface Stage {
   readonly stranger: NetworkHost;
 }
 
-/** Before the README begins: a server that its user reaches by ssh, and the tarball on both sides. */
+/** Before the page begins: a server that its user reaches by ssh, and the tarball on both sides. */
 async function furnish(server: DebianHost, client: DebianHost, file: string): Promise<void> {
   for (const { net } of [server, client]) await net.ip('route add default via 10.77.0.254 dev eth0');
   await server.must('mkdir -p /run/sshd && ssh-keygen -A && /usr/sbin/sshd');
@@ -55,8 +62,8 @@ async function furnish(server: DebianHost, client: DebianHost, file: string): Pr
   for (const user of ['root', USER]) await server.must('cat >>~/.ssh/authorized_keys', { user, input: key });
   await client.must(`echo '${server.net.ipv4} ${NAME}' >>/etc/hosts`);
   await client.must(`ssh-keyscan -t ed25519 ${NAME} >>~/.ssh/known_hosts`, { user: USER });
-  await server.bring(file, `/root/${basename(file)}`);
-  await client.bring(file, `/home/${USER}/${basename(file)}`);
+  await server.bring(file, `/root/${PACKED}`);
+  await client.bring(file, `/home/${USER}/${PACKED}`);
 }
 
 async function play(stage: Stage, steps: readonly Typed[]): Promise<void> {
@@ -84,7 +91,7 @@ async function play(stage: Stage, steps: readonly Typed[]): Promise<void> {
     if (seconds > LIMIT_SECONDS) throw new Error(`that is more than ${LIMIT_SECONDS} s`);
     await scan(stranger, server, 'filtered');
   }
-  if (daemon === undefined || !session) throw new Error('the README starts no daemon, or begins no session');
+  if (daemon === undefined || !session) throw new Error('docs/INSTALL.md starts no daemon, or begins no session');
   // What the tarball also brings: the client on the server, and the manuals where man(1) looks for them.
   await server.must(
     'knock-otp --version && ls /usr/local/share/man/man1/knock-otp.1 /usr/local/share/man/man8/knock-otpd.8',

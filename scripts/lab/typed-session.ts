@@ -8,6 +8,11 @@ export interface Typed {
   readonly answers: readonly string[];
 }
 
+/** Names of our tarballs in a text, each once: `knock-otp-1.2.3.tgz`. */
+export function tarballsIn(text: string): readonly string[] {
+  return [...new Set(text.match(/knock-otp-\d[\w.-]*\.tgz/g))];
+}
+
 /** The console block below the mark `<!-- test: NAME -->`. @throws Error where there is none, or a line of it is odd */
 export function typedSession(document: string, name: string): readonly Typed[] {
   const block = new RegExp(`^<!-- test: ${name} -->\\n\`\`\`console\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(document)?.[1];

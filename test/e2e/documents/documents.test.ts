@@ -1,4 +1,7 @@
-/** The commands that documents show, typed as they stand there; what the README shows is readme.test.ts. */
+/**
+ * The commands that documents show, typed as they stand there. readme.test.ts types what the README shows, and the server
+ * commands of docs/INSTALL.md.
+ */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -49,7 +52,7 @@ test("the README's ways without a profile knock", options, async () => {
     doors: `[list]\none_time_sequences = ${list}\ntcpflags = syn\nopen = nftables tcp/22\n`,
   });
   await bastion.start();
-  const lines = linesOf('README.md', '--one-time FILE --verify 22');
+  const lines = linesOf('docs/INSTALL.md', '--one-time FILE --verify 22');
   assert.equal(lines.length, 2);
   for (const line of lines) {
     const typed = line.replace('HOST', 'bastion1.example.org').replace('FILE', 'copy.sequences');
@@ -133,6 +136,7 @@ test('what docs/MIGRATING-FROM-KNOCKD.md shows takes the place of a knockd', whe
 });
 
 test('the demo goes as it is told', whenLong, async () => {
+  assert.equal(linesOf('README.md', 'npm run demo')[0], 'npm run demo');
   const demo = fileURLToPath(new URL('../../../dist/scripts/demonstration/demo.js', import.meta.url));
   const { code, stdout, stderr } = await run([process.execPath, demo], { timeoutMs: 90_000 });
   assert.equal(code, 0, stdout + stderr);

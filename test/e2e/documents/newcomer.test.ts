@@ -1,4 +1,4 @@
-/** The README's way from the tarball to a session, typed on two clean Debians. What it does and checks: scripts/lab/newcomer.ts. */
+/** docs/INSTALL.md's way from the tarball to a session, typed on two clean Debians by scripts/lab/newcomer.ts, which checks it. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,11 +14,11 @@ const skip = skipWithoutNamespaces() || (hasPatience() ? false : 'it makes a Deb
 
 test('a newcomer gets from the tarball to a session in five minutes', { skip, timeout: 1_500_000 }, async (t) => {
   if (needsRoot(t)) return;
-  const readme = await readFile(join(repository, 'README.md'), 'utf8');
+  const manual = await readFile(join(repository, 'docs/INSTALL.md'), 'utf8');
   const { code, stdout, stderr } = await run([join(repository, 'scripts/newcomer')], { timeoutMs: 1_400_000 });
   for (const line of stdout.trimEnd().split('\n')) t.diagnostic(line);
   assert.equal(code, 0, `${stdout}${stderr}`);
-  for (const { command } of typedSession(readme, 'newcomer')) assert.ok(stdout.includes(command), command);
+  for (const { command } of typedSession(manual, 'newcomer')) assert.ok(stdout.includes(command), command);
   assert.match(stdout, /^a session after [\d.]+ s$/m);
   assert.match(stdout, /from stranger: 22\/tcp filtered\n.*from laptop: 22\/tcp filtered\n$/);
 });

@@ -1,6 +1,6 @@
 /**
- * What the README shows is what happens: its session is played line by line on two hosts, its server commands are run,
- * its configuration is the one that they run with, its lines for ssh_config work.
+ * What the README and docs/INSTALL.md show is what happens. The README's session is played line by line on two hosts. The
+ * server commands of docs/INSTALL.md run with the configuration that stands above them, and its lines for ssh_config work.
  */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -12,10 +12,11 @@ import { Stage } from '../../support/host/stage.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 180_000 };
 const readme = documentText('README.md');
+const manual = documentText('docs/INSTALL.md');
 
-/** The fenced blocks of a language, in order. */
-function blocks(language: string): readonly string[] {
-  return fencedBlocks(readme)
+/** The fenced blocks of a language in a page's text, in order. */
+function blocks(page: string, language: string): readonly string[] {
+  return fencedBlocks(page)
     .filter((block) => block.language === language)
     .map(({ text }) => text);
 }
@@ -23,7 +24,7 @@ function blocks(language: string): readonly string[] {
 test("the README's session goes as it is printed there", options, async () => {
   await using stage = await Stage.set();
   await stage.bastion.start();
-  const session = blocks('console')[0] ?? '';
+  const session = blocks(readme, 'console')[0] ?? '';
   assert.match(session, /knock-otp bastion1 && ssh/);
   let said = '';
   for (const line of session.trimEnd().split('\n')) {
@@ -46,10 +47,12 @@ test("the README's session goes as it is printed there", options, async () => {
 test("the README's configuration and server commands work as they stand", options, async () => {
   await using stage = await Stage.set();
   const { bastion } = stage;
-  const config = blocks('ini')[0] ?? '';
+  const config = blocks(manual, 'ini')[0] ?? '';
   const folders = `  state_dir = ${bastion.stateDir}\n  clients_dir = ${join(bastion.dir, 'clients')}\n`;
   await writeFile(bastion.configFile, config.replace('[options]\n', `[options]\n${folders}`), { mode: 0o600 });
-  const commands = (blocks('sh').find((block) => block.includes('knock-otpd check')) ?? '').trimEnd().split('\n');
+  const commands = (blocks(manual, 'sh').find((block) => block.includes('knock-otpd check')) ?? '')
+    .trimEnd()
+    .split('\n');
   assert.deepEqual(
     commands.map((line) => line.split(/\s+/, 2).join(' ')),
     ['knock-otpd check', 'knock-otpd enroll', 'knock-otpd #', 'knock-otpd status'],
@@ -74,10 +77,10 @@ test("the README's ways to ssh make it knock", options, async () => {
   await stage.type(server, 'knock-otpd enroll laptop --door ssh --host bastion1.example.org > laptop.uri');
   await stage.type(client, 'knock-otp add - --as bastion1 < laptop.uri');
   const written = 'knock-otp ssh-config >> ~/.ssh/config';
-  assert.ok(readme.includes(written));
+  assert.ok(manual.includes(written));
   const lines = await stage.type(client, `mkdir ~/.ssh && ${written}`);
   assert.equal(lines.code, 0, lines.stderr);
-  assert.ok(readme.includes('plain `ssh bastion1`') && readme.includes('`knock-otp ssh bastion1`'));
+  assert.ok(manual.includes('plain `ssh bastion1`') && manual.includes('`knock-otp ssh bastion1`'));
   // ssh reads the configuration in the home of the password file, not in HOME.
   for (const command of ['ssh -F ~/.ssh/config bastion1 echo inside', 'knock-otp ssh bastion1 echo inside']) {
     const { code, stdout, stderr } = await stage.type(client, command);

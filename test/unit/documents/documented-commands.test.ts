@@ -14,8 +14,6 @@ import { DOCUMENTS, documentText, fencedBlocks, inlineCode } from '../../support
 /** Blocks that are typed by a test without a mark above them: words that the block has, and the test. */
 const TYPED: readonly (readonly [document: string, words: string, test: string])[] = [
   ['README.md', 'laptop.uri', 'e2e/documents/readme'],
-  ['README.md', 'knock-otpd check', 'e2e/documents/readme'],
-  ['README.md', '--one-time FILE --verify 22', 'e2e/documents/documents'],
   // The tests themselves are run by whoever runs this one.
   ['README.md', 'npm run demo', 'e2e/documents/documents'],
   ['docs/CLIENT.md', 'knock-otp ssh admin', 'e2e/documents/documents'],
@@ -24,6 +22,8 @@ const TYPED: readonly (readonly [document: string, words: string, test: string])
   ['docs/CLIENT.md', 'knock-otp unlock', 'e2e/documents/documents'],
   ['docs/SEEING.md', 'knock-otpd explain', 'e2e/documents/documents'],
   ['docs/MIGRATING-FROM-KNOCKD.md', 'knock-otpd check', 'e2e/documents/documents'],
+  ['docs/INSTALL.md', 'knock-otpd check', 'e2e/documents/readme'],
+  ['docs/INSTALL.md', '--one-time FILE --verify 22', 'e2e/documents/documents'],
   ['docs/INSTALL.md', 'dpkg -i', 'contract/service/package'],
   ['docs/INSTALL.md', 'systemctl enable --now knock-otpd', 'contract/service/service-systemd'],
   ['docs/INSTALL.md', 'systemctl disable --now knock-otpd', 'contract/service/service-systemd'],
