@@ -8,9 +8,9 @@ import { type IniSection, parseIni } from '../../shared/formats/ini-document.ts'
 import { formatService } from '../../shared/formats/profile-uri.ts';
 import { servicesOf } from '../firewall/firewall.ts';
 import type { ConfiguredDoor, ServerConfig } from './config.ts';
-import { defaultInterface, readRouteTables } from './default-interface.ts';
 import { Findings } from './findings.ts';
 import { withListening } from './listening-config.ts';
+import { defaultInterface, readRouteTables } from './sections/default-interface.ts';
 import { readDoor } from './sections/read-door.ts';
 import { readOptions, type Surroundings } from './sections/read-options.ts';
 import { OPTIONS_SECTION } from './sections/schema.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeCheck } from '../../../../server/config/check/describe-check.ts';
-import { defaultInterface } from '../../../../server/config/default-interface.ts';
+import { defaultInterface } from '../../../../server/config/sections/default-interface.ts';
 import { addressKey } from '../../../../shared/address.ts';
 import { allowedPorts, formatPortRanges } from '../../../../shared/allowed-ports.ts';
 import { formatProblem } from '../../../../shared/errors.ts';
