@@ -31,7 +31,7 @@ function createCapture(_config, { onArrival, onState }) {
         .on('close', () => process.kill(process.pid, 'SIGTERM'));
       onState(status);
     },
-    watch: async () => {},
+    followLivePairs: async () => {},
     method: () => ({ kind: 'pcap', sees: 'all' }),
     status: () => [status],
     stop: async () => process.stdin.destroy(),
