@@ -23,7 +23,9 @@ test('the files of the programs carry the licence of each package that is in the
         const { version } = JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')) as {
           version: string;
         };
-        const at = text.indexOf(`\n${name} ${version}\n`);
+        const at = text.search(
+          new RegExp(`^(?:\\S+ \\S+, )*${`${name} ${version}`.replaceAll('.', '\\.')}(?:,|$)`, 'm'),
+        );
         assert.ok(at > 0, `${file}: ${name}`);
         assert.match(text.slice(at, at + 800), /Permission|permission/, `${name}: no licence text`);
       }
