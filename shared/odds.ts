@@ -1,6 +1,7 @@
 /**
  * How safe a door's shape is: bits of entropy, the stray budget, and the odds that random packets open it. The formula
- * and its target are the design's (docs/DESIGN.md); everything is computed in logarithms because the numbers are tiny.
+ * and its target are in docs/SPEC.md 5.3, the reasons in docs/design/matcher.md. Everything is computed in logarithms
+ * because the numbers are tiny.
  */
 
 export interface OddsInput {

@@ -1,7 +1,7 @@
 /**
  * What `capture = listen` asks of a configuration. Only ports that listen are seen then, and a scanner sees which these
  * are: so a door is worth something only while its live ports hide among decoys, and what cannot hide is refused here.
- * Why, is in docs/DESIGN.md ("Listening"); which decoys, is server/capture/listen's.
+ * docs/design/listening.md says why; which decoys, is server/capture/listen's.
  */
 
 import { MAX_KNOCKS } from '../../shared/derive.ts';

@@ -6,7 +6,7 @@ const root = new URL('../../../', import.meta.url);
 /** Paths from the root of the repository. */
 export const DOCUMENTS: readonly string[] = [
   'README.md',
-  ...readdirSync(new URL('docs/', root))
+  ...readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .sort()
     .map((name) => `docs/${name}`),

@@ -9,7 +9,7 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url));
 /** Made when an input fails, and not kept. */
 const MADE_LATER = ['test/fuzz/failures'];
 const documents = [
-  ...readdirSync(join(repository, 'docs'))
+  ...readdirSync(join(repository, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
   'README.md',
