@@ -9,7 +9,7 @@ export function captureChild(parent: number, device = ''): number {
       if (!new RegExp(`^PPid:\\s*${parent}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'latin1'))) return false;
       const argv = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
       return (
-        argv.some((word) => /(?:capture\/child\.[jt]s|knock-otpd-capture\.cjs)$/.test(word)) &&
+        argv.some((word) => /(?:capture\/pcap\/capture-child\.[jt]s|knock-otpd-capture\.cjs)$/.test(word)) &&
         (device === '' || argv.includes(device))
       );
     } catch {
