@@ -84,7 +84,7 @@ test(
     await using network = await Network.create(['server', 'client', 'other']);
     const place = await house(context, network);
     const daemon = await startOurs(place, '-D');
-    assert.match(daemon.stderr, /warn: \[openSSH\] sequence: whoever sees one knock at this door can repeat it/);
+    assert.match(daemon.stderr, /warn: \[openSSH\] sequence: anyone who sees one knock at this door can repeat it/);
 
     await knock(place, '7000', '8000', '9000');
     await daemon.waitForLine(/^10\.77\.0\.2: openSSH: OPEN SESAME$/);

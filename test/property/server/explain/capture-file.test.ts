@@ -158,7 +158,7 @@ test('a packet that claims to be larger than the file, or than any, ends the rea
   const file = pcap([{ at: 0n, frame: Buffer.alloc(60) }], 1, true, false);
   assert.equal(read(file.subarray(0, -1)).end, 'the file ends within packet 1');
   file.writeUInt32LE(0xffffffff, 24 + 8);
-  assert.match(read(file).end ?? '', /^damaged behind packet 0: a packet of 4294967295 bytes$/);
+  assert.match(read(file).end ?? '', /^damaged after packet 0: a packet of 4294967295 bytes$/);
   assert.match(read(Buffer.from('GIF89a')).end ?? '', /neither pcap nor pcapng/);
   assert.match(read(Buffer.alloc(0)).end ?? '', /empty/);
 });

@@ -163,7 +163,7 @@ function isIdle(key: string, kind: keyof typeof KINDS): boolean {
   const spec = (doorKeys as Table)[key];
   const value = VALUES[key] ?? spec?.default ?? `${spec?.to}`;
   const { warnings } = readText(`[ssh]\n${KINDS[kind]}\n${OPEN}\n${key} = ${value}\n`);
-  return warnings.some((warning) => warning.key === key && warning.message.startsWith('the key means nothing'));
+  return warnings.some((warning) => warning.key === key && warning.message.startsWith('the key has no effect'));
 }
 
 test('every key in the table stands with the doors at which it has an effect', () => {

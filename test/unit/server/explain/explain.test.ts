@@ -132,7 +132,7 @@ test('a good knock is told from its second packet on, and would open', () => {
 test('a replay is refused, and even its first packet is known for a sequence that was used', () => {
   const story = new Story([derived()]).tell(...knocksAt(STEP, 1), ...knocksAt(STEP, 3));
   const lines = story.words.split('\n');
-  assert.match(lines[6] ?? '', /knock 1 of 6 of a sequence that was used at door ssh, client laptop$/);
+  assert.match(lines[6] ?? '', /knock 1 of 6 of a used sequence at door ssh, client laptop$/);
   assert.match(
     lines[11] ?? '',
     /knock 6 of 6 of .* used .*: refused, replay: this sequence, or a later one, is spent$/,
@@ -171,10 +171,10 @@ test('what is spent in the state is a replay, unless the client has knocked sinc
   const factor = { door: 'ssh', client: 'laptop', keyId: laptop.keyId, spent: STEP, drift: 0 };
   const before = new Story([derived()], [{ ...factor, lastUse: START_MS - 1 }]).tell(...knocksAt(STEP, 1));
   assert.match(before.words, /refused, replay/);
-  assert.deepEqual(before.explainer.movedOn, []);
+  assert.deepEqual(before.explainer.usedSince, []);
   const since = new Story([derived()], [{ ...factor, lastUse: START_MS + 2000 }]).tell(...knocksAt(STEP, 1));
   assert.match(since.words, /would open/);
-  assert.deepEqual(since.explainer.movedOn, [{ door: 'ssh', client: 'laptop' }]);
+  assert.deepEqual(since.explainer.usedSince, [{ door: 'ssh', client: 'laptop' }]);
 });
 
 test('written-down sequences say what three careless knocks lack: order, or fewer strays', () => {
