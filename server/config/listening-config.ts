@@ -67,7 +67,7 @@ function checkKind(
 ): door is DerivedDoor {
   const instead = 'use otp = totp, or another capture';
   if (door.kind === 'static') {
-    report('sequence', 'a fixed sequence cannot hide among decoys, because its ports never change', instead);
+    report('sequence', 'a fixed sequence never changes, so it cannot hide among decoys', instead);
     return false;
   }
   if (door.kind === 'file') {
@@ -84,7 +84,7 @@ function checkKind(
   if (bindsSource === true) {
     report('bind', 'the second part of a knock depends on its source: no port can listen for it', 'bind = none');
   }
-  if (target !== undefined) report('target', 'the daemon cannot listen on the address of another host', 'leave it out');
+  if (target !== undefined) report('target', 'the daemon cannot listen on another host', 'leave it out');
   return true;
 }
 

@@ -94,7 +94,7 @@ function refusalOf(error: unknown): TrustedRead {
   const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
   if (code === 'ENOENT') return { kind: 'missing' };
   if (code === 'ELOOP') {
-    return { kind: 'insecure', flaw: { message: 'it is a symbolic link', hint: 'replace it with the file itself' } };
+    return { kind: 'insecure', flaw: { message: 'it is a symbolic link', hint: 'use the file itself' } };
   }
   if (code === 'EACCES') return unreadable('this user may not read it', 'run it as root');
   return unreadable(`it cannot be read: ${code}`);

@@ -71,7 +71,7 @@ export async function explainFile(
     else for (const line of describeSummary(summary, wording)) print(line);
     for (const { door, client } of explainer.usedSince) {
       say(
-        `${client} has opened ${door} since the capture began: explain does not know which sequences were spent then, and treats all as unspent`,
+        `${client} has opened ${door} since the capture began: explain cannot know what was spent before, and treats all as unspent`,
       );
     }
     if (next.value !== undefined) throw new KnockError('CAPTURE', `${path}: ${next.value}`);

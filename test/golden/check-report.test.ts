@@ -172,7 +172,7 @@ test('when penalties and the scan command are on then the report has them, and s
   penalty    60 s after a wrong combination
 warning: /etc/knock-otp/knock-otpd.conf:10: [ssh] penalty: forged packets can block a client for 300 s, again and again (hint: penalties do not improve the odds: penalty = 0 unless you need it)
 warning: /etc/knock-otp/knock-otpd.conf:14: [old] penalty: forged packets can block a client for 60 s, again and again (hint: penalties do not improve the odds: penalty = 0 unless you need it)
-warning: /etc/knock-otp/knock-otpd.conf:5: [options] scan_command: forged packets can get any address banned, also a client or a gateway (hint: list the addresses that you need in never_ban)`,
+warning: /etc/knock-otp/knock-otpd.conf:5: [options] scan_command: forged packets can get any address banned, also a client or a gateway (hint: list the addresses you need in never_ban)`,
     );
     assert.doesNotMatch(lines.join('\n'), /hush/);
     const report = checkReport(loaded);

@@ -40,8 +40,8 @@ export function readOptions(
   const configured = reader.interfaces('interface');
   const capture = reader.choice('capture');
   const listens = capture === 'listen';
-  const defaultName = listens ? 'any' : (around.defaultInterface ?? 'any');
-  const interfaces = interfaceOverride(around, findings) ?? configured ?? [defaultName];
+  const fallback = listens ? 'any' : (around.defaultInterface ?? 'any');
+  const interfaces = interfaceOverride(around, findings) ?? configured ?? [fallback];
   let serverId = reader.name('server_id');
   if (serverId === undefined) {
     serverId = around.hostname;

@@ -31,14 +31,14 @@ export function readScans(reader: SectionReader<typeof optionKeys>): ScanOptions
   else if (!command.includes('%IP%')) {
     reader.problem(
       'scan_command',
-      'the command does not contain %IP%: it cannot know which address to ban',
+      'the command does not contain %IP%: it cannot know what to ban',
       'write %IP%',
     );
   }
   reader.warn(
     'scan_command',
     'forged packets can get any address banned, also a client or a gateway',
-    'list the addresses that you need in never_ban',
+    'list the addresses you need in never_ban',
   );
   return { command, shell, threshold, neverBan };
 }

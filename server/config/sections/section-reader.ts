@@ -88,7 +88,7 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
       'write names as ip link shows them, with commas, or any',
     );
     if (list !== undefined && list.length > 1 && list.includes('any')) {
-      this.problem(key, 'any is combined with other interfaces', 'any includes all interfaces: write it alone');
+      this.problem(key, 'any is combined with other interfaces', 'any includes all: write it alone');
     }
     return list;
   }

@@ -35,7 +35,7 @@ const refused: readonly { why: string; lines: string[]; options?: string[]; says
   {
     why: 'chosen ports show',
     lines: ['sequence = 7000,8000,9000,6500', 'tcpflags = syn'],
-    says: /^5: \[box\] sequence: a fixed sequence cannot hide/,
+    says: /^5: \[box\] sequence: a fixed sequence never changes/,
   },
   {
     why: 'lines stay live',

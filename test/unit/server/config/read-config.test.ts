@@ -365,7 +365,7 @@ test('when the keys of scans do not fit then each is a problem of its own', () =
   ]);
   assert.deepEqual(problemsOf('scan_command = /bin/ban %IP% > /tmp/x\nscan_shell = yes'), []);
   assert.deepEqual(problemsOf('scan_command = /bin/ban'), [
-    'scan_command: the command does not contain %IP%: it cannot know which address to ban',
+    'scan_command: the command does not contain %IP%: it cannot know what to ban',
   ]);
   assert.deepEqual(problemsOf('never_ban = 192.0.2.1'), ['never_ban: there is no scan_command']);
   assert.deepEqual(problemsOf('scan_command = /bin/ban %IP%\nnever_ban = 192.0.2.1, 10/8'), [
