@@ -29,11 +29,7 @@ export function readScans(reader: SectionReader<typeof optionKeys>): ScanOptions
   const problem = commandProblem(command, shell, 'scan_shell');
   if (problem !== undefined) reader.problem('scan_command', problem.message, problem.hint);
   else if (!command.includes('%IP%')) {
-    reader.problem(
-      'scan_command',
-      'the command does not contain %IP%: it cannot know what to ban',
-      'write %IP%',
-    );
+    reader.problem('scan_command', 'the command does not contain %IP%: it cannot know what to ban', 'write %IP%');
   }
   reader.warn(
     'scan_command',

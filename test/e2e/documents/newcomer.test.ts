@@ -1,4 +1,4 @@
-/** The README's way from the tarball to a session, typed on two clean Debians. What it does and checks: scripts/lab/newcomer.ts. */
+/** The README's way from the tarball to a session, on two clean Debians. scripts/lab/newcomer.ts has the steps and checks. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * What the README shows is what happens: its session is played line by line on two hosts, its server commands are run,
- * its configuration is the one that they run with, its lines for ssh_config work.
+ * Tests the README: types its session line by line on two hosts, runs its server commands with its configuration, and uses
+ * its lines for ssh_config.
  */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
@@ -34,7 +34,7 @@ test("the README's session goes as it is printed there", options, async () => {
       continue;
     }
     const on = host === 'server#' ? stage.bastion.server : stage.bastion.client;
-    // Whoever is let in says so and leaves.
+    // Each login prints a line and ends.
     const done = await stage.type(on, command.replace(/&& ssh (\S+)$/, '&& ssh $1 echo inside'));
     said = done.stdout + done.stderr;
     const refused = command.startsWith('ssh ');
@@ -78,7 +78,7 @@ test("the README's ways to ssh make it knock", options, async () => {
   const lines = await stage.type(client, `mkdir ~/.ssh && ${written}`);
   assert.equal(lines.code, 0, lines.stderr);
   assert.ok(readme.includes('plain `ssh bastion1`') && readme.includes('`knock-otp ssh bastion1`'));
-  // ssh reads the configuration in the home of the password file, not in HOME.
+  // ssh takes the home directory from the password file, not from HOME.
   for (const command of ['ssh -F ~/.ssh/config bastion1 echo inside', 'knock-otp ssh bastion1 echo inside']) {
     const { code, stdout, stderr } = await stage.type(client, command);
     assert.equal(code, 0, stderr);

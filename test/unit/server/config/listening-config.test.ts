@@ -1,4 +1,4 @@
-/** What `capture = listen` takes and what it refuses: a door is hidden among ports that listen, or it is none. */
+/** What `capture = listen` accepts and refuses: a door must hide among its listening ports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listenedDoors } from '../../../../server/config/capture-scope.ts';
@@ -116,7 +116,7 @@ test('when strays are budgeted then the universe is what listens, and the sender
   assert.equal(budget.pairs, 512);
   assert.ok(10 ** budget.log10OpeningsPerDay <= TOLERATED_OPENINGS_PER_DAY);
   assert.equal(budget.maxStrays, 6);
-  // C(512, 10), counted out.
+  // C(512, 10), computed exactly.
   let sets = 1n;
   for (let i = 0n; i < 10n; i += 1n) sets = (sets * (512n - i)) / (i + 1n);
   assert.ok(Math.abs(2 ** budget.bits - Number(sets)) < Number(sets) * 1e-9);

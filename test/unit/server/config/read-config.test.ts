@@ -128,7 +128,7 @@ test('when a file is written as for knockd then commands are kept to the letter'
   });
 });
 
-/** Lines of a door (or a whole file, when it begins with a section), and the one problem that they are. */
+/** Lines of a door, or a whole file that begins with a section, and their one problem. */
 const bad: readonly { lines: string; key: string | undefined; says: RegExp; hint?: RegExp; why: string }[] = [
   { lines: 'nocks = 6', key: 'nocks', says: /not known/, hint: /mean knocks\?/, why: 'a letter is missing' },
   { lines: 'windwo = 1', key: 'windwo', says: /not known/, hint: /mean window\?/, why: 'two letters are swapped' },

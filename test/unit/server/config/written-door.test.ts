@@ -1,4 +1,4 @@
-/** Every key of knockd at doors whose sequences are written down: what it means, its default, and what is refused. */
+/** Every key of knockd at doors with written-down sequences: its meaning, its default, and refused values. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -59,7 +59,7 @@ test("when a door has a file then one line is live, as in knockd, and the door i
   assert.deepEqual([door.policy.mode, door.policy.lookAhead], ['file', 1]);
 });
 
-/** A line of the door, and what it changes. */
+/** Lines of a door, and what they change. */
 const keys: readonly { line: string; is: (door: WrittenDoor) => unknown; wants: unknown; why: string }[] = [
   { line: 'seq_timeout = 5', is: ({ policy }) => policy.seqTimeoutMs, wants: 5000, why: 'seconds' },
   { line: 'Timeout = 5', is: ({ policy }) => policy.seqTimeoutMs, wants: 5000, why: 'its alias' },
@@ -151,7 +151,7 @@ for (const { lines, wants, why } of commands) {
   });
 }
 
-/** Lines of a door, and the one problem that they are. knockd takes those with `knockd` in the reason. */
+/** Lines of a door, and their one problem. knockd accepts those with `knockd` in the reason. */
 const bad: readonly { lines: string[]; key: string; says: RegExp; why: string }[] = [
   { lines: ['sequence = abc'], key: 'sequence', says: /knock 1 is not a port/, why: 'knockd reads 0' },
   { lines: ['sequence = 7000,-5'], key: 'sequence', says: /knock 2/, why: 'knockd reads 65531' },

@@ -1,4 +1,4 @@
-/** The story of packets, told by the product's own engine: what opens, what does not and why, and what is never told. */
+/** Explanations from the daemon's own engine: which packets open, why others do not, and what an explanation never shows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DerivedDoor, ServerConfig, StaticDoor } from '../../../../server/config/config.ts';
@@ -162,7 +162,7 @@ test('knocks that take too long are told apart from knocks that are forgotten, a
 test('a sequence of another time is not live, and says nothing; one at the edge is refused by its window', () => {
   const story = new Story([derived()]).tell(...knocksAt(STEP + 40, 1));
   assert.doesNotMatch(story.words, /door ssh/);
-  // Derived already, since it will be acceptable within seq_timeout, and not acceptable yet.
+  // Already derived, because it becomes acceptable within seq_timeout, but not yet acceptable.
   const early = new Story([derived({ window: 0 })]).tell(...knocksAt(STEP + 1, 21, 0.1, derived({ window: 0 })));
   assert.match(early.words, /refused, outside-window: this sequence is not valid at this time/);
 });

@@ -20,7 +20,7 @@ async function fresh(context: TestContext, doors = TWO_DOORS): Promise<ConfigDir
   return directory;
 }
 
-/** The error's code and its problems as lines, with the directory's own path cut out. */
+/** The error's code and its problems as lines, without the path of the directory. */
 async function refused(directory: ConfigDirectory, work: () => Promise<unknown>): Promise<[ErrorCode, string[]]> {
   try {
     await work();
@@ -192,7 +192,7 @@ test('when a client file belongs to another user then it is refused', async (con
   try {
     await chown(path, 12_345, 12_345);
   } catch (error) {
-    // Needs root, and in a user namespace one that has further users.
+    // Needs root; in a user namespace, also a second user.
     context.skip(`files cannot be given away here: ${(error as Error).message}`);
     return;
   }

@@ -1,4 +1,4 @@
-/** `stop_when` in the configuration: what it takes, what it excludes, and what `check` says. */
+/** `stop_when` in the configuration: its values, the keys that it excludes, and the output of `check`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeCheck } from '../../../../../server/config/check/describe-check.ts';
