@@ -29,7 +29,7 @@ export function withListening(
   if (config.interfaces.some((name) => name !== 'any')) {
     findings.problem({
       ...placeOf(options, OPTIONS_SECTION, 'interface', optionKeys),
-      message: 'capture = listen listens on every address of this host',
+      message: 'capture = listen works on every address of this host',
       hint: 'interface = any, or leave it out; restrict access with your firewall',
     });
   }
