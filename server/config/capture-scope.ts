@@ -1,4 +1,4 @@
-/** Which packets the doors of a configuration need to see. What they do not need, the kernel does not wake us for. */
+/** Computes which packets the doors of a configuration need. The capture filters all others in the kernel. */
 import type { AddressKey } from '../../shared/address.ts';
 import { formatPortRanges } from '../../shared/allowed-ports.ts';
 import type { CaptureScope } from '../capture/capture.ts';
@@ -15,7 +15,7 @@ export function captureScopeOf(doors: readonly ConfiguredDoor[]): CaptureScope {
   };
 }
 
-/** Where the packets go that doors look at, and for how long a source may take over a knock. */
+/** The destination addresses that the doors watch, and the longest time that a source may take for a sequence. */
 export function watchedBy(doors: readonly ConfiguredDoor[]): {
   readonly ownAddresses: boolean;
   readonly targets: readonly AddressKey[];
@@ -29,7 +29,7 @@ export function watchedBy(doors: readonly ConfiguredDoor[]): {
   };
 }
 
-/** What listens for the doors that do. */
+/** The doors of `capture = listen`, with everything that their ports follow from. */
 export function listenedDoors(doors: readonly ConfiguredDoor[]): readonly ListenedDoor[] {
   return doors.flatMap((door) => {
     if (door.kind !== 'derived' || door.listenPorts === undefined) return [];
@@ -55,7 +55,7 @@ function usesUdp(door: ConfiguredDoor): boolean {
     case 'static':
       return door.sequence.some(({ protocol }) => protocol === 'udp');
     case 'file':
-      // Its lines change while the daemon runs, and the filter does not.
+      // The lines of the file change while the daemon runs. The filter does not.
       return true;
   }
 }

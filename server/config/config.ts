@@ -1,6 +1,6 @@
 /**
- * The configuration as the daemon uses it: typed, checked, frozen. Reading the file is server/config/read-config,
- * docs/CONFIG.md is its reference. Defaults stand in the schema, not here and not in the core.
+ * The types of a checked configuration, as the daemon uses it. `read-config.ts` reads the file, `sections/schema.ts` has
+ * the defaults, docs/CONFIG.md is the reference.
  */
 import type { PortRanges } from '../../shared/allowed-ports.ts';
 import type { Knock } from '../../shared/knock.ts';
@@ -16,31 +16,31 @@ import type { ScanOptions } from './sections/read-scans.ts';
 interface AnyDoor {
   readonly name: string;
   readonly action: DoorAction;
-  /** A service that a knock starts, and that is stopped when it is idle. */
+  /** A service that a knock starts and the daemon stops when it is idle. */
   readonly service?: ServiceTerms;
-  /** An upper limit for the stray budget, where the administrator gives one. */
+  /** The configured upper limit for the stray budget. */
   readonly maxStraysLimit?: number;
 }
 
-/** `otp`: sequences follow from its clients' secrets. */
+/** `otp`: sequences are derived from the clients' secrets. */
 export interface DerivedDoor extends AnyDoor {
   readonly kind: 'derived';
-  /** Without `maxStrays`: that follows from the number of enrolled clients, see stray budget in shared/odds. */
+  /** Without `maxStrays`, which depends on the number of enrolled clients: see `stray-budget.ts`. */
   readonly policy: Omit<DoorPolicy, 'maxStrays'>;
   readonly range: PortRanges;
   readonly exclude: PortRanges;
-  /** Who may knock; undefined means every client that is enrolled at this door. */
+  /** The clients that may knock; undefined means every client that is enrolled at this door. */
   readonly clients?: readonly string[];
-  /** The administrator insists on a door below 48 bits of entropy. */
+  /** Accepts a door below 48 bits of entropy. */
   readonly allowLowEntropy: boolean;
-  /** Where ports listen for knocks: how many do for each time step, live ones and decoys. */
+  /** With `capture = listen`: listening ports per time step, live ones and decoys. */
   readonly listenPorts?: number;
 }
 
-/** Without `maxStrays`: that follows from each sequence, see shared/written-odds. */
+/** Without `maxStrays`, which depends on each sequence: see shared/written-odds. */
 type WrittenPolicy = Omit<ListedDoor, 'maxStrays'>;
 
-/** `sequence`: one sequence for everyone and for ever. */
+/** `sequence`: one fixed sequence for all sources. */
 export interface StaticDoor extends AnyDoor {
   readonly kind: 'static';
   readonly policy: WrittenPolicy;
@@ -61,9 +61,9 @@ export interface ServerConfig {
   readonly file: string;
   readonly serverId: string;
   readonly interfaces: readonly string[];
-  /** Undefined: the kernel chooses packets where it can. */
+  /** Undefined: kernel if available, otherwise pcap. */
   readonly capture?: 'kernel' | 'pcap' | 'listen';
-  /** The group that it hands them over by. */
+  /** The NFLOG group of `capture = kernel`. */
   readonly nflogGroup: number;
   readonly stateDir: string;
   readonly clientsDir: string;
@@ -71,7 +71,7 @@ export interface ServerConfig {
   readonly pidFile?: string;
   readonly useSyslog: boolean;
   readonly throttle: ThrottleLimits;
-  /** Absent where nobody is told of scans. */
+  /** Absent without a scan_command. */
   readonly scans?: ScanOptions;
   readonly logFormat: LogFormat;
   readonly metrics?: MetricsAddress;

@@ -1,4 +1,4 @@
-/** From configured doors to the policies that the core decides by: what is left to add is how many strays are forgiven. */
+/** Makes the core's door policies from configured doors: adds how many strays each door forgives. */
 import { MAX_STRAYS } from '../../shared/odds.ts';
 import type { Door, Enrolment } from '../core/door.ts';
 import type { ConfiguredDoor, DerivedDoor } from './config.ts';

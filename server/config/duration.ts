@@ -1,12 +1,12 @@
-/** Durations as people write them: `90`, `90s`, `5m`, `1h`, `1d`. Without a letter they are seconds. */
+/** Parses durations: `90`, `90s`, `5m`, `1h`, `1d`. A number without a letter is seconds. */
 
 const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3_600, d: 86_400 };
 
-/** Whole seconds from 1 to some 11 days short of 2^31 milliseconds, which timers hold; undefined for anything else. */
+/** Whole seconds, at least 1 and below 2^31 milliseconds, the limit of timers; undefined for any other text. */
 export function parseDuration(text: string): number | undefined {
-  const found = /^([1-9][0-9]{0,6})([smhd]?)$/.exec(text.trim());
-  if (found === null) return undefined;
-  const [, digits = '', letter = ''] = found;
+  const match = /^([1-9][0-9]{0,6})([smhd]?)$/.exec(text.trim());
+  if (match === null) return undefined;
+  const [, digits = '', letter = ''] = match;
   const seconds = Number(digits) * (SECONDS[letter] ?? 0);
   return seconds * 1_000 < 2 ** 31 ? seconds : undefined;
 }

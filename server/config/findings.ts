@@ -1,10 +1,10 @@
-/** Collects what is wrong (refused) and what is doubtful (said) about a configuration, so that all of it is said at once. */
+/** Collects the problems (refused) and warnings (reported) of a configuration, so that knock-otpd reports all at once. */
 import { KnockError, type Problem } from '../../shared/errors.ts';
 
 export class Findings {
   readonly problems: Problem[] = [];
   readonly warnings: Problem[] = [];
-  /** True when every problem so far is a file that others can read or change. */
+  /** True while every problem is a file that others can read or change. */
   #onlyInsecure = true;
 
   problem(problem: Problem): void {
@@ -12,7 +12,7 @@ export class Findings {
     this.problems.push(problem);
   }
 
-  /** A problem of a file's owner or mode rather than of what it says. */
+  /** Reports a problem of a file's owner or mode, not of its content. */
   insecure(problem: Problem): void {
     this.problems.push(problem);
   }
@@ -33,7 +33,7 @@ export class Findings {
   }
 }
 
-/** The configuration's own lines first, in their order; then what is missing; then other files. */
+/** The configuration's lines in order, then missing keys, then problems of other files. */
 function sorted(problems: readonly Problem[]): readonly Problem[] {
   const rank = ({ file, line }: Problem): number =>
     file === undefined ? (line ?? Number.MAX_SAFE_INTEGER) : Number.POSITIVE_INFINITY;

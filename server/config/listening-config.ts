@@ -1,9 +1,8 @@
 /**
- * What `capture = listen` asks of a configuration. Only ports that listen are seen then, and a scanner sees which these
- * are: so a door is worth something only while its live ports hide among decoys, and what cannot hide is refused here.
- * docs/design/listening.md says why; which decoys, is server/capture/listen's.
+ * Checks a configuration with `capture = listen`. The daemon then sees only packets to its listening ports, and a scanner
+ * can find these ports. So a door is safe only if its live ports hide among decoys; all other doors are refused here.
+ * docs/design/listening.md has the reasons, server/capture/listen chooses the decoys.
  */
-
 import { MAX_KNOCKS } from '../../shared/derive.ts';
 import type { Problem } from '../../shared/errors.ts';
 import type { IniSection } from '../../shared/formats/ini-document.ts';
@@ -13,13 +12,13 @@ import type { Findings } from './findings.ts';
 import { doorKeys, findKey, OPTIONS_SECTION, optionKeys } from './sections/schema.ts';
 import { doorOdds, listeningBits, roundedClients } from './stray-budget.ts';
 
-/** Below this a process needs a right to bind, which the one that listens gives up. */
+/** Binding a lower port needs a privilege, which the listening process drops. */
 const FIRST_FREE_PORT = 1024;
 
 type Place = Pick<Problem, 'section' | 'key' | 'line'>;
 type DoorKey = keyof typeof doorKeys;
 
-/** Gives each door the size of its crowd, and reports what cannot be hidden in one. */
+/** Sets each door's number of listening ports, and reports doors that cannot hide among them. */
 export function withListening(
   config: ServerConfig,
   listenPorts: number,
@@ -30,8 +29,8 @@ export function withListening(
   if (config.interfaces.some((name) => name !== 'any')) {
     findings.problem({
       ...placeOf(options, OPTIONS_SECTION, 'interface', optionKeys),
-      message: 'capture = listen hears on every address of this host',
-      hint: 'interface = any, or leave it out; keep others out by the rules of your firewall',
+      message: 'capture = listen works on every address of this host',
+      hint: 'interface = any, or leave it out; restrict access with your firewall',
     });
   }
   const doors = config.doors.map((door) => {
@@ -45,7 +44,7 @@ export function withListening(
     if (door.range.some(({ from }) => from < FIRST_FREE_PORT)) {
       findings.warn({
         ...placeOf(section, door.name, 'port_range', doorKeys),
-        message: `ports below ${FIRST_FREE_PORT} cannot be bound where that takes a right: sequences with one do not open`,
+        message: `the daemon may have no right to bind ports below ${FIRST_FREE_PORT}: sequences with one do not open`,
         hint: `begin at ${FIRST_FREE_PORT}, or see net.ipv4.ip_unprivileged_port_start`,
       });
     }
@@ -54,11 +53,11 @@ export function withListening(
   return { ...config, doors };
 }
 
-/** What is wrong with a listening door for that many clients, which is known only when their files are read. */
+/** The problem of a listening door with too many clients. Their number is known only after their files are read. */
 export function crowdProblem(door: DerivedDoor, clients: number): Problem | undefined {
   const { listenPorts } = door;
   if (listenPorts === undefined || clients === 0 || !isGuessable(crowdOdds(door, clients))) return undefined;
-  const message = `${clients === 1 ? 'its sequences' : `the sequences of ${clients} clients`} could be found among ${listenPorts} ports that listen, even with no strays forgiven`;
+  const message = `${clients === 1 ? 'its sequences' : `the sequences of ${clients} clients`} can be guessed among ${listenPorts} listening ports, even with no strays forgiven`;
   return { section: door.name, key: 'knocks', message, hint: enoughKnocks(door, clients) };
 }
 
@@ -66,30 +65,26 @@ function checkKind(
   door: ConfiguredDoor,
   report: (key: DoorKey, message: string, hint: string) => void,
 ): door is DerivedDoor {
-  const instead = 'otp = totp hides, or another capture';
+  const instead = 'use otp = totp, or another capture';
   if (door.kind === 'static') {
-    report('sequence', 'ports that somebody chose do not hide among decoys, and these stay for ever', instead);
+    report('sequence', 'a fixed sequence never changes, so it cannot hide among decoys', instead);
     return false;
   }
   if (door.kind === 'file') {
-    report(
-      'one_time_sequences',
-      'a line stays live until it is used: too long to hide among ports that listen',
-      instead,
-    );
+    report('one_time_sequences', 'a line stays live until it is used: too long to hide among listening ports', instead);
     return false;
   }
   const { mode, order, bindsSource, target } = door.policy;
   if (mode === 'hotp') {
-    report('otp', 'a counter stays live until it is used: too long to hide among ports that listen', instead);
+    report('otp', 'a counter stays live until it is used: too long to hide among listening ports', instead);
   }
   if (order === 'strict') {
-    report('order', 'connections are not accepted in the order in which they came', 'order = any, with more knocks');
+    report('order', 'connections are not accepted in their order of arrival', 'order = any, with more knocks');
   }
   if (bindsSource === true) {
-    report('bind', 'the second part of a knock depends on its sender: nothing can listen for it', 'bind = none');
+    report('bind', 'the second part of a knock depends on its source: no port can listen for it', 'bind = none');
   }
-  if (target !== undefined) report('target', 'nothing can listen at the address of another host', 'leave it out');
+  if (target !== undefined) report('target', 'the daemon cannot listen on another host', 'leave it out');
   return true;
 }
 
@@ -101,14 +96,14 @@ function checkCrowd(
   const { ports, knocks } = policy.shape;
   if (ports.length < listenPorts) {
     const hint = 'a wider port_range, or fewer listen_ports in [options]';
-    report('port_range', `there are ${ports.length} ports, fewer than the ${listenPorts} that shall listen`, hint);
+    report('port_range', `${ports.length} ports are fewer than listen_ports = ${listenPorts}`, hint);
     return;
   }
-  // allow_low_entropy is no way out: who may be guessed here is not told from a scan.
+  // allow_low_entropy does not help: a scan could open the door.
   const bits = listeningBits(door);
   if (bits < MIN_ENTROPY_BITS) {
-    const shown = (Math.floor(bits * 10) / 10).toFixed(1);
-    const message = `${knocks} of ${listenPorts} ports that listen are ${shown} bits of entropy, fewer than ${MIN_ENTROPY_BITS}`;
+    const rounded = (Math.floor(bits * 10) / 10).toFixed(1);
+    const message = `${knocks} of ${listenPorts} listening ports are ${rounded} bits of entropy, fewer than ${MIN_ENTROPY_BITS}`;
     report('knocks', message, enoughKnocks(door, 1));
     return;
   }
@@ -116,12 +111,12 @@ function checkCrowd(
   if (problem !== undefined) report('knocks', problem.message, problem.hint ?? '');
 }
 
-/** As the daemon will reckon. */
+/** With the rounded number of clients, as in the daemon. */
 function crowdOdds(door: DerivedDoor, clients: number): OddsInput {
   return doorOdds(door, roundedClients(clients));
 }
 
-/** The fewest knocks that would do. */
+/** A hint with the smallest sufficient number of knocks. */
 function enoughKnocks(door: DerivedDoor, clients: number): string {
   const withKnocks = (knocks: number): DerivedDoor => ({
     ...door,
@@ -130,12 +125,12 @@ function enoughKnocks(door: DerivedDoor, clients: number): string {
   for (let knocks = door.policy.shape.knocks + 1; knocks <= MAX_KNOCKS; knocks += 1) {
     const candidate = withKnocks(knocks);
     if (listeningBits(candidate) < MIN_ENTROPY_BITS || isGuessable(crowdOdds(candidate, clients))) continue;
-    return `knocks = ${knocks} or more, or more listen_ports in [options]; clients are enrolled anew then`;
+    return `knocks = ${knocks} or more, or more listen_ports in [options]; then enroll the clients again`;
   }
   return 'more listen_ports in [options]';
 }
 
-/** The line of the key where it stands there, else that of the section. */
+/** The line of the key, or of the section if the key is missing. */
 function placeOf(
   section: IniSection | undefined,
   name: string,

@@ -1,4 +1,4 @@
-/** Everything the daemon starts from, read and checked at once: configuration, clients, and what follows from both. */
+/** Reads and checks everything that the daemon starts from: configuration, clients, stray budgets, sequence files. */
 import { KnockError, type Problem } from '../../shared/errors.ts';
 import type { Enrolment } from '../core/door.ts';
 import { readEnrolments } from './clients/client-files.ts';
@@ -12,13 +12,13 @@ import { readSequencesFile, type SequencesFile } from './written-sequences.ts';
 export interface LoadedServer {
   readonly config: ServerConfig;
   readonly enrolments: readonly Enrolment[];
-  /** By door; without doors of files that have no line left. */
+  /** By door; without doors whose file has no unspent line. */
   readonly budgets: ReadonlyMap<string, StrayBudget>;
-  /** By door, where it has a file of sequences. */
+  /** By door, for doors with a file of sequences. */
   readonly files: ReadonlyMap<string, SequencesFile>;
-  /** What is doubtful, not refused; `formatProblem` makes lines of it. Holds the budgets' warnings too. */
+  /** All warnings, with those of the budgets. */
   readonly warnings: readonly Problem[];
-  /** Those of them that the daemon says when it starts: what files of sequences hold, it says as it reads them. */
+  /** The warnings that the daemon logs at its start. Without those of sequence files, which it logs when it reads them. */
   readonly startWarnings: readonly Problem[];
 }
 
@@ -30,9 +30,9 @@ export interface LoadedServer {
 export async function loadServer(file: string, options: ConfigOptions = {}): Promise<LoadedServer> {
   const findings = new Findings();
   const draft = await draftConfig(file, options, findings);
-  // Clients are read even where the configuration has problems, so that theirs are said in the same breath.
+  // Clients are read even if the configuration has problems, so that one run reports the problems of both.
   const enrolments = draft?.optionsSound === true ? await readEnrolments(draft.config, draft.doorNames, findings) : [];
-  // With clients that could be found only because they are so many; fewer problems than that are said already.
+  // Only without other problems: `listening-config.ts` has already checked each door for one client.
   if (findings.problems.length === 0)
     for (const problem of crowdProblems(draft?.config, enrolments)) findings.problem(problem);
   findings.throwIfAny(file);
@@ -77,8 +77,8 @@ function replayWarning({ name }: ConfiguredDoor): Problem {
   return {
     section: name,
     key: 'sequence',
-    message: 'whoever sees one knock at this door can repeat it',
-    hint: `replace the line by otp = totp, then knock-otpd enroll NAME --door ${name}`,
+    message: 'anyone who sees one knock at this door can repeat it',
+    hint: `replace the line with otp = totp, then knock-otpd enroll NAME --door ${name}`,
   };
 }
 

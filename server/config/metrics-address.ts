@@ -1,4 +1,4 @@
-/** Where the daemon serves its metrics: a loopback address with a port, or a Unix socket. */
+/** Parses where the daemon serves metrics: a loopback address with a port, or a Unix socket. */
 import { addressBytes, addressKey, formatAddress, isIpv4 } from '../../shared/address.ts';
 
 /** sun_path, unix(7). */
@@ -15,7 +15,7 @@ export function formatMetricsAddress(address: MetricsAddress): string {
 
 export const METRICS_HINT = 'write 127.0.0.1:9469, [::1]:9469, or the absolute path of a socket';
 
-/** Otherwise what is wrong with it. */
+/** The address, or a string that says what is wrong with `text`. */
 export function parseMetricsAddress(text: string): MetricsAddress | string {
   if (text.startsWith('/')) {
     return Buffer.byteLength(text) > MAX_PATH_BYTES
@@ -25,8 +25,8 @@ export function parseMetricsAddress(text: string): MetricsAddress | string {
   const [, ipv6, ipv4, digits = ''] = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})$/.exec(text) ?? [];
   const key = addressKey(ipv6 ?? ipv4 ?? '');
   const port = Number(digits);
-  if (key === undefined) return 'is no address with a port';
-  if (port < 1 || port > 65_535) return 'has no port from 1 to 65535';
+  if (key === undefined) return 'is not an address with a port';
+  if (port < 1 || port > 65_535) return 'needs a port from 1 to 65535';
   // 127.0.0.0/8, RFC 1122 section 3.2.1.3, and ::1.
   const isLoopback = isIpv4(key) ? addressBytes(key)[0] === 127 : formatAddress(key) === '::1';
   if (!isLoopback) return 'is not a loopback address: metrics name doors and clients, and have no password';

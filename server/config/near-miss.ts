@@ -1,9 +1,9 @@
-/** "Did you mean": the known name that a mistyped one is closest to. */
+/** Finds the known name closest to a mistyped one, for "did you mean" hints. */
 
-/** Longer words are no typing mistakes, and the distance costs the product of the lengths. */
+/** Limits the cost of a distance, which is the product of both lengths. */
 const MAX_WORD = 40;
 
-/** The closest of `known` that is at most two edits, and a third of its length, away from `word`; case does not count. */
+/** The closest of `known` that is at most two edits, and a third of its length, away from `word`; ignores case. */
 export function nearMiss(word: string, known: readonly string[]): string | undefined {
   if (word.length > MAX_WORD) return undefined;
   const typed = word.toLowerCase();

@@ -1,6 +1,6 @@
 /**
- * The configuration file -> ServerConfig. Every problem of the file is found in one pass and thrown together. Secrets
- * are not here: see client-files, and load-server for both at once.
+ * Reads the configuration file into a ServerConfig. Finds all problems of the file in one pass and throws them together.
+ * `client-files.ts` reads the secrets, `load-server.ts` reads both.
  */
 import { hostname } from 'node:os';
 import { KnockError } from '../../shared/errors.ts';
@@ -17,7 +17,7 @@ import { OPTIONS_SECTION } from './sections/schema.ts';
 import { isQuotable } from './sections/section-keys.ts';
 import { readTrusted } from './trusted-file.ts';
 
-/** What the command line says instead of the file. */
+/** Command-line options that override the file. */
 export interface ConfigOptions {
   /** `-i`: an interface, several with commas, or `any`. */
   readonly interfaceOverride?: string;
@@ -26,19 +26,19 @@ export interface ConfigOptions {
   readonly pidFileOverride?: string;
 }
 
-/** What could be read of a configuration, with problems or without. */
+/** The readable part of a configuration, with or without problems. */
 export interface ConfigDraft {
   readonly config: ServerConfig;
-  /** Names of all doors of the file: `config.doors` lacks those that could not be read. */
+  /** Names of all doors of the file; `config.doors` lacks doors with problems. */
   readonly doorNames: readonly string[];
-  /** False where an option is wrong: `clients_dir` may then be another than meant. */
+  /** False when an option is wrong: `clients_dir` may then be a wrong directory. */
   readonly optionsSound: boolean;
 }
 
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
 /**
- * Reads and checks `file`. Warnings are found by {@link loadServer}, which reads the clients too.
+ * Reads and checks `file`, without warnings: `loadServer` reports these.
  * @throws KnockError CONFIG_INVALID with all problems, INSECURE_FILE when others can change the file
  */
 export async function readConfig(file: string, options: ConfigOptions = {}): Promise<ServerConfig> {
@@ -49,7 +49,7 @@ export async function readConfig(file: string, options: ConfigOptions = {}): Pro
   return draft.config;
 }
 
-/** As {@link readConfig}, with what is wrong in `findings`; undefined when there is no text to read. */
+/** As {@link readConfig}, but reports problems to `findings`; undefined when the file cannot be read. */
 export async function draftConfig(
   file: string,
   options: ConfigOptions,
@@ -58,7 +58,7 @@ export async function draftConfig(
   const read = await readTrusted(file, { secret: false, maxBytes: MAX_CONFIG_BYTES });
   switch (read.kind) {
     case 'missing':
-      findings.problem({ message: 'there is no such file', hint: 'docs/CONFIG.md begins with one that works' });
+      findings.problem({ message: 'there is no such file', hint: 'docs/CONFIG.md begins with a working one' });
       return undefined;
     case 'insecure':
       findings.insecure(read.flaw);
@@ -76,7 +76,7 @@ function surroundings(options: ConfigOptions): Surroundings {
   return { hostname: hostname(), defaultInterface: defaultInterface(readRouteTables()), ...options };
 }
 
-/** The pure part: text in, draft and findings out. */
+/** Parses the text, without any input or output. */
 export function parseConfig(text: string, file: string, around: Surroundings, findings: Findings): ConfigDraft {
   const { sections, problems } = parseIni(text);
   for (const { key, ...problem } of problems) {
@@ -84,10 +84,10 @@ export function parseConfig(text: string, file: string, around: Surroundings, fi
   }
   const [options, ...furtherOptions] = sections.filter(isOptions);
   for (const { name, line } of furtherOptions) {
-    // The same spelling is the document's problem already.
+    // parseIni has already reported the same spelling.
     if (name !== options?.name) {
-      const message = `[${options?.name}] stands at line ${options?.line} already`;
-      findings.problem({ section: name, line, message, hint: 'put the keys of both together' });
+      const message = `[${options?.name}] is already at line ${options?.line}`;
+      findings.problem({ section: name, line, message, hint: 'merge both sections' });
     }
   }
   const doorSections = sections.filter((section) => !isOptions(section));
@@ -102,12 +102,12 @@ export function parseConfig(text: string, file: string, around: Surroundings, fi
   if (sections.length > 0 && doorSections.length === 0) {
     findings.problem({ message: 'the file has no door', hint: 'a section such as [ssh] with otp = totp is one' });
   } else if (sections.length === 0 && problems.length === 0) {
-    findings.problem({ message: 'the file is empty', hint: 'docs/CONFIG.md begins with one that works' });
+    findings.problem({ message: 'the file is empty', hint: 'docs/CONFIG.md begins with a working one' });
   }
   reportSharedPorts(doors, lines, findings);
   reportSharedFiles(doors, lines, findings);
   const before = findings.problems.length;
-  // Where nothing is derived, no client knows this server by its id, and a host's name is nobody's problem.
+  // Without an otp door no derivation uses the server id, so any host name will do.
   const needsId = doorSections.some(({ entries }) => entries.some(({ key }) => key === 'otp'));
   const { listenPorts, ...rest } = readOptions(options, around, findings, needsId);
   const optionsSound = findings.problems.length === before;
@@ -120,7 +120,7 @@ function isOptions({ name }: IniSection): boolean {
   return name.toLowerCase() === OPTIONS_SECTION;
 }
 
-/** Each would use, and strike, the other's lines. */
+/** Two doors with one file would use and strike each other's lines. */
 function reportSharedFiles(
   doors: readonly ConfiguredDoor[],
   lines: ReadonlyMap<ConfiguredDoor, number>,
@@ -132,14 +132,14 @@ function reportSharedFiles(
     const owner = owners.get(door.file);
     if (owner === undefined) owners.set(door.file, door);
     else {
-      const message = `the file belongs to door [${owner.name}] at line ${lines.get(owner)} already`;
+      const message = `the file already belongs to door [${owner.name}] at line ${lines.get(owner)}`;
       const place = { section: door.name, key: 'one_time_sequences', line: lines.get(door) ?? 0 };
-      findings.problem({ ...place, message, hint: 'give each door a file of its own' });
+      findings.problem({ ...place, message, hint: 'give each door its own file' });
     }
   }
 }
 
-/** Two guards of one port would each drop whom the other lets in. */
+/** With two guards at one port, each would drop the sources that the other lets in. */
 function reportSharedPorts(
   doors: readonly ConfiguredDoor[],
   lines: ReadonlyMap<ConfiguredDoor, number>,
@@ -151,8 +151,8 @@ function reportSharedPorts(
       const owner = owners.get(service);
       if (owner === undefined) owners.set(service, door);
       else if (owner.name !== door.name) {
-        const message = `${service} belongs to door [${owner.name}] at line ${lines.get(owner)} already`;
-        const hint = 'a port has one door: let its clients knock there';
+        const message = `${service} already belongs to door [${owner.name}] at line ${lines.get(owner)}`;
+        const hint = 'a port has one door: enroll the clients there';
         findings.problem({ section: door.name, key: 'open', line: lines.get(door) ?? 0, message, hint });
       }
     }

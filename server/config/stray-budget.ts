@@ -1,6 +1,6 @@
 /**
- * How many strays a door forgives, from its shape, its window and how many may knock at it; or from the sequences that
- * are written down for it. The formulas are shared/odds' and shared/written-odds'; here they meet a configured door.
+ * Computes how many strays a configured door forgives: from its shape, its live sequences and its number of clients, or
+ * from its written-down sequences. The formulas are in shared/odds and shared/written-odds.
  */
 import type { Shape } from '../../shared/derive.ts';
 import type { Problem } from '../../shared/errors.ts';
@@ -20,28 +20,28 @@ import type { DerivedDoor, StaticDoor, WrittenDoor } from './config.ts';
 type SizedShape = Pick<Shape, 'knocks' | 'protocols'> & { readonly ports: { readonly length: number } };
 
 export interface StrayBudget {
-  /** Sequences that would open the door at one moment, at most. */
+  /** The most sequences that are live at one time. */
   readonly liveSequences: number;
-  /** (protocol, port) pairs that a knock may be. */
+  /** Possible (protocol, port) pairs of a knock. */
   readonly pairs: number;
-  /** log2 of the number of sequences that the door tells apart. */
+  /** log2 of the number of distinguishable sequences. */
   readonly bits: number;
-  /** -1 where a listening door must not open to anybody: its clients have become too many for its crowd. */
+  /** -1 when a listening door must stay shut, because it has too many clients for its listening ports. */
   readonly maxStrays: number;
-  /** Openings a day that random packets may expect, with `maxStrays`; -Infinity when nobody may knock. */
+  /** log10 of the expected openings a day from random packets, with `maxStrays`; -Infinity without clients. */
   readonly log10OpeningsPerDay: number;
-  /** The same where a knock is bound to its source, for a sender who sees nothing: he has to guess both parts. */
+  /** With `bind = source`: the figures for an attacker who sees no knock and has to guess both parts. */
   readonly blind?: { readonly bits: number; readonly log10OpeningsPerDay: number };
   readonly warnings: readonly Problem[];
 }
 
-/** Not a constant: the language tables behind it would be loaded by every command that reads a configuration. */
+/** A function, because toLocaleString loads language tables, which most commands do not need. */
 function guessable(): string {
   const rate = ASSUMED_RANDOM_PACKETS_PER_SECOND.toLocaleString('en-US');
   return `${rate} random packets a second may open this door, even with no strays forgiven`;
 }
 
-/** `clients`: how many are enrolled at the door. */
+/** The budget of a derived door with `clients` enrolled clients. */
 export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
   const { shape, order } = door.policy;
   const odds = doorOdds(door, clients);
@@ -54,14 +54,14 @@ export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
     warnings.push({ section: door.name, message, hint });
   };
   if (clients === 0) {
-    warn('nobody is enrolled at this door', `knock-otpd enroll NAME --door ${door.name}`);
+    warn('no client is enrolled at this door', `knock-otpd enroll NAME --door ${door.name}`);
   } else if (isGuessable(odds)) {
     warn(guessable(), 'more knocks');
   } else if (maxStrays < FEW_STRAYS && !(listens && shape.protocols === 'tcp')) {
-    // A connection has a sender who answers: nobody forges strays where knocks are connections.
+    // Not where knocks are TCP connections: a connection cannot come from a forged source address.
     const limited = maxStrays < affordable;
     warn(
-      `only ${maxStrays} strays are forgiven: a few packets with a forged source keep its owner from knocking`,
+      `only ${maxStrays} strays are forgiven: a few packets with a forged source address can spoil a knock`,
       limited ? `raise max_strays, up to ${affordable}` : 'more knocks, or a smaller window or look_ahead',
     );
   }
@@ -76,7 +76,7 @@ export function doorBudget(door: DerivedDoor, clients: number): StrayBudget {
   };
 }
 
-/** What random packets meet at a door, or, where it listens, packets of a sender who knows which ports do. */
+/** The odds for random packets; at a listening door, for packets of an attacker who knows the listening ports. */
 export function doorOdds(door: DerivedDoor, clients: number): OddsInput {
   const { shape, order } = door.policy;
   const common = {
@@ -88,14 +88,14 @@ export function doorOdds(door: DerivedDoor, clients: number): OddsInput {
   return { ...common, pairs: pairsOf({ ...shape, ports: { length: door.listenPorts } }), bits: listeningBits(door) };
 }
 
-/** log2 of the sequences that a door can hide among its listening ports, whose life is one time step's. */
+/** log2 of the number of sequences on the listening ports of one time step. */
 export function listeningBits({ policy: { shape, order }, listenPorts = 0 }: DerivedDoor): number {
   return shapeBits({ ...shape, ports: { length: listenPorts } }, order);
 }
 
 /**
- * A racer has the first part of a bound knock for nothing, so that the budget, and all that is promised, is about the
- * second part alone. This is what is left to who has neither.
+ * The odds for an attacker who knows neither part of a bound knock. All other figures count only the second part, because
+ * a racer can copy the first.
  */
 function blindOdds({ policy: { shape, order } }: DerivedDoor, liveSequences: number, maxStrays: number) {
   const knocks = 2 * shape.knocks;
@@ -104,7 +104,7 @@ function blindOdds({ policy: { shape, order } }: DerivedDoor, liveSequences: num
   return { bits, log10OpeningsPerDay: log10OpeningsPerDay(odds, maxStrays) };
 }
 
-/** `sequence`: a static door's, or the weakest line of a file. Such doors are the administrator's: nothing is refused. */
+/** `sequence`: a static door's, or the weakest line of a file. Only warns, because the administrator chose the sequence. */
 export function writtenBudget(door: WrittenDoor, sequence: readonly Pair[]): StrayBudget {
   const liveSequences = door.policy.lookAhead;
   const odds = writtenOdds(sequence, liveSequences);
@@ -114,14 +114,13 @@ export function writtenBudget(door: WrittenDoor, sequence: readonly Pair[]): Str
   const warn = (message: string, hint: string): void => {
     warnings.push({ section: door.name, message, hint });
   };
-  if (isSweepable(sequence))
-    warn('a scan of ports in order opens this door', 'ports that are further apart, up and down');
+  if (isSweepable(sequence)) warn('a scan of ports in order opens this door', 'ports further apart, up and down');
   else if (isGuessable(odds)) warn(guessable(), 'more knocks');
   else if (maxStrays < FEW_STRAYS) {
-    warn(`only ${maxStrays} strays are forgiven: other packets of its owner get in the way of a knock`, 'more knocks');
+    warn(`only ${maxStrays} strays are forgiven: other packets of the same source can spoil a knock`, 'more knocks');
   }
   if (hasEchoes(sequence)) {
-    warn('a port stands twice in a row: one packet that is sent again is two knocks', 'another port in between');
+    warn('a port is listed twice in a row: a retransmitted packet counts as two knocks', 'put a port between');
   }
   return {
     liveSequences,
@@ -133,7 +132,7 @@ export function writtenBudget(door: WrittenDoor, sequence: readonly Pair[]): Str
   };
 }
 
-/** Up to a power of two: a client more or less seldom changes the budget, and so seldom voids a knock. */
+/** Rounds up to a power of two, so that one client more or less seldom changes the budget and voids a knock. */
 export function roundedClients(clients: number): number {
   return clients === 0 ? 1 : 2 ** Math.ceil(Math.log2(clients));
 }
@@ -144,7 +143,7 @@ export function staticPairs({ sequence }: StaticDoor): readonly Pair[] {
 
 /** log2 of the number of sequences of a shape. */
 export function shapeBits({ knocks, ports, protocols }: SizedShape, order: 'any' | 'strict'): number {
-  // Ports are distinct whatever their protocol, so `both` adds one bit a knock rather than doubling the ports.
+  // The ports of a sequence are distinct, whatever the protocols. So `both` adds one bit per knock.
   const bits = entropyBits({ knocks, pairs: ports.length, anyOrder: order === 'any' });
   return protocols === 'both' ? bits + knocks : bits;
 }
@@ -155,7 +154,7 @@ function pairsOf({ ports, protocols }: Omit<SizedShape, 'knocks'>): number {
 
 function liveSequencesOf({ policy }: DerivedDoor, clients: number): number {
   if (policy.mode === 'hotp') return (policy.lookAhead + 1) * clients;
-  // A step that left the window lives on for one seq_timeout, so that a knock across the edge works.
+  // A step that left the window stays live for one seq_timeout, so that a knock across the edge opens.
   const lingering = Math.ceil(policy.seqTimeoutMs / (policy.stepSeconds * 1000));
   return (2 * policy.window + 1 + lingering) * clients;
 }

@@ -1,6 +1,6 @@
 /**
- * Reading files that decide who gets in: opened once, judged by the open handle, and only then read, so that nothing can
- * be put in their place between. What the text means is the callers' business.
+ * Reads files that decide which client gets in. Opens a file once, checks owner and mode on the open handle, and only then
+ * reads it, so an attacker cannot replace the file in between.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -14,7 +14,7 @@ export interface FileRules {
 export type TrustedRead =
   | { readonly kind: 'text'; readonly text: string; readonly warning?: Flaw }
   | { readonly kind: 'missing' }
-  /** Its owner or mode: others can read or change it. */
+  /** By its owner or mode, others can read or change it. */
   | { readonly kind: 'insecure'; readonly flaw: Flaw }
   | { readonly kind: 'unreadable'; readonly flaw: Flaw };
 
@@ -23,11 +23,11 @@ export interface Flaw {
   readonly hint?: string;
 }
 
-/** Never throws; messages quote nothing of the file. */
+/** Never throws. Messages never quote the file. */
 export async function readTrusted(path: string, rules: FileRules): Promise<TrustedRead> {
   let handle: FileHandle;
   try {
-    // Without O_NONBLOCK, opening a FIFO would wait for a writer for ever.
+    // Without O_NONBLOCK, opening a FIFO waits for a writer, possibly for ever.
     const follow = rules.secret ? constants.O_NOFOLLOW : 0;
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | follow);
   } catch (error) {
@@ -39,7 +39,7 @@ export async function readTrusted(path: string, rules: FileRules): Promise<Trust
     if (!stat.isFile()) return unreadable('it is not a regular file');
     const flaw = ownershipFlaw(uid, mode, rules.secret ? 0o077 : 0o002);
     if (flaw !== undefined) return { kind: 'insecure', flaw };
-    // The size is that of now: reading stops at the limit whatever it says.
+    // The file may grow after stat, so reading stops at the limit in any case.
     const bytes = size > rules.maxBytes ? undefined : await readUpTo(handle, rules.maxBytes + 1, size);
     if (bytes === undefined || bytes.length > rules.maxBytes) {
       return unreadable(`it is longer than ${rules.maxBytes} bytes`, 'is it the right file?');
@@ -55,18 +55,18 @@ export async function readTrusted(path: string, rules: FileRules): Promise<Trust
   }
 }
 
-/** Why a file or directory with this owner and mode is not ours alone; `forbidden` are the mode bits that none may have. */
+/** Why other users can read or change a file or directory; undefined if they cannot. `forbidden` are mode bits. */
 export function ownershipFlaw(uid: number, mode: number, forbidden: number): Flaw | undefined {
-  const us = process.geteuid?.() ?? 0;
-  if (uid !== us && uid !== 0) {
-    return { message: `it belongs to user ${uid}, neither to root nor to this one`, hint: `chown ${us}` };
+  const ownUid = process.geteuid?.() ?? 0;
+  if (uid !== ownUid && uid !== 0) {
+    return { message: `it belongs to user ${uid}, not to root or the current user`, hint: `chown ${ownUid}` };
   }
   const excess = mode & forbidden;
   if (excess === 0) return undefined;
   const who = (excess & 0o007) !== 0 ? 'others' : 'its group';
   const what = (excess & 0o044) !== 0 ? 'read' : (excess & 0o022) !== 0 ? 'change' : 'enter';
-  const shown = (mode & 0o7777).toString(8).padStart(4, '0');
-  return { message: `${who} can ${what} it (mode ${shown})`, hint: `chmod ${modeHint(mode, forbidden)}` };
+  const octal = (mode & 0o7777).toString(8).padStart(4, '0');
+  return { message: `${who} can ${what} it (mode ${octal})`, hint: `chmod ${modeHint(mode, forbidden)}` };
 }
 
 function modeHint(mode: number, forbidden: number): string {
@@ -74,7 +74,7 @@ function modeHint(mode: number, forbidden: number): string {
   return (forbidden & 0o020) !== 0 ? 'go-w' : 'o-w';
 }
 
-/** `size` is a guess: of thousands of small files each would take, and leave behind, as much as the largest may have. */
+/** `size` is the first buffer's size: a buffer of `limit` bytes for each of thousands of small files would waste memory. */
 async function readUpTo(handle: FileHandle, limit: number, size: number): Promise<Uint8Array> {
   let buffer = new Uint8Array(Math.min(size + 1, limit));
   let length = 0;
@@ -94,7 +94,7 @@ function refusalOf(error: unknown): TrustedRead {
   const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
   if (code === 'ENOENT') return { kind: 'missing' };
   if (code === 'ELOOP') {
-    return { kind: 'insecure', flaw: { message: 'it is a symbolic link', hint: 'put the file itself there' } };
+    return { kind: 'insecure', flaw: { message: 'it is a symbolic link', hint: 'use the file itself' } };
   }
   if (code === 'EACCES') return unreadable('this user may not read it', 'run it as root');
   return unreadable(`it cannot be read: ${code}`);

@@ -1,6 +1,6 @@
 /**
- * The files of one-time sequences as `check` and the budgets see them: how many lines are left, and the weakest of them.
- * Nothing of a line gets out. Using lines is server/one-time's work.
+ * Reads files of one-time sequences for `check` and the stray budgets: how many lines are left, and the weakest of them.
+ * Messages never quote a line. `server/one-time` uses the lines.
  */
 import { KnockError, type Problem } from '../../shared/errors.ts';
 import { OneTimeFile } from '../../shared/files/one-time-file.ts';
@@ -11,11 +11,11 @@ import { writtenOdds, writtenStrayBudget } from '../../shared/written-odds.ts';
 import type { FileDoor } from './config.ts';
 
 export interface SequencesFile {
-  /** Unspent lines; 0 where the file cannot be used. */
+  /** Unspent lines; 0 when the file cannot be used. */
   readonly left: number;
   /** The line that random packets would open first; undefined when none is left. */
   readonly weakest: readonly Pair[] | undefined;
-  /** Why the door stays shut, undefined when it does not. It stays the door's own affair: the daemon starts. */
+  /** Why the door stays shut; undefined when it does not. The daemon starts anyway. */
   readonly shut: Problem | undefined;
   readonly warnings: readonly Problem[];
 }
@@ -31,7 +31,7 @@ export async function readSequencesFile({ name, file, policy }: FileDoor): Promi
   try {
     const lines = await new OneTimeFile(file).read();
     const unspent = lines.filter(isUnspent).map(linePairs);
-    if (unspent.length === 0) return shut(`no unspent sequence is left in ${file}`, 'put new lines into it');
+    if (unspent.length === 0) return shut(`no unspent sequence is left in ${file}`, 'add new lines');
     const warnings: Problem[] = lines.flatMap((line) =>
       line.kind === 'malformed'
         ? [{ file, line: line.number, message: `this line is not used: ${line.reason}`, hint: 'ports with commas' }]

@@ -1,6 +1,6 @@
 /**
- * A capture file through the product itself: its decoder, its engine, its sequences as they were live at the packets'
- * times. Knows how time passes in a file, and what of today's state can be true of that time; reads no file.
+ * Explains the packets of a capture with the daemon's own decoder and engine, and with the sequences that were live at the
+ * packets' times. Advances the time with the packets, and estimates the spent factors of that time from today's state.
  */
 import { type AddressKey, formatAddress } from '../../shared/address.ts';
 import { isUdp, pairOf } from '../../shared/knock.ts';
@@ -15,30 +15,30 @@ import { packetView } from '../core/packet/packet-view.ts';
 import { whyRefused } from '../core/packet/refused-packet.ts';
 import type { CapturedPacket } from './capture-file.ts';
 import type { StoredFactor } from './stored-factors.ts';
-import { PacketTrace, type ToldPacket } from './trace.ts';
+import { PacketTrace, type TracedPacket } from './trace.ts';
 
 export interface ExplainOptions {
   readonly config: ServerConfig;
   readonly enrolments: readonly Enrolment[];
-  /** Undefined when it is not known what is spent. */
+  /** Undefined when the spent factors are unknown. */
   readonly factors: readonly StoredFactor[] | undefined;
   /** Unspent lines of doors with written-down sequences. */
   readonly lines: ReadonlyMap<string, readonly ListedLine[]>;
   readonly maxStraysOf: (door: DerivedDoor, clients: number) => number;
   readonly isOwn: (address: AddressKey) => boolean;
-  /** Unix milliseconds that the first packet came at, in place of what the file says. */
+  /** The time of the first packet in Unix milliseconds, instead of the file's time. */
   readonly firstAtMs?: number;
 }
 
-/** A packet of the file. What is not understood has no addresses. */
+/** A packet of the file. A packet that cannot be decoded has no addresses. */
 export type ExplainedPacket = { readonly number: number; readonly time: string } & (
-  | ToldPacket
+  | TracedPacket
   | { readonly ignored: string; readonly source?: string; readonly destination?: string }
 );
 
-/** As the daemon's tick. */
+/** The daemon's tick. */
 const TICK_MS = 1_000;
-/** Derivations between two packets: a file of years must not derive for every one of their seconds. */
+/** The most derivations between two packets, so that a file over years does not derive for every second. */
 const MAX_TICKS = 60;
 /** RFC 3339 ends with the year 9999. */
 const LAST_MS = 253_402_300_799_999;
@@ -49,8 +49,8 @@ export class CaptureExplainer {
   readonly #trace: PacketTrace;
   readonly #scope: CaptureScope;
   readonly #view = packetView();
-  /** Clients whose state has moved on since the capture began: what was spent at that time is not known. */
-  readonly movedOn: { readonly door: string; readonly client: string }[] = [];
+  /** Clients that have knocked since the capture began, so their spent factors at that time are unknown. */
+  readonly usedSince: { readonly door: string; readonly client: string }[] = [];
   #offsetMs: number | undefined;
   #nowMs = 0;
   #advancedMs = 0;
@@ -68,15 +68,15 @@ export class CaptureExplainer {
 
   explain({ linkType, frame, atMs }: CapturedPacket): ExplainedPacket {
     this.#packets += 1;
-    this.#pass(atMs);
+    this.#advanceTo(atMs);
     const at = { number: this.#packets, time: new Date(this.#nowMs).toISOString() };
     const view = this.#view;
     if (!decodePacket(linkType, frame, frame.length, view)) {
       const { why, known } = whyRefused(linkType, frame, frame.length, view);
-      return { ...at, ignored: why, ...(known === 'nothing' ? {} : this.#ends(frame)) };
+      return { ...at, ignored: why, ...(known === 'nothing' ? {} : this.#addresses(frame)) };
     }
     if (isUdp(view.pair) && !this.#scope.udp) {
-      return { ...at, ignored: 'UDP, and no door has UDP knocks', ...this.#ends(frame) };
+      return { ...at, ignored: 'UDP, and no door has UDP knocks', ...this.#addresses(frame) };
     }
     const source = addressAt(frame, view.sourceAt, view.family);
     const destination = addressAt(frame, view.destinationAt, view.family);
@@ -85,12 +85,12 @@ export class CaptureExplainer {
     this.#trace.begin(this.#nowMs, source, pair);
     const isOwn = this.#options.isOwn(destination);
     const effects = this.#engine.decidePacket(this.#nowMs, source, destination, pair, flags, isOwn, now);
-    // What was spent makes others acceptable, as in the daemon.
+    // A spend makes other sequences live, as in the daemon.
     if (effects.length > 0) this.#advance(this.#nowMs);
     return { ...at, ...this.#trace.end(destination, effects) };
   }
 
-  #ends(frame: Uint8Array): { readonly source: string; readonly destination: string } {
+  #addresses(frame: Uint8Array): { readonly source: string; readonly destination: string } {
     const { sourceAt, destinationAt, family } = this.#view;
     return {
       source: formatAddress(addressAt(frame, sourceAt, family)),
@@ -98,8 +98,8 @@ export class CaptureExplainer {
     };
   }
 
-  /** Time in a file may jump: it only goes forward here, as on the clock that the daemon counts time-outs by. */
-  #pass(atMs: number): void {
+  /** Advances the time to the packet. Times in a file may jump back; here time only goes forward, like a monotonic clock. */
+  #advanceTo(atMs: number): void {
     const isFirst = this.#offsetMs === undefined;
     this.#offsetMs ??= (this.#options.firstAtMs ?? atMs) - atMs;
     this.#nowMs = Math.min(Math.max(atMs + this.#offsetMs, this.#nowMs, 0), LAST_MS);
@@ -115,7 +115,7 @@ export class CaptureExplainer {
     const { config, enrolments, lines } = this.#options;
     for (const enrolment of enrolments) {
       const state = this.#stateOf(enrolment, nowMs);
-      // One back and then forward again: so a replay of what was spent last is known for one, as in a daemon that ran then.
+      // Enrols one factor earlier and then spends it, so that a replay of the last spent sequence is recognized.
       this.#engine.enrol(enrolment, { ...state, spent: Math.max(state.spent - 1, -1) });
       this.#advance(nowMs);
       if (state.spent >= 0) this.#engine.noteSpent(enrolment.door, enrolment.client, state);
@@ -126,13 +126,13 @@ export class CaptureExplainer {
     }
   }
 
-  /** What was spent when the capture began. Where the client has knocked since, that is not known: then nothing live was. */
+  /** The spent factor when the capture began. Unknown if the client has knocked since: then no live sequence is spent. */
   #stateOf({ door: name, client, keyId }: Enrolment, nowMs: number): FactorState {
-    const isTheirs = (owner: StoredFactor) => owner.door === name && owner.client === client && owner.keyId === keyId;
-    const state = this.#options.factors?.find(isTheirs);
+    const isSame = (owner: StoredFactor) => owner.door === name && owner.client === client && owner.keyId === keyId;
+    const state = this.#options.factors?.find(isSame);
     if (state === undefined) return UNUSED;
     if (state.lastUse === undefined || state.lastUse < nowMs) return state;
-    this.movedOn.push({ door: name, client });
+    this.usedSince.push({ door: name, client });
     const door = this.#engine.door(name);
     if (door === undefined || !isDerived(door) || door.mode === 'totp') return { ...UNUSED, drift: state.drift };
     return { spent: Math.max(state.spent - 1 - door.lookAhead, -1), drift: 0 };
@@ -144,7 +144,7 @@ export class CaptureExplainer {
   }
 }
 
-/** The one sequence of each static door. */
+/** The sequence of each static door. */
 export function staticLines({ doors }: ServerConfig): Map<string, readonly ListedLine[]> {
   const lines = new Map<string, readonly ListedLine[]>();
   for (const door of doors) {

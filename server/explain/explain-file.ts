@@ -1,4 +1,4 @@
-/** `knock-otpd explain FILE`: reads the file, the configuration and what is spent, and prints the story of each packet. */
+/** `knock-otpd explain FILE`: reads the file, the configuration and the spent factors, and explains each packet. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type AddressKey, addressKey } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
@@ -23,19 +23,19 @@ export interface ExplainFlags {
   readonly json?: boolean;
 }
 
-export interface ExplainTalk {
-  /** A line of the result. */
+export interface ExplainOutput {
+  /** Prints a line of the result. */
   readonly print: (line: string) => void;
-  /** A line of talk. */
+  /** Prints a note to standard error. */
   readonly say: (line: string) => void;
 }
 
-/** @throws KnockError USAGE for words that mean nothing, CAPTURE when the file cannot be read to its end */
+/** @throws KnockError USAGE for a wrong --at or --own, CAPTURE when the file cannot be read to its end */
 export async function explainFile(
   path: string,
   server: LoadedServer,
   flags: ExplainFlags,
-  { print, say }: ExplainTalk,
+  { print, say }: ExplainOutput,
 ): Promise<void> {
   const { config, enrolments } = server;
   const firstAtMs = flags.at === undefined ? undefined : parseTime(flags.at);
@@ -69,9 +69,9 @@ export async function explainFile(
     const summary = sum.result();
     if (flags.json === true) print(JSON.stringify({ summary }));
     else for (const line of describeSummary(summary, wording)) print(line);
-    for (const { door, client } of explainer.movedOn) {
+    for (const { door, client } of explainer.usedSince) {
       say(
-        `${client} has opened ${door} since the capture began: explain does not know what was spent before, and treats it as unspent`,
+        `${client} has opened ${door} since the capture began: explain cannot know what was spent before, and treats all as unspent`,
       );
     }
     if (next.value !== undefined) throw new KnockError('CAPTURE', `${path}: ${next.value}`);
@@ -80,12 +80,12 @@ export async function explainFile(
   }
 }
 
-/** Doors whose service a knock starts, for words. */
+/** The doors whose service a knock starts. */
 export function servingDoors(doors: readonly ConfiguredDoor[]): ReadonlySet<string> {
   return new Set(doors.filter(({ service }) => service !== undefined).map(({ name }) => name));
 }
 
-/** Seconds of a grant by door, for words. */
+/** Seconds of a grant by door; undefined if nothing closes the door. */
 export function grantSeconds(doors: readonly ConfiguredDoor[]): (door: string) => number | undefined {
   return (name) => {
     const door = doors.find((each) => each.name === name);
@@ -95,7 +95,7 @@ export function grantSeconds(doors: readonly ConfiguredDoor[]): (door: string) =
 
 async function writtenLines(
   { config }: LoadedServer,
-  say: ExplainTalk['say'],
+  say: ExplainOutput['say'],
 ): Promise<Map<string, readonly ListedLine[]>> {
   const lines = staticLines(config);
   for (const door of config.doors) {
@@ -127,7 +127,7 @@ function ownAddresses(list: string | undefined): (address: AddressKey) => boolea
   return (address) => keys.includes(address);
 }
 
-/** Unix seconds, or a date and time as ISO 8601 writes them, in local time where they name no zone. */
+/** Unix seconds, or an ISO 8601 date and time, which is local without a zone. */
 function parseTime(text: string): number {
   const ms = /^\d{1,12}(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text);
   if (Number.isFinite(ms) && ms >= 0) return ms;
@@ -138,7 +138,7 @@ function parseTime(text: string): number {
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Reads ahead in pieces, so that a record costs no system call of its own. A pipe will do too. */
+/** Reads ahead in chunks, so that most records need no system call. The path may be a pipe. */
 function openCapture(path: string): { readonly take: Take; close(): void } {
   const descriptor = openForReading(path);
   let buffer: Buffer = Buffer.alloc(0);

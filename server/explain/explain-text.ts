@@ -1,35 +1,35 @@
-/** An explanation in words, those of the configuration: one line for a packet or a run of like ones, and the sum. */
+/** The text of an explanation: one line for a packet or for a run of similar packets, and the summary. */
 import type { ExplainedPacket } from './explain-capture.ts';
 import type { DoorSum, Summary } from './summary.ts';
-import type { ToldKnock, ToldOutcome } from './trace.ts';
+import type { TracedKnock, TracedOutcome } from './trace.ts';
 
 export interface Wording {
-  /** `would open`, or `opens`. */
+  /** `would open` for a file, `opens` for the daemon. */
   readonly opens: string;
-  /** Seconds of a grant; undefined where nothing closes the door. */
+  /** Seconds of a grant; undefined if nothing closes the door. */
   readonly secondsOf: (door: string) => number | undefined;
-  /** Doors that start a service, should it not run. */
+  /** Doors that start a service. */
   readonly serving?: ReadonlySet<string>;
 }
 
-interface Alike {
+interface Run {
   readonly kind: string;
   readonly first: ExplainedPacket;
   last: ExplainedPacket;
   count: number;
-  /** The lines of the first few. */
+  /** The lines of the first packets. */
   readonly lines: string[];
 }
 
-/** Like packets beyond this many in a row become one line. */
-const MAX_ALIKE = 3;
+/** A longer run of similar packets becomes one line. */
+const MAX_SEPARATE = 3;
 const STRAY = 'stray, or a first knock';
 
-/** Makes lines of packets as they come; runs of strays of one source, as in a sweep, become one line. */
+/** Prints packets as lines. A run of strays of one source, as in a sweep, becomes one line. */
 export class PacketLines {
   readonly #print: (line: string) => void;
   readonly #wording: Wording;
-  #alike: Alike | undefined;
+  #run: Run | undefined;
 
   constructor(print: (line: string) => void, wording: Wording) {
     this.#print = print;
@@ -38,32 +38,32 @@ export class PacketLines {
 
   add(packet: ExplainedPacket): void {
     const kind = kindOf(packet);
-    if (kind === undefined || kind !== this.#alike?.kind) this.flush();
+    if (kind === undefined || kind !== this.#run?.kind) this.flush();
     if (kind === undefined) {
       this.#print(describePacket(packet, this.#wording));
       return;
     }
-    this.#alike ??= { kind, first: packet, last: packet, count: 0, lines: [] };
-    this.#alike.count += 1;
-    this.#alike.last = packet;
-    if (this.#alike.lines.length < MAX_ALIKE) this.#alike.lines.push(describePacket(packet, this.#wording));
+    this.#run ??= { kind, first: packet, last: packet, count: 0, lines: [] };
+    this.#run.count += 1;
+    this.#run.last = packet;
+    if (this.#run.lines.length < MAX_SEPARATE) this.#run.lines.push(describePacket(packet, this.#wording));
   }
 
-  /** Says what was held back to see whether more like it follows. */
+  /** Prints the current run, which waited for similar packets. */
   flush(): void {
-    if (this.#alike === undefined) return;
-    const { first, last, count: alike, lines } = this.#alike;
-    this.#alike = undefined;
-    if (alike <= MAX_ALIKE) for (const line of lines) this.#print(line);
+    if (this.#run === undefined) return;
+    const { first, last, count: length, lines } = this.#run;
+    this.#run = undefined;
+    if (length <= MAX_SEPARATE) for (const line of lines) this.#print(line);
     else {
       const from = first.source === undefined ? '' : `  ${first.source}`;
       const what = first.ignored === undefined ? STRAY : `no knock: ${first.ignored}`;
-      this.#print(`#${first.number} to #${last.number}  ${timeOf(first)}${from}  ${alike} packets, each: ${what}`);
+      this.#print(`#${first.number} to #${last.number}  ${timeOf(first)}${from}  ${length} packets, each: ${what}`);
     }
   }
 }
 
-/** Undefined for what deserves a line of its own. */
+/** Packets of the same kind form a run; undefined for a packet with its own line. */
 function kindOf(packet: ExplainedPacket): string | undefined {
   if (packet.ignored !== undefined) return `${packet.source ?? ''} ${packet.ignored}`;
   return 'knocks' in packet && packet.knocks.length === 0 && packet.outcomes.length === 0 ? packet.source : undefined;
@@ -77,20 +77,20 @@ export function describePacket(packet: ExplainedPacket, wording: Wording): strin
   }
   const { source, destination, protocol, port, knocks, outcomes, ignored } = packet;
   if (ignored !== undefined) return `${head}  ${source} to ${destination}  ${protocol}/${port}  no knock: ${ignored}`;
-  const told = knocks.map((knock) => describeKnock(knock, outcomes, wording));
-  // A sequence of a single knock is completed before any knock of it is told.
-  const alone = outcomes
+  const knockTexts = knocks.map((knock) => describeKnock(knock, outcomes, wording));
+  // A sequence of one knock has an outcome, but no traced knock before it.
+  const otherOutcomes = outcomes
     .filter((outcome) => !knocks.some((knock) => isOf(outcome, knock)))
     .map((outcome) => `${doorWords(outcome)}: ${describeOutcome(outcome, wording)}`);
-  return `${head}  ${source}  ${protocol}/${port}  ${[...told, ...alone].join('; ') || STRAY}`;
+  return `${head}  ${source}  ${protocol}/${port}  ${[...knockTexts, ...otherOutcomes].join('; ') || STRAY}`;
 }
 
-function isOf(outcome: ToldOutcome, { door, client, knock, of }: ToldKnock): boolean {
+function isOf(outcome: TracedOutcome, { door, client, knock, of }: TracedKnock): boolean {
   return outcome.door === door && outcome.client === client && knock === of;
 }
 
-function describeKnock(knock: ToldKnock, outcomes: readonly ToldOutcome[], wording: Wording): string {
-  const used = knock.spent ? ' of a sequence that was used' : '';
+function describeKnock(knock: TracedKnock, outcomes: readonly TracedOutcome[], wording: Wording): string {
+  const used = knock.spent ? ' of a used sequence' : '';
   const which = knock.knock === 0 ? `a knock${used}` : `knock ${knock.knock} of ${knock.of}${used}`;
   const strays = knock.strays > 0 ? `, ${knock.strays} of ${knock.maxStrays} strays` : '';
   const after = knock.knock > 1 ? ` (${knock.seconds} s after the first${strays})` : '';
@@ -100,7 +100,7 @@ function describeKnock(knock: ToldKnock, outcomes: readonly ToldOutcome[], wordi
   return `${which} at ${doorWords(knock)}${after}${end}${lost}`;
 }
 
-function lostWords({ lost, seqTimeout, maxStrays }: ToldKnock): string {
+function lostWords({ lost, seqTimeout, maxStrays }: TracedKnock): string {
   switch (lost) {
     case 'slow':
       return `too slow: the earlier knocks are older than seq_timeout, ${seqTimeout} s`;
@@ -114,12 +114,12 @@ function lostWords({ lost, seqTimeout, maxStrays }: ToldKnock): string {
 const REASONS: Readonly<Record<string, string>> = {
   replay: 'replay: this sequence, or a later one, is spent',
   contested: 'contested: another source has shown that it knows this sequence',
-  penalty: 'penalty: this source is ignored because of a wrong combination',
+  penalty: 'penalty: this source is ignored after a wrong combination',
   'outside-window': 'outside-window: this sequence is not valid at this time',
   'clock-back': 'clock-back: the clock stands before a time already seen',
 };
 
-function describeOutcome({ door, opens, reason }: ToldOutcome, wording: Wording): string {
+function describeOutcome({ door, opens, reason }: TracedOutcome, wording: Wording): string {
   if (!opens) return reason === undefined ? 'refused' : `refused, ${REASONS[reason] ?? reason}`;
   const seconds = wording.secondsOf(door);
   const service = wording.serving?.has(door) ? ', and starts its service if it does not run' : '';

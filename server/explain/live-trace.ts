@@ -1,7 +1,7 @@
 /**
- * The story of packets as they come, for `knock-otpd explain --live`. Costs nothing while nobody follows. While somebody
- * does, so many packets a second are told and the rest is counted: a flood must not become a flood of lines, and what is
- * told of a knock has a budget of its own that strays cannot use up.
+ * Sends the daemon's packets to followers, for `knock-otpd explain --live`. Costs nothing without followers. Sends a
+ * limited number of packets a second and counts the others, so a packet flood does not become a flood of lines. Knocks have
+ * their own budget, which strays cannot use up.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
@@ -15,9 +15,9 @@ export interface ObservedEngine extends SpentEngine {
 }
 
 const MAX_FOLLOWERS = 4;
-/** Packets a second: strays and what is no knock, and what has a story. */
-const PLAIN_BUDGET = 200;
-const STORY_BUDGET = 500;
+/** Packets a second: strays and ignored packets share one budget, traced knocks and outcomes the other. */
+const STRAY_LINES = 200;
+const KNOCK_LINES = 500;
 const SECOND_MS = 1_000;
 
 export class LiveTrace {
@@ -27,14 +27,14 @@ export class LiveTrace {
   #packets = 0;
   #skipped = 0;
   #secondMs = 0;
-  #plain = 0;
-  #stories = 0;
+  #strayLines = 0;
+  #knockLines = 0;
 
   constructor(engine: ObservedEngine) {
     this.#engine = engine;
   }
 
-  /** Undefined when there are enough followers. */
+  /** Returns a function that ends following; undefined when there are too many followers. */
   readonly follow = (send: (line: string) => void): (() => void) | undefined => {
     if (this.#followers.size >= MAX_FOLLOWERS) return undefined;
     this.#followers.add(send);
@@ -48,29 +48,29 @@ export class LiveTrace {
     };
   };
 
-  /** Before the engine takes a packet. */
+  /** Call before the engine decides a packet. */
   begin(atMs: number, source: AddressKey, pair: Pair): void {
     this.#trace?.begin(atMs, source, pair);
   }
 
-  /** After it took it. */
+  /** Call after the engine has decided the packet. */
   end(atMs: number, destination: AddressKey, effects: readonly Effect[], now: Now): void {
     const trace = this.#trace;
     if (trace === undefined) return;
     this.#packets += 1;
     if (now.monoMs - this.#secondMs >= SECOND_MS) {
       this.#secondMs = now.monoMs;
-      this.#plain = 0;
-      this.#stories = 0;
+      this.#strayLines = 0;
+      this.#knockLines = 0;
     }
-    const isPlain = effects.length === 0 && !trace.hasStory;
-    const spent = isPlain ? this.#plain : this.#stories;
-    if (spent >= (isPlain ? PLAIN_BUDGET : STORY_BUDGET)) {
+    const isStray = effects.length === 0 && !trace.hasKnocks;
+    const sent = isStray ? this.#strayLines : this.#knockLines;
+    if (sent >= (isStray ? STRAY_LINES : KNOCK_LINES)) {
       this.#skipped += 1;
       return;
     }
-    if (isPlain) this.#plain += 1;
-    else this.#stories += 1;
+    if (isStray) this.#strayLines += 1;
+    else this.#knockLines += 1;
     const time = new Date(now.wallMs - Math.max(0, now.monoMs - atMs)).toISOString();
     const skipped = this.#skipped === 0 ? {} : { skipped: this.#skipped };
     this.#skipped = 0;

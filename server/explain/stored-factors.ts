@@ -1,6 +1,6 @@
 /**
- * What a state directory says is spent, read beside a daemon that may be running: read only, nothing made, nothing locked.
- * Whether and how that fits the time of a capture is explain-capture's business.
+ * Reads the spent factors of a state directory, read-only and without a lock, because the daemon may be running.
+ * `explain-capture.ts` relates them to the time of a capture.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ interface Row {
   readonly last_use: number | null;
 }
 
-/** Otherwise why there are none to be had. */
+/** The factors, or a string that says why there are none. */
 export function readStoredFactors(stateDir: string): readonly StoredFactor[] | string {
   const path = join(stateDir, STATE_FILE);
   try {

@@ -1,17 +1,17 @@
-/** The sum of an explanation: for each source, what came of it at which door. Bounded, whatever is in the file. */
+/** The summary of an explanation: for each source and door, the best attempt and its outcomes. Bounded for any file. */
 import type { ExplainedPacket } from './explain-capture.ts';
-import type { ToldKnock } from './trace.ts';
+import type { TracedKnock } from './trace.ts';
 
 export interface DoorSum {
   readonly door: string;
   readonly client: string;
-  /** The most knocks that counted together. */
+  /** The most knocks that counted in one attempt. */
   best: number;
   readonly of: number;
   opened: number;
   refused: Record<string, number>;
-  /** What the best attempt that did not open lost knocks to last. */
-  lost?: ToldKnock['lost'];
+  /** Why the best attempt last lost its earlier knocks. */
+  lost?: TracedKnock['lost'];
 }
 
 export interface SourceSum {
@@ -28,7 +28,7 @@ export interface Summary {
   /** By reason. */
   readonly ignored: Readonly<Record<string, number>>;
   readonly sources: readonly SourceSum[];
-  /** Sources beyond those. */
+  /** Packets of sources that `sources` does not have. */
   readonly moreSources: number;
 }
 
@@ -58,7 +58,7 @@ export class Sum {
     this.#opened += outcomes.filter(({ opens }) => opens).length;
     const sum = this.#sources.get(source) ?? { source, packets: 0, counted: 0, doors: [] };
     if (!this.#sources.has(source)) {
-      // Whoever got somewhere is told of, however many did not.
+      // A source with knocks replaces a source without any.
       if (this.#sources.size >= MAX_SOURCES && knocks.length === 0) {
         this.#more += 1;
         return;
@@ -105,10 +105,10 @@ export class Sum {
   }
 }
 
-function doorOf(sum: SourceSum, { door, client, of }: Pick<ToldKnock, 'door' | 'client' | 'of'>): DoorSum {
-  const present = sum.doors.find((each) => each.door === door && each.client === client);
-  if (present !== undefined) return present;
-  const fresh: DoorSum = { door, client, best: 0, of, opened: 0, refused: {} };
-  if (sum.doors.length < MAX_DOORS) sum.doors.push(fresh);
-  return fresh;
+function doorOf(sum: SourceSum, { door, client, of }: Pick<TracedKnock, 'door' | 'client' | 'of'>): DoorSum {
+  const existing = sum.doors.find((each) => each.door === door && each.client === client);
+  if (existing !== undefined) return existing;
+  const added: DoorSum = { door, client, best: 0, of, opened: 0, refused: {} };
+  if (sum.doors.length < MAX_DOORS) sum.doors.push(added);
+  return added;
 }

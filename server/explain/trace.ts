@@ -1,10 +1,10 @@
 /**
- * The story of a packet, from what the engine's core tells its observer: which knock of which door's sequence it was, what
- * it led to, and what earlier knocks were lost to. Used on a file and in the daemon alike.
+ * Traces a packet as the engine's observer: which knock of which door's sequence it is, its outcome, and why earlier knocks
+ * no longer count. Used for files and in the daemon.
  *
- * Which port is a knock of an unspent sequence is secret until somebody knocks it on purpose: the story of a sweep must
- * not be a list of all sequences. So a door is named from a source's second knock on, where no more strays lie between
- * than the door forgives; a first knock looks like a stray. Of a sequence that is spent, everything is told.
+ * The ports of an unspent sequence are secret: the trace of a sweep must not list all sequences. So a trace names a door only
+ * from a source's second knock on, with at most as many strays in between as the door forgives. A first knock looks like a
+ * stray. Knocks of a spent sequence are traced completely.
  */
 import { type AddressKey, formatAddress } from '../../shared/address.ts';
 import { knockOf, type Pair, type Protocol } from '../../shared/knock.ts';
@@ -13,44 +13,44 @@ import type { LiveSequence } from '../core/matching/live-sequence.ts';
 import type { Observer, Standing } from '../core/matching/observer.ts';
 import type { RefusalReason } from '../core/policy.ts';
 
-/** What has become of earlier knocks of the same sequence, so that they count no longer. */
+/** Why earlier knocks of the same sequence no longer count. */
 export type Lost = 'slow' | 'strays' | 'order';
 
-export interface ToldKnock {
+export interface TracedKnock {
   readonly door: string;
-  /** Empty where a door does not know its clients apart. */
+  /** Empty at a door without clients. */
   readonly client: string;
-  /** How many knocks count with this one, 0 to `of`. */
+  /** How many knocks count, with this one: 0 to `of`. */
   readonly knock: number;
   readonly of: number;
   readonly strays: number;
   readonly maxStrays: number;
-  /** From the first knock that counts to this one. */
+  /** Time since the first knock that counts. */
   readonly seconds: number;
   readonly seqTimeout: number;
   readonly spent: boolean;
   readonly lost?: Lost;
 }
 
-export interface ToldOutcome {
+export interface TracedOutcome {
   readonly door: string;
   readonly client: string;
   readonly opens: boolean;
   readonly reason?: RefusalReason;
 }
 
-export interface ToldPacket {
+export interface TracedPacket {
   readonly source: string;
   readonly destination: string;
   readonly protocol: Protocol;
   readonly port: number;
   /** Why it is no knock at any door; absent when it counts. */
   readonly ignored?: string;
-  readonly knocks: readonly ToldKnock[];
-  readonly outcomes: readonly ToldOutcome[];
+  readonly knocks: readonly TracedKnock[];
+  readonly outcomes: readonly TracedOutcome[];
 }
 
-/** The part of the engine that is asked. */
+/** The part of the engine that the trace uses. */
 export interface SpentEngine {
   isSpent(sequence: LiveSequence): boolean;
 }
@@ -58,14 +58,14 @@ export interface SpentEngine {
 interface Touch {
   readonly pair: Pair;
   readonly atMs: number;
-  /** The source's packets that counted, up to this one. */
+  /** The source's counted packets, up to this one. */
   readonly arrivals: number;
   lost: Lost | undefined;
 }
 
-interface SourceStory {
+interface SourceHistory {
   arrivals: number;
-  /** By sequence, the last touch. */
+  /** The last touch by sequence id. */
   readonly touches: Map<number, Touch>;
 }
 
@@ -74,20 +74,20 @@ const MAX_TOUCHES = 256;
 
 export class PacketTrace implements Observer {
   readonly #engine: SpentEngine;
-  readonly #sources = new Map<AddressKey, SourceStory>();
+  readonly #sources = new Map<AddressKey, SourceHistory>();
   #isWatched = false;
   #taken = 0;
   #atMs = 0;
   #pair: Pair = 0;
-  #story: SourceStory = { arrivals: 0, touches: new Map() };
+  #history: SourceHistory = { arrivals: 0, touches: new Map() };
   #source: AddressKey | undefined;
-  #knocks: ToldKnock[] = [];
+  #knocks: TracedKnock[] = [];
 
   constructor(engine: SpentEngine) {
     this.#engine = engine;
   }
 
-  /** Before the engine takes the packet. */
+  /** Call before the engine decides the packet. */
   begin(atMs: number, source: AddressKey, pair: Pair): void {
     this.#atMs = atMs;
     this.#pair = pair;
@@ -103,12 +103,12 @@ export class PacketTrace implements Observer {
 
   taken(): void {
     this.#taken += 1;
-    if (this.#taken === 1) this.#story = this.#storyOf(this.#source);
+    if (this.#taken === 1) this.#history = this.#historyOf(this.#source);
   }
 
   touched(sequence: LiveSequence, standing: Standing): void {
     const spent = this.#engine.isSpent(sequence);
-    const { touches, arrivals } = this.#story;
+    const { touches, arrivals } = this.#history;
     const before = touches.get(sequence.id);
     const touch: Touch = { pair: this.#pair, atMs: this.#atMs, arrivals, lost: undefined };
     touches.delete(sequence.id);
@@ -133,13 +133,13 @@ export class PacketTrace implements Observer {
     });
   }
 
-  /** Whether the packet was a knock that is told, after the engine took it. */
-  get hasStory(): boolean {
+  /** Whether the packet has traced knocks, after the engine has decided it. */
+  get hasKnocks(): boolean {
     return this.#knocks.length > 0;
   }
 
-  /** After the engine took it: its story. */
-  end(destination: AddressKey, effects: readonly Effect[]): ToldPacket {
+  /** Call after the engine has decided the packet; returns its trace. */
+  end(destination: AddressKey, effects: readonly Effect[]): TracedPacket {
     const { protocol, port } = knockOf(this.#pair);
     const ignored =
       this.#taken > 0
@@ -158,19 +158,19 @@ export class PacketTrace implements Observer {
     };
   }
 
-  /** The least recent source is forgotten where there are too many. */
-  #storyOf(source: AddressKey | undefined): SourceStory {
+  /** Forgets the least recent source when there are too many. */
+  #historyOf(source: AddressKey | undefined): SourceHistory {
     if (source === undefined) return { arrivals: 0, touches: new Map() };
-    const story = this.#sources.get(source) ?? { arrivals: 0, touches: new Map() };
-    story.arrivals += 1;
+    const history = this.#sources.get(source) ?? { arrivals: 0, touches: new Map() };
+    history.arrivals += 1;
     this.#sources.delete(source);
-    this.#sources.set(source, story);
+    this.#sources.set(source, history);
     if (this.#sources.size > MAX_SOURCES) for (const [oldest] of this.#sources) if (this.#sources.delete(oldest)) break;
-    return story;
+    return history;
   }
 }
 
-/** `before` is this source's knock before, where that was another one of the same sequence. */
+/** `before` is this source's previous knock of the same sequence, at another pair. */
 function lostTo(
   sequence: LiveSequence,
   { knocks, untimed, seen }: Standing,
@@ -180,11 +180,11 @@ function lostTo(
   if ((before !== undefined && atMs - before.atMs > sequence.seqTimeoutMs) || knocks < untimed) return 'slow';
   if (untimed < seen) return 'strays';
   if (before === undefined || knocks > 0 || sequence.order !== 'strict') return undefined;
-  // It follows none that counts: what those before it were lost to is why.
+  // It follows no knock that counts, so the reason is that of the earlier knocks.
   return before.lost ?? 'order';
 }
 
-function outcomeOf(effect: Effect): readonly ToldOutcome[] {
+function outcomeOf(effect: Effect): readonly TracedOutcome[] {
   if (effect.kind !== 'admit' && effect.kind !== 'refuse') return [];
   const { door, client } = effect;
   return [

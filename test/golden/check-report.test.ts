@@ -35,7 +35,7 @@ test('when a sound configuration is checked then the report says how, for whom a
     `/etc/knock-otp/knock-otpd.conf: 3 doors, 2 clients
   server id  bastion
   interface  lo
-  capture    kernel where it can, else pcap
+  capture    kernel if available, else pcap
   state      /var/lib/knock-otp
   clients    /etc/knock-otp/clients
 
@@ -67,9 +67,9 @@ test('when a sound configuration is checked then the report says how, for whom a
   ports      999 of 8000-8999 without 8443
   entropy    50.3 bits, 0 live sequences at most
   strays     256 forgiven within a knock
-  odds       nobody can open it
+  odds       no client can open it
 
-warning: /etc/knock-otp/knock-otpd.conf: [spare]: nobody is enrolled at this door (hint: knock-otpd enroll NAME --door spare)`,
+warning: /etc/knock-otp/knock-otpd.conf: [spare]: no client is enrolled at this door (hint: knock-otpd enroll NAME --door spare)`,
   );
 });
 
@@ -143,7 +143,7 @@ test('when a program asks then the report is data with stable names', async () =
       },
     ],
     warnings: [
-      '/etc/knock-otp/knock-otpd.conf: [spare]: nobody is enrolled at this door (hint: knock-otpd enroll NAME --door spare)',
+      '/etc/knock-otp/knock-otpd.conf: [spare]: no client is enrolled at this door (hint: knock-otpd enroll NAME --door spare)',
     ],
   });
 });
@@ -167,12 +167,12 @@ test('when penalties and the scan command are on then the report has them, and s
     const said = lines.filter((line) => /^ {2}(scans|penalty)|penalty:|scan_command:/.test(line)).join('\n');
     assert.equal(
       said,
-      `  scans      a command is told who tries 100 TCP ports, but never 192.0.2.0/24, 2001:db8::7
-  penalty    a wrong combination is ignored for 300 s
-  penalty    a wrong combination is ignored for 60 s
-warning: /etc/knock-otp/knock-otpd.conf:10: [ssh] penalty: whoever forges a client's address can have the client ignored for 300 s, again and again (hint: it adds nothing to the odds of the door: penalty = 0 unless you need it)
-warning: /etc/knock-otp/knock-otpd.conf:14: [old] penalty: whoever forges a client's address can have the client ignored for 60 s, again and again (hint: it adds nothing to the odds of the door: penalty = 0 unless you need it)
-warning: /etc/knock-otp/knock-otpd.conf:5: [options] scan_command: whoever forges the packets of a scan has any address banned, a client or a gateway too (hint: name those that you cannot do without in never_ban)`,
+      `  scans      scan_command runs for sources that try 100 TCP ports, never for 192.0.2.0/24, 2001:db8::7
+  penalty    300 s after a wrong combination
+  penalty    60 s after a wrong combination
+warning: /etc/knock-otp/knock-otpd.conf:10: [ssh] penalty: forged packets can block a client for 300 s, again and again (hint: penalties do not improve the odds: penalty = 0 unless you need it)
+warning: /etc/knock-otp/knock-otpd.conf:14: [old] penalty: forged packets can block a client for 60 s, again and again (hint: penalties do not improve the odds: penalty = 0 unless you need it)
+warning: /etc/knock-otp/knock-otpd.conf:5: [options] scan_command: forged packets can get any address banned, also a client or a gateway (hint: list the addresses you need in never_ban)`,
     );
     assert.doesNotMatch(lines.join('\n'), /hush/);
     const report = checkReport(loaded);

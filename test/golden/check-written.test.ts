@@ -49,13 +49,13 @@ test('when doors have written-down sequences then the report says how safe they 
     `/etc/knock-otp/knock-otpd.conf: 6 doors, 0 clients
   server id  bastion
   interface  lo
-  capture    kernel where it can, else pcap
+  capture    kernel if available, else pcap
   state      /var/lib/knock-otp
   clients    /etc/knock-otp/clients
 
 [openSSH]
   opens      command, and nothing closes it
-  sequence   one, the same at every knock
+  sequence   one, the same every time
   knocks     3 (TCP flags syn,!ack, strict order, within 5 s)
   entropy    48.0 bits at most, 1 live sequence
   strays     0 forgiven within a knock
@@ -63,7 +63,7 @@ test('when doors have written-down sequences then the report says how safe they 
 
 [web]
   opens      nftables tcp/443, for 10 s
-  sequence   one, the same at every knock
+  sequence   one, the same every time
   knocks     5 (TCP flags syn,!ack, strict order, within 25 s)
   entropy    80.0 bits at most, 1 live sequence
   strays     238 forgiven within a knock
@@ -71,7 +71,7 @@ test('when doors have written-down sequences then the report says how safe they 
 
 [mail]
   opens      command, for 10 s
-  sequence   12 left in /etc/knock-otp/list, one a knock
+  sequence   12 left in /etc/knock-otp/list, each opens once
   knocks     5 in the weakest line (TCP flags fin,!ack, strict order, within 25 s)
   entropy    85.0 bits at most, 2 live sequences
   strays     256 forgiven within a knock
@@ -79,7 +79,7 @@ test('when doors have written-down sequences then the report says how safe they 
 
 [few]
   opens      command, and nothing closes it
-  sequence   1 left in /etc/knock-otp/few, one a knock
+  sequence   1 left in /etc/knock-otp/few, each opens once
   knocks     3 in the weakest line (TCP flags syn,!ack, strict order, within 25 s)
   entropy    48.0 bits at most, 1 live sequence
   strays     0 forgiven within a knock
@@ -87,17 +87,17 @@ test('when doors have written-down sequences then the report says how safe they 
 
 [used]
   opens      command, and nothing closes it
-  sequence   none to use in /etc/knock-otp/used: the door stays shut
+  sequence   no unspent line in /etc/knock-otp/used: the door stays shut
 
 [leaky]
   opens      command, and nothing closes it
-  sequence   none to use in /etc/knock-otp/open-to-all: the door stays shut
+  sequence   no unspent line in /etc/knock-otp/open-to-all: the door stays shut
 
-warning: /etc/knock-otp/knock-otpd.conf: [openSSH] sequence: whoever sees one knock at this door can repeat it (hint: replace the line by otp = totp, then knock-otpd enroll NAME --door openSSH)
-warning: /etc/knock-otp/knock-otpd.conf: [web] sequence: whoever sees one knock at this door can repeat it (hint: replace the line by otp = totp, then knock-otpd enroll NAME --door web)
+warning: /etc/knock-otp/knock-otpd.conf: [openSSH] sequence: anyone who sees one knock at this door can repeat it (hint: replace the line with otp = totp, then knock-otpd enroll NAME --door openSSH)
+warning: /etc/knock-otp/knock-otpd.conf: [web] sequence: anyone who sees one knock at this door can repeat it (hint: replace the line with otp = totp, then knock-otpd enroll NAME --door web)
 warning: /etc/knock-otp/few:2: this line is not used: knock 1 is not a port from 1 to 65535, with :tcp or :udp or neither (hint: ports with commas)
 warning: /etc/knock-otp/knock-otpd.conf: [few] one_time_sequences: few sequences are left in /etc/knock-otp/few: 1
-warning: /etc/knock-otp/knock-otpd.conf: [used] one_time_sequences: the door stays shut: no unspent sequence is left in /etc/knock-otp/used (hint: put new lines into it)
+warning: /etc/knock-otp/knock-otpd.conf: [used] one_time_sequences: the door stays shut: no unspent sequence is left in /etc/knock-otp/used (hint: add new lines)
 warning: /etc/knock-otp/knock-otpd.conf: [leaky] one_time_sequences: the door stays shut: /etc/knock-otp/open-to-all can be read by others (mode 0644) (hint: chmod 600 '/etc/knock-otp/open-to-all', and make new sequences if somebody may have read these)
 warning: /etc/knock-otp/knock-otpd.conf: [openSSH]: 100,000 random packets a second may open this door, even with no strays forgiven (hint: more knocks)
 warning: /etc/knock-otp/knock-otpd.conf: [few]: 100,000 random packets a second may open this door, even with no strays forgiven (hint: more knocks)`,

@@ -1,7 +1,7 @@
 /**
- * The configurations of the articles, as they are printed, at both daemons with Debian's knock: what iptables, ufw, ipfw
- * and hosts.allow come to is the same. Only paths are adapted: of hosts.allow, which each of the two needs for itself,
- * and of ipfw, which Linux has not. ufw and ipfw are stand-ins that write down how they were called.
+ * The printed configurations of the articles at both daemons, with Debian's knock: the results in iptables, ufw, ipfw and
+ * hosts.allow are the same. The test adapts only two paths: hosts.allow, because each daemon needs its own file, and ipfw,
+ * which Linux does not have. ufw and ipfw are stand-ins that record their calls.
  */
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ const options = { skip: skipWithoutPrograms('tcpreplay', 'knock', 'iptables', 'p
 const OPEN = ['7000', '8000', '9000'];
 const CLOSE = ['9000', '8000', '7000'];
 
-/** Listing 4 of "The sentinel", its line numbers and the line's break taken off, as a reader types it. */
+/** Listing 4 of "The sentinel" as a reader types it, without line numbers and the line break. */
 const DEFAULT_CONF = `[options]
    UseSyslog
 [openSSH]
@@ -59,7 +59,7 @@ const FREEBSD_CONF = `[options]
         tcpflags    = syn
 `;
 
-/** Listings 5 and 6 of "The sentinel" in one door each, with the one-time file and the 10 s that it recommends. */
+/** Listings 5 and 6 of "The sentinel", each in one door, with the recommended one-time file and 10 s. */
 const ONE_TIME_CONF = `[options]
 #  UseSyslog
 logfile = /var/log/knockd.log
@@ -88,7 +88,7 @@ async function knock(both: BesideKnockd, side: Side, ports: readonly string[]): 
   await both.client.must(['knock', '-d', '20', side.host.ipv4, ...ports]);
 }
 
-/** Ours also asks the stand-ins, when it starts, for rules that it left behind. */
+/** Without the calls by which knock-otpd, at its start, asks the stand-ins for leftover rules. */
 async function calls(both: BesideKnockd, side: Side): Promise<readonly string[]> {
   return (await side.said()).filter((line) => line.includes(both.client.ipv4));
 }
@@ -194,7 +194,7 @@ ${shell}[closeSSH]
     for (const side of both.sides) {
       await mkdir(join(side.dir, 'etc'));
       await side.put('etc/hosts.allow', before);
-      // knockd knows no such key, and needs none.
+      // knockd has no such key and needs none.
       await writeFile(both.config, conf(side.name === 'ours' ? '        shell = yes\n' : ''), { mode: 0o600 });
       await side.start(both.config);
       const file = async (): Promise<string> => await readFile(join(side.dir, 'etc/hosts.allow'), 'utf8');

@@ -1,6 +1,6 @@
 /**
- * What knockd does wrong outside of matching: each is shown on Debian's knockd, and that ours does not do it. What a
- * packet script can show stands in packet-scripts and one-time-scripts.
+ * Defects of knockd outside matching: each test shows the defect in Debian's knockd, and that knock-otpd does not have it.
+ * packet-scripts and one-time-scripts have the defects that a packet script can show.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -24,12 +24,12 @@ async function until(side: Side, count: number): Promise<void> {
   await side.until(`${count} commands`, async () => (await side.said()).length >= count);
 }
 
-/** The names of what was said, without the source. */
+/** The names that the commands wrote, without the source. */
 async function names(side: Side): Promise<readonly string[]> {
   return (await side.said()).map((line) => line.split(' ')[0] ?? '');
 }
 
-/** The process and all below it, youngest last. */
+/** The process and all its descendants, youngest last. */
 function family(pid: number): readonly number[] {
   const tasks = readdirSync(`/proc/${pid}/task`);
   const children = tasks.flatMap((task) =>
@@ -48,7 +48,7 @@ test(
     await both.send(KNOCK);
     for (const side of both.sides) {
       await until(side, 1);
-      // As a power cut does: the daemon, and the process that knockd has left to sleep.
+      // As in a power cut: kills the daemon, and the sleeping child of knockd.
       for (const pid of family(side.daemon.pid)) process.kill(pid, 'SIGKILL');
       await side.daemon.finished();
     }
@@ -85,7 +85,7 @@ test(
   options,
   async () => {
     await using both = await BesideKnockd.create();
-    // Standard input, output and error are pipes of its own; what matters is above them.
+    // Descriptors 0 to 2 are the command's own pipes; the test checks only higher ones.
     await both.putProgram(
       'fds',
       'ls -l /proc/$$/fd | grep -v " [012] ->" > /var/lib/open-files; echo done >> /var/lib/said',
@@ -192,7 +192,7 @@ test(
     const mark = both.ours.daemon.mark;
     await both.network.plug(both.ours.host);
     await both.ours.host.ip(`addr add ${SHARED.ipv4}/24 dev eth0`);
-    // The kernel's rules go by the interface's name: one that is back at once was never missed, and only its address is news.
+    // The kernel's rules use the interface's name, so an interface that is back at once only has a new address.
     await both.ours.daemon.waitForLine(/\blistening\b|own addresses changed/, mark);
     await both.send('wait=1.2');
     await both.send(KNOCK);
@@ -221,7 +221,7 @@ test('when the interface is any then knockd is deaf without a word, and ours hea
   await using both = await BesideKnockd.create();
   await both.configure(SSH);
   for (const side of both.sides) await side.start(both.config, { args: ['-i', 'any'], deaf: true });
-  // Not by a frame to everybody: on `any` the kernel says whom it was for.
+  // Not with a broadcast frame: on `any` the kernel reports the packet's type.
   const { client } = both;
   for (const side of both.sides) await client.must(['knock', '-d', '20', side.host.ipv4, '7000', '8000', '7500']);
   await until(both.ours, 1);

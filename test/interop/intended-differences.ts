@@ -1,6 +1,6 @@
 /**
- * Where knock-otpd does something else than knockd on purpose, and why. `phrase` stands to the letter in a row of
- * docs/MIGRATING-FROM-KNOCKD.md, that of this difference.
+ * The intended differences between knock-otpd and knockd, with their reasons. `phrase` is verbatim in the row of this
+ * difference in docs/MIGRATING-FROM-KNOCKD.md.
  */
 export interface IntendedDifference {
   readonly phrase: string;

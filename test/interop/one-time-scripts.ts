@@ -1,6 +1,6 @@
 /**
- * One-time sequences at both daemons: what opens, and what the file holds afterwards, to the byte. `knockd` and `ours` say
- * where the two are not the same, with the reason's name in `because`.
+ * One-time sequences at both daemons: which lines open, and the exact bytes of the file afterwards. `knockd` and `ours` have
+ * the differences, and `because` names the reason.
  */
 import type { DifferenceName } from './intended-differences.ts';
 import { door } from './packet-scripts.ts';
@@ -17,7 +17,7 @@ export interface OneTimeScript {
   readonly lines: string;
   readonly send: string;
   readonly opens: readonly string[];
-  /** The file afterwards. */
+  /** The file after the knocks. */
   readonly struck: string;
   readonly knockd?: Partial<OneTimeOutcome>;
   readonly ours?: Partial<OneTimeOutcome>;
@@ -37,7 +37,7 @@ export const ONE_TIME_SCRIPTS: readonly OneTimeScript[] = [
     title: 'each line is used once, in the order of the file',
     doors: SSH,
     lines: THREE,
-    // knockd loses what came while it changed its filter.
+    // knockd loses packets while it changes its filter.
     send: '7000 8000 7500 wait=0.3 7100 8100 7600',
     opens: ['ssh A', 'ssh A'],
     struck: '#7000,8000,7500\n#7100,8100,7600\n 7200,8200,7700\n',

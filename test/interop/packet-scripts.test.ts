@@ -1,4 +1,4 @@
-/** The same packets to Debian's knockd and to knock-otpd with the same knockd.conf: what opens, for whom, in which order. */
+/** Sends the same packets to Debian's knockd and to knock-otpd with the same knockd.conf, and compares all openings. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
@@ -10,10 +10,10 @@ import { SCRIPT_GROUPS } from './packet-scripts.ts';
 
 const options = { skip: skipWithoutPrograms('tcpreplay'), timeout: 300_000 };
 const LETTERS = ['A', 'B', 'C', 'A6', 'B6'];
-/** Scripts that share a daemon of ours, each with sources of its own: as many as there are numbers below the barrier's. */
+/** Scripts that share one knock-otpd, each with its own sources: as many as the numbers below the barrier's source. */
 const SHARE = 9;
 
-/** The commands' words with the letters of the script's sources; what others caused stays out. */
+/** The commands' output with the letters of the script's sources, without that of other sources. */
 function byLetter(said: readonly string[], number: number): readonly string[] {
   return said.flatMap((line) => {
     const [door = '', address] = line.split(' ');
@@ -26,7 +26,7 @@ async function openings(side: Side, number: number, from: number): Promise<reado
   return byLetter((await side.said()).slice(from), number);
 }
 
-// Each has namespaces of its own, and the file is the last of its run: by turns it would leave the other core idle for a minute.
+// Concurrent, because each test has its own namespaces, and this file runs last: serially, one core would be idle for a minute.
 describe('a host that sends', { concurrency: 3 }, () => {
   for (const group of SCRIPT_GROUPS) {
     test(group.title, options, async (t) => {
@@ -35,7 +35,7 @@ describe('a host that sends', { concurrency: 3 }, () => {
       for (const [at, script] of group.scripts.entries()) {
         const number = at % SHARE;
         await t.test(`when a host sends ${script.title} then both do as the list says`, async () => {
-          // knockd anew for each: what it remembers of one source changes what it does to the next.
+          // A new knockd for each script, because its memory of one source changes its behaviour for the next.
           await both.knockd.stop();
           await both.knockd.start(both.config);
           if (number === 0) {

@@ -1,8 +1,8 @@
 /**
- * Packet scripts and what each of the two daemons does about them; the words are those of test/support/core/packet-script.ts.
- * `opens` is what the doors' commands wrote, in order, with the letter of the source: `ssh A`, `-ssh A` when it closed.
- * Between two openings there is a pause: knockd starts the commands of both at once, and either may be first.
- * Where ours differs on purpose, `ours` says what it does and `because` names the row of the list of differences.
+ * Packet scripts, with the expected openings at knockd and knock-otpd; test/support/core/packet-script.ts has the syntax.
+ * `opens` is the output of the doors' commands in order, with the letter of the source: `ssh A`, `-ssh A` for a close.
+ * Scripts pause between two openings, because knockd starts both commands at once, and either may be first.
+ * If knock-otpd differs on purpose, `ours` has its openings and `because` names the row of the list of differences.
  */
 import type { DifferenceName } from './intended-differences.ts';
 
@@ -22,12 +22,12 @@ export interface ScriptGroup {
 
 interface DoorText {
   readonly timeout?: number;
-  /** Undefined: the key is not there. */
+  /** Undefined: the door has no such key. */
   readonly flags?: string | undefined;
   readonly more?: string;
 }
 
-/** A door in knockd's words that says its name and the source when it opens. */
+/** A door in knockd's syntax whose command writes its name and the source. */
 export function door(name: string, sequence: string, { timeout = 3, more = '', ...rest }: DoorText = {}): string {
   const flags = 'flags' in rest ? rest.flags : 'syn';
   return `[${name}]

@@ -1,6 +1,6 @@
 /**
- * Clients: what any machine has at hand opens our doors as it opens knockd's, and our client opens knockd's as its own.
- * All of them send real packets of their own to each server's own address.
+ * Clients: common tools open the doors of knock-otpd and of knockd alike, and knock-otp opens the doors of both. Each client
+ * sends real packets to each server's own address.
  */
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ const UDP = [7100, 8100, 7600];
 interface Way {
   readonly opens: string;
   readonly family?: 6;
-  /** One command after the other. */
+  /** Commands, run one after another. */
   readonly commands: (address: string) => readonly (readonly string[])[];
 }
 

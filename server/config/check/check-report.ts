@@ -1,4 +1,4 @@
-/** What `knock-otpd check` finds out about a sound configuration, as data. Its words for people are describe-check. */
+/** The report of `knock-otpd check` on a valid configuration, as data. `describe-check.ts` turns it into text. */
 import { formatPortRanges } from '../../../shared/allowed-ports.ts';
 import { formatProblem } from '../../../shared/errors.ts';
 import { formatService } from '../../../shared/formats/profile-uri.ts';
@@ -11,16 +11,16 @@ import type { SequencesFile } from '../written-sequences.ts';
 import { penaltyReport, scansReport } from './describe-defences.ts';
 import { type ServiceReported, serviceReport } from './describe-service.ts';
 
-/** The report as data; the field names are a contract with scripts. */
+/** The field names are a contract with scripts. */
 export interface CheckReport {
   readonly file: string;
   readonly serverId: string;
   readonly interfaces: readonly string[];
-  /** `auto`: the kernel where it can. */
+  /** `auto`: kernel if available, otherwise pcap. */
   readonly capture: 'kernel' | 'pcap' | 'listen' | 'auto';
   readonly stateDir: string;
   readonly clientsDir: string;
-  /** Absent where nobody is told of scans. */
+  /** Absent without a scan_command. */
   readonly scans?: { readonly threshold: number; readonly neverBan: readonly string[] };
   readonly doors: readonly DoorReport[];
   readonly warnings: readonly string[];
@@ -31,7 +31,7 @@ export type DoorReport = DerivedDoorReport | WrittenDoorReport;
 export interface DerivedDoorReport extends ServiceReported {
   readonly name: string;
   readonly otp: 'totp' | 'hotp';
-  /** `nftables tcp/22`, `hosts.allow sshd`, or `command`: the command itself may hold what is not for every eye. */
+  /** `nftables tcp/22`, `hosts.allow sshd`, or `command`: the command itself may contain secrets. */
   readonly opens: string;
   readonly seconds: number;
   readonly clients: readonly string[];
@@ -42,19 +42,19 @@ export interface DerivedDoorReport extends ServiceReported {
   readonly portRange: string;
   readonly excludePorts: string;
   readonly allowedPorts: number;
-  /** Where ports listen: how many do for each time step. */
+  /** With `capture = listen`: listening ports per time step. */
   readonly listenPorts?: number;
   readonly liveSequences: number;
   readonly entropyBits: number;
   readonly maxStrays: number;
   readonly contested: 'first' | 'refuse';
-  /** Seconds; absent where there is none. */
+  /** Seconds; absent without a penalty. */
   readonly penalty?: number;
-  /** log10 of the openings a day that 10^5 random packets a second may expect; null when nobody may knock. */
+  /** log10 of the expected openings a day from 10^5 random packets a second; null when no client is enrolled. */
   readonly log10OpeningsPerDay: number | null;
   /**
-   * A knock has a second part as long as the first, bound to its source. What is said above is then about one who copies
-   * the first part and has to guess the second, and this about one who sees neither.
+   * With `bind = source` a sequence has a second part, as long as the first and bound to its source address. The figures
+   * above then hold for an attacker who copies the first part and guesses the second; these, for one who sees neither.
    */
   readonly bind?: {
     readonly to: 'source';
@@ -63,7 +63,7 @@ export interface DerivedDoorReport extends ServiceReported {
   };
 }
 
-/** The sequence itself is in no report. */
+/** Never contains the sequence itself. */
 export interface WrittenDoorReport extends ServiceReported {
   readonly name: string;
   readonly sequences: 'static' | 'file';
@@ -71,15 +71,15 @@ export interface WrittenDoorReport extends ServiceReported {
   /** Unspent lines of the file. */
   readonly left?: number;
   readonly opens: string;
-  /** Null where nothing closes the door: it has no stop command. */
+  /** Null when nothing closes the door, because it has no stop command. */
   readonly seconds: number | null;
   readonly order: 'strict';
   readonly tcpFlags: string;
   readonly seqTimeout: number;
-  /** Absent where one sequence is for everyone. */
+  /** Absent at a static door, where all sources share one sequence. */
   readonly contested?: 'first' | 'refuse';
   readonly penalty?: number;
-  /** Of the weakest line where there is a file; absent when none is left. */
+  /** With a file: of its weakest line. Absent when no line is left. */
   readonly odds?: {
     readonly knocks: number;
     readonly liveSequences: number;

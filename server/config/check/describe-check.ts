@@ -1,4 +1,4 @@
-/** What `knock-otpd check` says of a sound configuration: per door, how it opens, for whom, and how safe that is. */
+/** The text of `knock-otpd check`: how each door opens, for which clients, and with what odds for random packets. */
 import { ASSUMED_RANDOM_PACKETS_PER_SECOND } from '../../../shared/odds.ts';
 import type { ConfiguredDoor, DerivedDoor } from '../config.ts';
 import type { LoadedServer } from '../load-server.ts';
@@ -15,23 +15,23 @@ export function describeCheck(loaded: LoadedServer): string {
     ...columns([
       ['server id', report.serverId],
       ['interface', report.interfaces.join(', ')],
-      ['capture', report.capture === 'auto' ? 'kernel where it can, else pcap' : report.capture],
+      ['capture', report.capture === 'auto' ? 'kernel if available, else pcap' : report.capture],
       ['state', report.stateDir],
       ['clients', report.clientsDir],
       ...scansLine(report),
     ]),
   ];
   const doors = loaded.config.doors.flatMap((door, at) => {
-    const found = report.doors[at];
-    return found === undefined ? [] : ['', `[${found.name}]`, ...columns(linesOf(found, door))];
+    const doorReport = report.doors[at];
+    return doorReport === undefined ? [] : ['', `[${doorReport.name}]`, ...columns(linesOf(doorReport, door))];
   });
   const warnings = report.warnings.map((warning) => `warning: ${warning}`);
   return [...head, ...doors, ...(warnings.length > 0 ? ['', ...warnings] : [])].join('\n');
 }
 
 function formatSource({ sequences, left, file }: WrittenDoorReport): string {
-  if (sequences === 'static') return 'one, the same at every knock';
-  return left === 0 ? `none to use in ${file}: the door stays shut` : `${left} left in ${file}, one a knock`;
+  if (sequences === 'static') return 'one, the same every time';
+  return left === 0 ? `no unspent line in ${file}: the door stays shut` : `${left} left in ${file}, each opens once`;
 }
 
 function linesOf(report: DoorReport, door: ConfiguredDoor): [string, string][] {
@@ -86,27 +86,27 @@ function derivedLines(report: DerivedDoorReport, { policy }: DerivedDoor): [stri
       ? [['odds', formatOdds(report.log10OpeningsPerDay, report.listenPorts !== undefined)] as [string, string]]
       : ([
           ['odds', `${formatOdds(binding.blindLog10OpeningsPerDay)}, ${binding.blindEntropyBits.toFixed(1)} bits`],
-          ['racer', `who copies the first part: ${formatOdds(report.log10OpeningsPerDay)}`],
+          ['racer', `knows the first part: ${formatOdds(report.log10OpeningsPerDay)}`],
         ] as [string, string][])),
   ];
 }
 
-/** Said where it is not the default. */
+/** Only if it is not the default. */
 function contestedLine(contested: 'first' | 'refuse' | undefined): [string, string][] {
-  return contested === 'refuse' ? [['contested', 'a sequence that two sources know opens for nobody']] : [];
+  return contested === 'refuse' ? [['contested', 'a sequence that two sources know opens for neither']] : [];
 }
 
-/** Chances below one in a billion say more as a power of ten. */
+/** Chances below one in a billion are powers of ten. */
 function formatOdds(log10: number | null, listens = false): string {
-  if (log10 === null) return 'nobody can open it';
-  const what = listens ? 'packets/s to ports that listen' : 'random packets/s';
-  const rate = `a day, at 10^${Math.log10(ASSUMED_RANDOM_PACKETS_PER_SECOND)} ${what}`;
+  if (log10 === null) return 'no client can open it';
+  const packets = listens ? 'packets/s to ports that listen' : 'random packets/s';
+  const rate = `a day, at 10^${Math.log10(ASSUMED_RANDOM_PACKETS_PER_SECOND)} ${packets}`;
   if (log10 >= 0) return `${grouped(10 ** log10)} random openings ${rate}`;
   if (log10 > -9) return `a random opening: 1 in ${grouped(10 ** -log10)} ${rate}`;
   return `a random opening: 10^${log10.toFixed(1)} ${rate}`;
 }
 
-/** Three digits that count, and the thousands apart. */
+/** Three significant digits, with thousands separators. */
 function grouped(value: number): string {
   return Number(value.toPrecision(3)).toLocaleString('en-US');
 }

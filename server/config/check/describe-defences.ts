@@ -1,7 +1,7 @@
-/** What `knock-otpd check` says of penalties and of scans: nothing where they are off. */
+/** Reports penalties and scan detection for `knock-otpd check`; empty when they are off. */
 import type { ServerConfig } from '../config.ts';
 
-interface Penal {
+interface PenaltyReported {
   readonly penalty?: number;
 }
 
@@ -9,7 +9,7 @@ export interface ScansReported {
   readonly scans?: { readonly threshold: number; readonly neverBan: readonly string[] };
 }
 
-/** The command may hold what is not for every eye. */
+/** Without the command, which may contain secrets. */
 export function scansReport({ scans }: Pick<ServerConfig, 'scans'>): ScansReported {
   if (scans === undefined) return {};
   return { scans: { threshold: scans.threshold, neverBan: scans.neverBan.map(({ text }) => text) } };
@@ -17,14 +17,14 @@ export function scansReport({ scans }: Pick<ServerConfig, 'scans'>): ScansReport
 
 export function scansLine({ scans }: ScansReported): [string, string][] {
   if (scans === undefined) return [];
-  const never = scans.neverBan.length === 0 ? '' : `, but never ${scans.neverBan.join(', ')}`;
-  return [['scans', `a command is told who tries ${scans.threshold} TCP ports${never}`]];
+  const never = scans.neverBan.length === 0 ? '' : `, never for ${scans.neverBan.join(', ')}`;
+  return [['scans', `scan_command runs for sources that try ${scans.threshold} TCP ports${never}`]];
 }
 
-export function penaltyReport({ penaltyMs }: { readonly penaltyMs?: number }): Penal {
+export function penaltyReport({ penaltyMs }: { readonly penaltyMs?: number }): PenaltyReported {
   return penaltyMs === undefined ? {} : { penalty: penaltyMs / 1000 };
 }
 
-export function penaltyLine({ penalty }: Penal): [string, string][] {
-  return penalty === undefined ? [] : [['penalty', `a wrong combination is ignored for ${penalty} s`]];
+export function penaltyLine({ penalty }: PenaltyReported): [string, string][] {
+  return penalty === undefined ? [] : [['penalty', `${penalty} s after a wrong combination`]];
 }

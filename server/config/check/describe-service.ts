@@ -1,7 +1,7 @@
-/** What `knock-otpd check` says of a door's service on demand: nothing where there is none. */
+/** Reports a door's service on demand for `knock-otpd check`; empty if the door starts no service. */
 import type { ServiceTerms } from '../../demand/service-terms.ts';
 
-/** The commands may hold what is not for every eye. */
+/** Without the commands, which may contain secrets. */
 export interface ServiceReported {
   readonly service?: { readonly ports: readonly number[]; readonly idleSeconds: number; readonly stopsAny: boolean };
 }
@@ -15,7 +15,7 @@ export function serviceReport({ service }: { readonly service?: ServiceTerms }):
 export function serviceLine({ service }: ServiceReported): [string, string][] {
   if (service === undefined) return [];
   const { ports, idleSeconds, stopsAny } = service;
-  const whose = stopsAny ? ', whoever started it' : '';
-  const where = ports.map((port) => `tcp/${port}`).join(', ');
-  return [['service', `started by a knock, stopped after ${idleSeconds} s without use of ${where}${whose}`]];
+  const owner = stopsAny ? ', also if already running' : '';
+  const portList = ports.map((port) => `tcp/${port}`).join(', ');
+  return [['service', `started by a knock, stopped after ${idleSeconds} s without use of ${portList}${owner}`]];
 }

@@ -1,19 +1,18 @@
 /**
- * What one client's secret file says: `[door]` with `secret = BASE32`, or `revoked`. Text in, text out; where the file
- * lies and who may read it is client-files' business. Nothing of the text is ever repeated in a message: a secret may
- * have been pasted in the place of a name.
+ * Parses and formats one client's secret file: `[door]` with `secret = BASE32` or `revoked`. `client-files.ts` reads the
+ * file and checks its owner and mode. Messages never quote the text, because a secret may be pasted in place of a name.
  */
 import type { KnockError, Problem } from '../../../shared/errors.ts';
 import { formatIni, type IniSection, parseIni } from '../../../shared/formats/ini-document.ts';
 import { Secret } from '../../../shared/secret.ts';
 import { nearMiss } from '../near-miss.ts';
 
-/** By door. A revoked client may stay listed in the configuration without being a client that was forgotten. */
+/** By door. `revoked` marks a client that the configuration may still list: it is no longer enrolled, on purpose. */
 export type ClientSecrets = ReadonlyMap<string, Secret | 'revoked'>;
 
 /**
- * Sections of doors that are not configured: kept, since to take a door out of the configuration for a while is not to
- * take anybody's secret away. Their names may be anything that somebody pasted, so nothing shows them.
+ * Sections of doors that are not configured. They stay in the file, because an administrator may remove a door only for a
+ * while, and its clients then keep their secrets. No message shows their names: a name may be a pasted secret.
  */
 export class IdleSecrets {
   readonly #sections = new Map<string, Secret | 'revoked'>();
@@ -26,7 +25,7 @@ export class IdleSecrets {
     this.#sections.set(name, secret);
   }
 
-  /** For the file alone. */
+  /** Only for writing the file. */
   entries(): Iterable<readonly [string, Secret | 'revoked']> {
     return this.#sections.entries();
   }
@@ -37,15 +36,15 @@ export interface ClientSections {
   readonly idle: IdleSecrets;
 }
 
-const HEADER = ['knock-otp client: whoever reads this file can knock.'];
+const HEADER = ['knock-otp client: a reader of this file can knock.'];
 
-/** The file's secrets, what is wrong with it, and what is doubtful: sections of no configured door. */
+/** The file's secrets, its problems, and warnings about sections of doors that are not configured. */
 export function parseClient(
   text: string,
   doorNames: readonly string[],
 ): ClientSections & { readonly problems: readonly Problem[]; readonly warnings: readonly Problem[] } {
-  const { sections, problems: flaws } = parseIni(text);
-  const problems: Problem[] = flaws.map(({ line, message, hint }) => problemAt(line, message, hint));
+  const { sections, problems: iniProblems } = parseIni(text);
+  const problems: Problem[] = iniProblems.map(({ line, message, hint }) => problemAt(line, message, hint));
   const warnings: Problem[] = [];
   const secrets = new Map<string, Secret | 'revoked'>();
   const idle = new IdleSecrets();
@@ -62,7 +61,7 @@ export function parseClient(
   return { secrets, idle, problems, warnings };
 }
 
-/** @throws KnockError CONFIG_INVALID when a door's name cannot stand in a file */
+/** @throws KnockError CONFIG_INVALID when a door's name cannot be written as a section */
 export function formatClient({ secrets, idle }: ClientSections): string {
   const sections = [...secrets, ...idle.entries()].map(([name, secret]) => ({
     name,
@@ -71,7 +70,7 @@ export function formatClient({ secrets, idle }: ClientSections): string {
   return formatIni(sections, HEADER);
 }
 
-/** A name that no door has may be a secret in the wrong place, and is not repeated. */
+/** Names a section in problems only if it is a known door: another name may be a pasted secret. */
 function readSection(section: IniSection, isKnown: boolean, problems: Problem[]): Secret | 'revoked' | undefined {
   let secret: Secret | 'revoked' | undefined;
   let failed = false;
@@ -90,12 +89,12 @@ function readSection(section: IniSection, isKnown: boolean, problems: Problem[])
         fail(line, message, hint);
       }
     } else if (key === 'secret') {
-      fail(line, 'the secret is missing', 'write secret = BASE32, or let knock-otpd enroll do it');
+      fail(line, 'the secret is missing', 'write secret = BASE32, or use knock-otpd enroll');
     } else {
-      fail(line, 'this key is not known', 'a section has secret = BASE32 and nothing else');
+      fail(line, 'this key is not known', 'a section has only secret = BASE32');
     }
   }
-  if (secret === undefined && !failed) fail(section.line, 'the secret is missing', 'let knock-otpd enroll write one');
+  if (secret === undefined && !failed) fail(section.line, 'the secret is missing', 'use knock-otpd enroll');
   return failed ? undefined : secret;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The directory of secret files, one a client: who is enrolled at which door. Reads it and refuses what others could
- * have read or written. Writing is client-writes' business, what a file says client-document's.
+ * Reads the directory of secret files, one per client: which client is enrolled at which door. Refuses files that other
+ * users could read or change. `client-writes.ts` writes the files, `client-document.ts` parses them.
  */
 import { constants } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
@@ -20,20 +20,20 @@ import { ownershipFlaw, readTrusted, type TrustedRead } from '../trusted-file.ts
 import { type ClientSections, parseClient } from './client-document.ts';
 
 const CLIENT_SUFFIX = '.client';
-/** A section for a door is at most some 190 bytes: room for more than a thousand doors. */
+/** A section is at most about 190 bytes, so this holds more than a thousand doors. */
 const RULES = { secret: true, maxBytes: 256 * 1024 };
-/** Of thousands of small files, most of the time goes into waiting. */
+/** Reading thousands of small files is mostly waiting. */
 const READ_AT_ONCE = 64;
 /**
- * HKDF-Expand info of key ids. An identity's info (shared/derive) begins with the length of a name of at most 64 bytes,
- * so this text is never one.
+ * HKDF-Expand info of key ids. It never equals an identity's info (shared/derive), which begins with the length of a
+ * name of at most 64 bytes.
  */
 const KEY_ID_LABEL = utf8ToBytes('knock-otp/1 key id');
 const KEY_ID_BYTES = 8;
 
 /**
- * Every client's right at every door of `config`.
- * @throws KnockError CONFIG_INVALID with all problems, INSECURE_FILE when they are all files that others can read
+ * Every enrolment of every client at a door of `config`.
+ * @throws KnockError CONFIG_INVALID with all problems, INSECURE_FILE when each is a file that others can read or change
  */
 export async function readClients(config: ServerConfig): Promise<readonly Enrolment[]> {
   const findings = new Findings();
@@ -44,8 +44,8 @@ export async function readClients(config: ServerConfig): Promise<readonly Enrolm
 }
 
 /**
- * As {@link readClients}, with what is wrong or doubtful in `findings`. `doorNames` are the doors that files may name;
- * `config.doors` lacks those that could not be read.
+ * As {@link readClients}, but reports problems and warnings to `findings`. `doorNames` are all doors of the configuration
+ * file; `config.doors` lacks doors with problems.
  */
 export async function readEnrolments(
   config: ServerConfig,
@@ -57,11 +57,11 @@ export async function readEnrolments(
   const enrolments: Enrolment[] = [];
   const files = new Map<string, ClientSections | 'refused'>();
   for (let at = 0; at < names.length; at += READ_AT_ONCE) {
-    const some = names.slice(at, at + READ_AT_ONCE);
-    const reads = await Promise.all(some.map((client) => readTrusted(clientPath(config.clientsDir, client), RULES)));
-    // What is found is said in the order of the names, whichever was read first.
-    for (const [each, client] of some.entries()) {
-      const read = reads[each] ?? { kind: 'missing' };
+    const batch = names.slice(at, at + READ_AT_ONCE);
+    const reads = await Promise.all(batch.map((client) => readTrusted(clientPath(config.clientsDir, client), RULES)));
+    // Findings are in the order of the names, not of the reads.
+    for (const [index, client] of batch.entries()) {
+      const read = reads[index] ?? { kind: 'missing' };
       const sections = sectionsOf(read, clientPath(config.clientsDir, client), doorNames, findings);
       if (sections === undefined) continue;
       files.set(client, sections);
@@ -77,7 +77,7 @@ export function clientPath(clientsDir: string, client: string): string {
   return join(clientsDir, `${client}${CLIENT_SUFFIX}`);
 }
 
-/** Undefined when there is no file, `refused` when there is one that must not be used. */
+/** Undefined when there is no file, `refused` when the file has a problem. */
 export async function readClientFile(
   clientsDir: string,
   client: string,
@@ -106,7 +106,7 @@ function sectionsOf(
   return problems.length > 0 ? 'refused' : sections;
 }
 
-/** Undefined when the directory must not be used, which is a problem then. */
+/** Undefined when the directory has a problem, which is then in `findings`. */
 async function listClients(clientsDir: string, findings: Findings): Promise<readonly string[] | undefined> {
   const state = await checkClientsDir(clientsDir, findings);
   if (state !== 'usable') return state === 'missing' ? [] : undefined;
@@ -118,7 +118,7 @@ async function listClients(clientsDir: string, findings: Findings): Promise<read
     if (name === undefined) {
       findings.warn({
         ...place,
-        message: `it is no ${CLIENT_SUFFIX} file and is not read`,
+        message: `it is not a ${CLIENT_SUFFIX} file and is ignored`,
         hint: 'copies hold secrets',
       });
     } else if (!NAME_PATTERN.test(name)) {
@@ -128,7 +128,7 @@ async function listClients(clientsDir: string, findings: Findings): Promise<read
   return names;
 }
 
-/** Refuses a directory in which others could put files of their own. */
+/** Refuses a directory in which other users could create files. */
 export async function checkClientsDir(
   clientsDir: string,
   findings: Findings,
@@ -139,7 +139,7 @@ export async function checkClientsDir(
       const { uid, mode } = await handle.stat();
       const flaw = ownershipFlaw(uid, mode, 0o022);
       if (flaw !== undefined) findings.insecure({ file: clientsDir, ...flaw });
-      // Names of clients are no secrets; it is said because the files' modes are then all that protects them.
+      // Client names are not secret. But in such a directory only the files' own modes protect the secrets.
       const warning = flaw === undefined ? ownershipFlaw(uid, mode, 0o077) : undefined;
       if (warning !== undefined) findings.warn({ file: clientsDir, ...warning });
       return flaw === undefined ? 'usable' : 'refused';
@@ -150,7 +150,7 @@ export async function checkClientsDir(
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     if (code === 'ENOENT') return 'missing';
     const message = `the directory of clients cannot be read: ${code}`;
-    findings.problem({ file: clientsDir, message, hint: 'it belongs to the user that runs knock-otpd' });
+    findings.problem({ file: clientsDir, message, hint: 'the user who runs knock-otpd must own it' });
     return 'refused';
   }
 }
@@ -167,8 +167,8 @@ function enrolmentsOf(
     if (secret === undefined || secret === 'revoked') continue;
     const file = clientPath(config.clientsDir, client);
     if (door.kind !== 'derived') {
-      const message = 'it has a secret for a door whose sequences are written down';
-      findings.warn({ file, section: door.name, message, hint: 'such a door asks for no secret' });
+      const message = 'it has a secret for a door with written-down sequences';
+      findings.warn({ file, section: door.name, message, hint: 'such a door uses no secret' });
       continue;
     }
     if (door.clients?.includes(client) === false) {
@@ -199,19 +199,19 @@ function reportMissing(
     if (sections === 'refused') continue;
     const secret = sections?.secrets.get(door.name);
     if (secret === 'revoked') {
-      findings.warn({ ...place, message: `${client} is revoked`, hint: `take ${client} out of "clients"` });
+      findings.warn({ ...place, message: `${client} is revoked`, hint: `remove ${client} from "clients"` });
     } else if (secret === undefined) {
-      const what = sections === undefined ? 'is no client: there is no' : 'has no secret for this door in';
+      const what = sections === undefined ? 'is not enrolled: there is no' : 'has no secret for this door in';
       findings.problem({
         ...place,
         message: `${client} ${what} ${clientPath(clientsDir, client)}`,
-        hint: `knock-otpd enroll ${client} --door ${door.name}, or take the name out`,
+        hint: `knock-otpd enroll ${client} --door ${door.name}, or remove the name`,
       });
     }
   }
 }
 
-/** Not refused, since each client's sequences differ; but to revoke one is then not to lock the other's holder out. */
+/** Only a warning, because the clients' sequences differ. But revoking one client does not lock out the other's holder. */
 function reportSharedSecrets(enrolments: readonly Enrolment[], findings: Findings): void {
   const owners = new Map<string, string>();
   for (const { client, door, keyId } of enrolments) {
@@ -220,8 +220,8 @@ function reportSharedSecrets(enrolments: readonly Enrolment[], findings: Finding
     else if (owner !== client) {
       findings.warn({
         section: door,
-        message: `${owner} and ${client} have one secret`,
-        hint: 'enroll one of them anew',
+        message: `${owner} and ${client} share one secret`,
+        hint: 'enroll one of them with --replace',
       });
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Writing secret files: enrolling a client at a door, and revoking. A file is written whole beside the old one, synced
- * and renamed, so that a crash leaves one or the other and no moment when others could read it.
+ * Writes secret files: enrols a client at a door, and revokes clients. Writes a temporary file, syncs it and renames it.
+ * So a crash leaves the old or the new file, and other users can read neither at any time.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, unlink } from 'node:fs/promises';
@@ -16,25 +16,25 @@ import { NAME_HINT } from '../sections/section-reader.ts';
 import { type ClientSections, formatClient, IdleSecrets } from './client-document.ts';
 import { checkClientsDir, clientPath, enrolmentOf, readClientFile } from './client-files.ts';
 
-const NOTHING: ClientSections = { secrets: new Map(), idle: new IdleSecrets() };
+const NO_SECRETS: ClientSections = { secrets: new Map(), idle: new IdleSecrets() };
 
 export interface NewClient {
   readonly client: string;
   readonly door: string;
   readonly secret: Secret;
-  /** Write over the client's secret for this door; the old one opens nothing any more. */
+  /** Replaces the client's secret for this door; the old secret then opens nothing. */
   readonly replace?: boolean;
 }
 
-/** 160 bits of the system's generator. */
+/** 160 bits from the system's random generator. */
 export function generateSecret(): Secret {
   return Secret.fromBytes(randomBytes(GENERATED_SECRET_BYTES));
 }
 
 /**
  * Durably enrols a client at a door.
- * @throws KnockError USAGE for a name that is none, an unknown door, a client that the door does not list, or one that
- *   is enrolled already; CONFIG_INVALID or INSECURE_FILE for what is wrong with the file that is there; STORE
+ * @throws KnockError USAGE for an invalid name, an unknown door, a client that the door does not list, or one that is
+ *   already enrolled; CONFIG_INVALID or INSECURE_FILE for a problem of the existing file; STORE when the write fails
  */
 export async function writeClient(
   config: ServerConfig,
@@ -47,10 +47,10 @@ export async function writeClient(
       hint: `add ${client} to "clients" of [${door}] in ${config.file} first`,
     });
   }
-  const { secrets, idle } = (await readBefore(config, client)) ?? NOTHING;
+  const { secrets, idle } = (await readBefore(config, client)) ?? NO_SECRETS;
   if (secrets.get(name) instanceof Secret && !replace) {
     throw new KnockError('USAGE', `${client} is enrolled at door [${door}] already`, {
-      hint: 'ask for --replace to give it a new secret; the old one then opens nothing',
+      hint: '--replace gives it a new secret; the old one then opens nothing',
     });
   }
   await save(config, client, { secrets: new Map([...secrets, [name, secret]]), idle });
@@ -58,9 +58,9 @@ export async function writeClient(
 }
 
 /**
- * Durably takes a client's right away, at one door or at all, and answers at which. Where a door lists the client by
- * name the file says `revoked` from now on: the daemon must be able to start before somebody edits its configuration.
- * @throws KnockError USAGE when there is no such right; CONFIG_INVALID or INSECURE_FILE as {@link writeClient}; STORE
+ * Durably revokes a client at one door or at all, and returns these doors. If a door lists the client by name, its section
+ * becomes `revoked`, so the daemon still starts before an administrator edits the configuration.
+ * @throws KnockError USAGE when the client is not enrolled; CONFIG_INVALID or INSECURE_FILE as {@link writeClient}; STORE
  */
 export async function removeClient(config: ServerConfig, client: string, door?: string): Promise<readonly string[]> {
   checkName(client);
@@ -68,21 +68,21 @@ export async function removeClient(config: ServerConfig, client: string, door?: 
   const doors = config.doors.filter(isDerivedDoor).filter(({ name }) => door === undefined || name === door);
   const findings = new Findings();
   const before = await readClientFile(config.clientsDir, client, namesOf(config), findings);
-  // One door's section can only be taken out of a file that can be read. To revoke all of it nothing needs to be read,
-  // and a file that others could read is the best of reasons.
+  // Only a readable file can lose one section. Revoking all doors needs no reading, and a file that other users could
+  // read is a good reason to revoke it.
   if (before === 'refused' && door !== undefined) findings.throwIfAny(config.file);
   const removed = doors.filter(({ name, clients }) =>
     before === 'refused' ? clients?.includes(client) !== false : before?.secrets.get(name) instanceof Secret,
   );
-  // Secrets of doors that are not configured now: they would be valid again on the day that the door comes back.
-  const idle = before === 'refused' || before === undefined ? NOTHING.idle : before.idle;
+  // Secrets of doors that are not configured now would be valid again when the door comes back.
+  const idle = before === 'refused' || before === undefined ? NO_SECRETS.idle : before.idle;
   const endsIdle = door === undefined && idle.size > 0;
   if (removed.length === 0 && !endsIdle && before !== 'refused') {
     throw new KnockError(
       'USAGE',
       `${client} is not enrolled at ${door === undefined ? 'any door' : `door [${door}]`}`,
       {
-        hint: 'knock-otpd check lists who is',
+        hint: 'knock-otpd check lists the clients of each door',
       },
     );
   }
@@ -91,13 +91,13 @@ export async function removeClient(config: ServerConfig, client: string, door?: 
     if (clients?.includes(client) === true) after.set(name, 'revoked');
     else after.delete(name);
   }
-  await save(config, client, { secrets: after, idle: endsIdle ? NOTHING.idle : idle }, before === 'refused');
-  // Not by their names: what stands in a file beside our doors may be anything, a secret too.
+  await save(config, client, { secrets: after, idle: endsIdle ? NO_SECRETS.idle : idle }, before === 'refused');
+  // Without their names: an unknown section name may be a pasted secret.
   return [...removed.map(({ name }) => name), ...(endsIdle ? ['doors that are not configured'] : [])];
 }
 
 function checkName(client: string): void {
-  // What passes here holds no slash and does not begin with a dot: it names a file of the directory and no other.
+  // A valid name has no slash and no leading dot, so it always names a file inside the directory.
   if (!NAME_PATTERN.test(client)) {
     throw new KnockError('USAGE', `"${client.slice(0, 64)}" is not a name for a client`, { hint: NAME_HINT });
   }
@@ -112,7 +112,7 @@ function findDerivedDoor(config: ServerConfig, door: string): DerivedDoor {
   if (found?.kind === 'derived') return found;
   if (found !== undefined) {
     throw new KnockError('USAGE', `the sequences of door [${door}] are written down: it has no clients`, {
-      hint: 'replace its sequence by otp = totp to give each client a secret',
+      hint: 'replace its sequence with otp = totp to give each client a secret',
     });
   }
   const names = namesOf(config);
@@ -122,7 +122,7 @@ function findDerivedDoor(config: ServerConfig, door: string): DerivedDoor {
   });
 }
 
-/** What is there must be sound: writing over a file that others could have changed would bless what they put there. */
+/** Refuses a file that other users could have changed: rewriting it would turn their changes into trusted ones. */
 async function readBefore(config: ServerConfig, client: string): Promise<ClientSections | undefined> {
   const findings = new Findings();
   await checkClientsDir(config.clientsDir, findings);
@@ -135,7 +135,7 @@ function namesOf(config: ServerConfig): readonly string[] {
   return config.doors.map(({ name }) => name);
 }
 
-/** `discard` removes what is there first: writing would follow a symbolic link. */
+/** `discard` removes the old file first, because writing would follow a symbolic link. */
 async function save(
   { clientsDir }: ServerConfig,
   client: string,
@@ -147,7 +147,7 @@ async function save(
     await mkdir(clientsDir, { recursive: true, mode: 0o700 });
     const isEmpty = sections.secrets.size + sections.idle.size === 0;
     if (discard || isEmpty) await unlink(path);
-    // The mode is given rather than left to the old file's: it is that of the temporary file from its first byte.
+    // With an explicit mode the temporary file has it from its first byte, whatever the mode of the old file.
     if (!isEmpty) await writeFileAtomic(path, formatClient(sections), { mode: 0o600, fsync: true });
     await syncDirectory(clientsDir);
   } catch (cause) {
@@ -156,7 +156,7 @@ async function save(
   }
 }
 
-/** A rename or removal is durable when the directory is. */
+/** A rename or removal is durable only after a sync of the directory. */
 async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {

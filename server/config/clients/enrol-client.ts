@@ -1,6 +1,6 @@
 /**
- * Enrolling: a client's secret comes into being, goes into a file of its own and into the one line that is handed to the
- * client, and nowhere else.
+ * Enrols a client: generates its secret, writes it into the client's file, and returns the profile URI for the client. The
+ * secret goes nowhere else.
  */
 import { KnockError } from '../../../shared/errors.ts';
 import { formatProfileUri } from '../../../shared/formats/profile-uri.ts';
@@ -15,7 +15,7 @@ export interface EnrolOptions {
   readonly name: string;
   readonly door?: string;
   readonly host?: string;
-  /** Gives a client that is enrolled already a new secret. */
+  /** Gives a client that is already enrolled a new secret. */
   readonly replace: boolean;
 }
 
@@ -27,7 +27,7 @@ export async function enrolClient(
   const door = doorOf(config, doorName);
   const secret = generateSecret();
   const { policy } = door;
-  // Made before the file is written: what cannot be handed over is not enrolled.
+  // Before the file is written: a client without a valid URI must not be enrolled.
   const uri = formatProfileUri({
     server: config.serverId,
     door: door.name,
@@ -53,7 +53,7 @@ export async function enrolClient(
   return uri;
 }
 
-/** One more client than a listening door can hide would shut it to all of them. */
+/** Refuses a client that is one too many for a listening door: with it, the door would stay shut for all clients. */
 async function refuseCrowd(config: ServerConfig, door: DerivedDoor, name: string): Promise<void> {
   if (door.listenPorts === undefined) return;
   const others = enrolmentsAt(door.name, await readClients(config)).filter(({ client }) => client !== name);
@@ -72,8 +72,8 @@ function doorOf(config: ServerConfig, name: string | undefined): DerivedDoor {
   const door = doors.find((candidate) => candidate.name === name);
   if (door !== undefined) return door;
   if (config.doors.some((candidate) => candidate.name === name) || doors.length === 0) {
-    throw new KnockError('USAGE', 'a door whose sequences are written down has no clients to enroll', {
-      hint: 'replace its sequence by otp = totp to give each client a secret',
+    throw new KnockError('USAGE', 'a door with written-down sequences has no clients to enroll', {
+      hint: 'replace its sequence with otp = totp to give each client a secret',
     });
   }
   throw new KnockError('USAGE', name === undefined ? 'which door?' : `there is no door "${name}"`, {

@@ -1,30 +1,30 @@
 /**
- * Whether a command can be run without a shell, and what in it asks for one. Names operators only, never words: those may
- * be secret. Running commands is server/firewall's business.
+ * Checks whether a command can run without a shell, and finds the operators that need one. Messages name only operators,
+ * never words, because words may be secret. `server/firewall` runs the commands.
  */
 import { parseCommandLine } from '../../process/command-line.ts';
 
-/** Unquoted, these are a shell's business: lists, pipes, redirections, substitution, variables, globs, escapes. */
+/** Unquoted, these need a shell: lists, pipes, redirections, substitution, variables, globs, escapes. */
 const OPERATORS = /&&|\|\||>>|2>&1|[;&|<>`$*?\\]/g;
 
-/** The shell's operators outside of quotes, each once. */
+/** The shell operators outside quotes, each once. */
 export function shellOperators(command: string): readonly string[] {
-  const outside = command.replaceAll(/'[^']*'|"[^"]*"/g, '');
-  return [...new Set(outside.match(OPERATORS) ?? [])];
+  const unquoted = command.replaceAll(/'[^']*'|"[^"]*"/g, '');
+  return [...new Set(unquoted.match(OPERATORS) ?? [])];
 }
 
-/** Whether words can be made of it without a shell: quotes closed, a program named, no operator. */
+/** Whether knock-otpd can split it into words: closed quotes, a program, no operator. */
 export function isPlainCommand(command: string): boolean {
   try {
     parseCommandLine(command);
     return true;
   } catch {
-    // Its message quotes the command.
+    // Drops the error, because its message quotes the command.
     return false;
   }
 }
 
-/** Why a command cannot be run as it stands; `shellKey` is the switch that would give it to a shell. */
+/** Why a command cannot run; `shellKey` is the key that runs it with /bin/sh. */
 export function commandProblem(
   command: string,
   shell: boolean,
@@ -35,7 +35,7 @@ export function commandProblem(
   if (operators.length > 0) {
     return {
       message: `commands run without a shell, and ${operators.join(' ')} needs one`,
-      hint: `${shellKey} = yes if a shell shall read it; quote it if it is meant as it stands`,
+      hint: `${shellKey} = yes to run it with a shell; quote it to keep it literal`,
     };
   }
   if (isPlainCommand(command)) return undefined;

@@ -1,11 +1,11 @@
-/** The interface of the default route, as Linux tells it under /proc/net. */
+/** Reads the interface of the default route from Linux's tables in /proc/net. */
 import { readFileSync } from 'node:fs';
 
 /** RTF_UP of linux/route.h. */
 const ROUTE_UP = 0x1;
 const ANY_IPV6 = '0'.repeat(32);
 
-/** The tables of /proc/net/route and /proc/net/ipv6_route; empty where the system has none. */
+/** The text of /proc/net/route and /proc/net/ipv6_route; empty if the system has none. */
 export interface RouteTables {
   readonly ipv4: string;
   readonly ipv6: string;
@@ -15,7 +15,7 @@ export function readRouteTables(): RouteTables {
   return { ipv4: readOrEmpty('/proc/net/route'), ipv6: readOrEmpty('/proc/net/ipv6_route') };
 }
 
-/** The default route of the lowest metric, IPv4 first; undefined where there is none. */
+/** The interface of the default route with the lowest metric, IPv4 first; undefined without a default route. */
 export function defaultInterface({ ipv4, ipv6 }: RouteTables): string | undefined {
   return lowestMetric(rowsOf(ipv4).flatMap(ipv4Default)) ?? lowestMetric(rowsOf(ipv6).flatMap(ipv6Default));
 }
@@ -25,7 +25,7 @@ interface DefaultRoute {
   readonly metric: number;
 }
 
-/** Iface Destination Gateway Flags RefCnt Use Metric Mask ...; hexadecimal but for the metric. */
+/** Iface Destination Gateway Flags RefCnt Use Metric Mask ...; hexadecimal except the metric. */
 function ipv4Default(columns: readonly string[]): DefaultRoute[] {
   const [name = '', destination, , flags = '', , , metric = '', mask] = columns;
   if (destination !== '00000000' || mask !== '00000000') return [];

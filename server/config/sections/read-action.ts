@@ -1,4 +1,4 @@
-/** How a door opens: by a firewall, or by commands. What excludes what, and whether a command can be run as it stands. */
+/** Reads how a door opens: by a firewall or by commands. Refuses keys that exclude each other, and unusable commands. */
 import type { DoorAction } from '../../firewall/firewall.ts';
 import { commandProblem } from './command-words.ts';
 import type { doorKeys } from './schema.ts';
@@ -8,26 +8,26 @@ export type DoorReader = SectionReader<typeof doorKeys>;
 
 const COMMANDS = ['start_command', 'start_command_6', 'stop_command', 'stop_command_6'] as const;
 type CommandKey = (typeof COMMANDS)[number];
-/** Keys that mean something for commands only. */
+/** Keys that only commands use. */
 const COMMAND_KEYS = [...COMMANDS, 'shell', 'run_as'] as const;
 
-/** Undefined when there is none that could be carried out, and a problem says why. */
+/** Undefined when there is no usable action; a problem then says why. */
 export function readAction(reader: DoorReader): DoorAction | undefined {
-  const opened = readOpen(reader);
-  // Its commands are then those of a service, and what guards it may stand beside them: read-service reads them.
-  if (reader.has('stop_when')) return opened ?? unguarded(reader);
+  const action = readOpen(reader);
+  // The commands are then those of a service, and `open` is allowed too: `read-service.ts` reads the commands.
+  if (reader.has('stop_when')) return action ?? unguarded(reader);
   const shell = reader.switch('shell');
   const runAs = reader.user('run_as');
   const [start, start6, stop, stop6] = COMMANDS.map((key) => reader.command(key));
   if (reader.has('open')) {
     for (const key of COMMAND_KEYS.filter((candidate) => reader.has(candidate))) {
-      reader.problem(key, 'a door opens by a firewall or by commands, not by both', 'take out open, or the commands');
+      reader.problem(key, 'a door opens by a firewall or by commands, not by both', 'remove open or the commands');
     }
-    return opened;
+    return action;
   }
   if (!start && !start6) {
-    const orphan = stop || stop6 ? ' (stop_command alone opens nothing)' : '';
-    reader.problem('open', `the door opens nothing${orphan}`, 'write open = nftables tcp/22, or a start_command');
+    const stopOnly = stop || stop6 ? ' (stop_command alone opens nothing)' : '';
+    reader.problem('open', `the door opens nothing${stopOnly}`, 'write open = nftables tcp/22, or a start_command');
     return undefined;
   }
   for (const key of COMMANDS) checkCommand(reader, key, shell);
@@ -36,7 +36,7 @@ export function readAction(reader: DoorReader): DoorAction | undefined {
     // As in knockd, a door may have a command for IPv6 alone.
     start: start ?? '',
     ...(start6 === undefined ? {} : { start6 }),
-    // An empty stop_command closes nothing in either program.
+    // An empty stop_command closes nothing, in knockd and here.
     ...(stop ? { stop } : {}),
     ...(stop6 === undefined ? {} : { stop6 }),
     ...(shell ? { shell } : {}),
@@ -50,21 +50,21 @@ function unguarded(reader: DoorReader): DoorAction | undefined {
 }
 
 function readOpen(reader: DoorReader): DoorAction | undefined {
-  const opened = reader.open('open');
-  if (!reader.switch('open_once')) return opened;
-  if (opened?.kind === 'nftables') return { ...opened, once: true };
-  if (opened !== undefined || !reader.has('open')) {
-    const message = 'only nftables can let one connection in and close behind it';
-    reader.problem('open_once', message, 'write open = nftables tcp/22, or take open_once out');
+  const action = reader.open('open');
+  if (!reader.switch('open_once')) return action;
+  if (action?.kind === 'nftables') return { ...action, once: true };
+  if (action !== undefined || !reader.has('open')) {
+    const message = 'only nftables can admit exactly one connection';
+    reader.problem('open_once', message, 'write open = nftables tcp/22, or remove open_once');
   }
-  return opened;
+  return action;
 }
 
 function checkCommand(reader: DoorReader, key: CommandKey, shell: boolean): void {
   const command = reader.command(key);
   if (!command) return;
   if (!command.includes('%IP%')) {
-    reader.warn(key, 'the command does not name %IP%: it does the same for everyone who knocks');
+    reader.warn(key, 'the command does not contain %IP%: it does the same for every source');
   }
   const problem = commandProblem(command, shell, 'shell');
   if (problem !== undefined) reader.problem(key, problem.message, problem.hint);

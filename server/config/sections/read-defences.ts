@@ -1,22 +1,22 @@
 /**
- * What a door does against those who know too much or try too often. Each of these defences can be turned against the
- * clients by somebody else, and is said to be so where it is switched on.
+ * Reads a door's defences against sources that know a sequence or guess: `contested` and `penalty`. An attacker can turn
+ * each of them against the clients, so each gives a warning when it is on.
  */
 import type { DoorReader } from './read-action.ts';
 
 export function readContested(reader: DoorReader): 'first' | 'refuse' {
   const contested = reader.choice('contested');
   if (contested === 'refuse') {
-    reader.warn('contested', 'whoever sees a knock can keep the door shut to its sender by knocking it from elsewhere');
+    reader.warn('contested', 'an attacker who sees a knock can repeat it from elsewhere, and so keep the door shut');
   }
   return contested;
 }
 
-/** Undefined where a door gives no penalties. */
+/** Milliseconds; undefined without a penalty. */
 export function readPenalty(reader: DoorReader): number | undefined {
   const seconds = reader.integer('penalty');
   if (seconds === 0) return undefined;
-  const message = `whoever forges a client's address can have the client ignored for ${seconds} s, again and again`;
-  reader.warn('penalty', message, 'it adds nothing to the odds of the door: penalty = 0 unless you need it');
+  const message = `forged packets can block a client for ${seconds} s, again and again`;
+  reader.warn('penalty', message, 'penalties do not improve the odds: penalty = 0 unless you need it');
   return seconds * 1000;
 }

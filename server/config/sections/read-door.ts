@@ -1,4 +1,4 @@
-/** One door's section: where its sequences come from, what must be there, and whether a derived shape is worth anything. */
+/** Reads one door's section: the source of its sequences, its action, and for an otp door its shape and entropy. */
 import { allowedPorts, formatPortRanges, type PortRanges, parsePortRanges } from '../../../shared/allowed-ports.ts';
 import type { Shape } from '../../../shared/derive.ts';
 import type { IniSection } from '../../../shared/formats/ini-document.ts';
@@ -17,28 +17,28 @@ import { doorKeys } from './schema.ts';
 import { shorten } from './section-keys.ts';
 import { NAME_HINT, SectionReader } from './section-reader.ts';
 
-/** One of these says where a door's sequences come from. */
+/** The source of a door's sequences: a door has exactly one of these keys. */
 const SOURCES = ['otp', 'sequence', 'one_time_sequences'] as const;
-/** knockd takes any name; these can stand in a log line and in the environment of a command. */
+/** knockd accepts any name. These are safe in a log line and in a command's environment. */
 const WRITTEN_NAME_PATTERN = /^[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?$/;
 
-/** Without a usable source or action the door is undefined, and a problem says why. */
+/** Undefined without a usable source or action; a problem then says why. */
 export function readDoor(section: IniSection, findings: Findings): ConfiguredDoor | undefined {
   const { name, line } = section;
   const [source, ...further] = SOURCES.filter((key) => section.entries.some((entry) => entry.key === key));
   const written = source !== undefined && source !== 'otp' && further.length === 0;
   const reader: DoorReader = new SectionReader(doorKeys, section, findings, { written });
   const action = readAction(reader);
-  // Names of otp doors travel in URIs, those of firewalls in set names and comments.
+  // Names of otp doors are in profile URIs, names of firewall doors in set names and comments.
   const pattern = written && action?.kind === 'command' ? WRITTEN_NAME_PATTERN : NAME_PATTERN;
   if (!pattern.test(name)) {
-    findings.problem({ section: shorten(name), line, message: 'this is no name for a door', hint: NAME_HINT });
+    findings.problem({ section: shorten(name), line, message: 'this is not a door name', hint: NAME_HINT });
   }
   for (const key of further) {
-    reader.problem(key, `the door has ${source} already`, 'a door has one of otp, sequence and one_time_sequences');
+    reader.problem(key, `the door already has ${source}`, 'a door has one of otp, sequence and one_time_sequences');
   }
   if (source === undefined) {
-    reader.problem('otp', 'the key is missing', 'write otp = totp (by the time) or otp = hotp (by a counter)');
+    reader.problem('otp', 'the key is missing', 'write otp = totp (time-based) or otp = hotp (counter-based)');
   }
   const service = readService(reader, action);
   const door = written ? readWrittenDoor(reader, name, source, action) : readDerivedDoor(reader, name, action);
@@ -79,7 +79,7 @@ function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | 
   if (mode === undefined || action === undefined) return undefined;
   warnOfIdleKeys(reader, mode);
   if (policy.bindsSource === true && reader.has('contested')) {
-    reader.warn('contested', 'the key means nothing where bind = source: who copies a knock cannot complete it');
+    reader.warn('contested', 'the key has no effect with bind = source: a copied knock cannot open the door');
   }
   return {
     kind: 'derived',
@@ -94,11 +94,11 @@ function readDerivedDoor(reader: DoorReader, name: string, action: DoorAction | 
   };
 }
 
-/** Whoever replaced `sequence` by `otp` has `tcpflags = syn` there still: that is what these doors do. */
+/** Allows `tcpflags = syn`, which otp doors use anyway: it may remain after `sequence` became `otp`. */
 function checkFlags(reader: DoorReader): void {
   const rule = reader.flags('tcpflags');
   if (rule === undefined || ((rule.set & ~TCP_SYN) === 0 && (rule.clear & ~TCP_ACK) === 0)) return;
-  reader.problem('tcpflags', 'knocks at an otp door are SYNs without ACK', 'write syn, or take the line out');
+  reader.problem('tcpflags', 'knocks at an otp door are SYNs without ACK', 'write syn, or remove the line');
 }
 
 function checkShape(reader: DoorReader, shape: Shape, order: 'any' | 'strict', allowLowEntropy: boolean): void {
@@ -110,19 +110,19 @@ function checkShape(reader: DoorReader, shape: Shape, order: 'any' | 'strict', a
   }
   const bits = shapeBits(shape, order);
   if (bits >= MIN_ENTROPY_BITS) return;
-  // Rounded down: 47.97 must not read as the 48 that it is not.
-  const shown = (Math.floor(bits * 10) / 10).toFixed(1);
-  const message = `the sequences of this door have ${shown} bits of entropy, fewer than ${MIN_ENTROPY_BITS}`;
+  // Rounded down, so that 47.97 does not read as 48.
+  const rounded = (Math.floor(bits * 10) / 10).toFixed(1);
+  const message = `the sequences of this door have ${rounded} bits of entropy, fewer than ${MIN_ENTROPY_BITS}`;
   if (allowLowEntropy) reader.warn('allow_low_entropy', message);
   else reader.problem('knocks', message, 'more knocks, a wider port_range, or allow_low_entropy = yes');
 }
 
 function warnOfIdleKeys(reader: DoorReader, mode: 'totp' | 'hotp'): void {
   const idle = mode === 'totp' ? (['look_ahead'] as const) : (['step', 'window'] as const);
-  for (const key of idle) if (reader.has(key)) reader.warn(key, `the key means nothing where otp = ${mode}`);
+  for (const key of idle) if (reader.has(key)) reader.warn(key, `the key has no effect with otp = ${mode}`);
 }
 
-/** A knock at a port that the door opens would be a connection while it stands open, and a stray's place when not. */
+/** Excludes the ports that the door opens: while it is open, a knock there would be a connection to the service. */
 function withServices(exclude: PortRanges, action: DoorAction | undefined): PortRanges {
   const services = action === undefined ? [] : servicesOf(action);
   if (services.length === 0) return exclude;

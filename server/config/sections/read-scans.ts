@@ -1,21 +1,20 @@
-/** What [options] says of sources that try many ports: the command that is told, from when on, and of whom never. */
-
+/** Reads the scan detection of [options]: the scan_command, its threshold, and the addresses that it never receives. */
 import type { Network } from '../networks.ts';
 import { commandProblem } from './command-words.ts';
 import type { optionKeys } from './schema.ts';
 import type { SectionReader } from './section-reader.ts';
 
 export interface ScanOptions {
-  /** With %IP% in it. */
+  /** Contains %IP%. */
   readonly command: string;
-  /** Given to /bin/sh. */
+  /** Runs with /bin/sh. */
   readonly shell: boolean;
-  /** Distinct ports. */
+  /** Distinct TCP ports. */
   readonly threshold: number;
   readonly neverBan: readonly Network[];
 }
 
-/** Undefined where no command is to be told. */
+/** Undefined without a scan_command. */
 export function readScans(reader: SectionReader<typeof optionKeys>): ScanOptions | undefined {
   const command = reader.command('scan_command');
   const shell = reader.switch('scan_shell');
@@ -23,19 +22,19 @@ export function readScans(reader: SectionReader<typeof optionKeys>): ScanOptions
   const neverBan = reader.networks('never_ban') ?? [];
   if (!command) {
     for (const key of ['scan_shell', 'scan_threshold', 'never_ban'] as const) {
-      if (reader.has(key)) reader.problem(key, 'there is no scan_command', 'write one, or take this out');
+      if (reader.has(key)) reader.problem(key, 'there is no scan_command', 'write one, or remove this line');
     }
     return undefined;
   }
   const problem = commandProblem(command, shell, 'scan_shell');
   if (problem !== undefined) reader.problem('scan_command', problem.message, problem.hint);
   else if (!command.includes('%IP%')) {
-    reader.problem('scan_command', 'the command does not name %IP%: it could not know whom to ban', 'write %IP%');
+    reader.problem('scan_command', 'the command does not contain %IP%: it cannot know what to ban', 'write %IP%');
   }
   reader.warn(
     'scan_command',
-    'whoever forges the packets of a scan has any address banned, a client or a gateway too',
-    'name those that you cannot do without in never_ban',
+    'forged packets can get any address banned, also a client or a gateway',
+    'list the addresses you need in never_ban',
   );
   return { command, shell, threshold, neverBan };
 }

@@ -1,4 +1,4 @@
-/** A service that a door starts and that is stopped when it is idle: `stop_when`, and what goes with it. */
+/** Reads a service on demand: a knock starts it, the daemon stops it when it is idle (`stop_when` and related keys). */
 import type { ServiceTerms } from '../../demand/service-terms.ts';
 import { type DoorAction, servicesOf } from '../../firewall/firewall.ts';
 import { commandProblem } from './command-words.ts';
@@ -6,13 +6,13 @@ import type { DoorReader } from './read-action.ts';
 
 const COMMANDS = ['start_command', 'stop_command'] as const;
 
-/** Undefined where the door starts no service, or what is written cannot be used: then a problem says why. */
+/** Undefined when the door starts no service, or when a key is wrong; a problem then says why. */
 export function readService(reader: DoorReader, action: DoorAction | undefined): ServiceTerms | undefined {
   const services = reader.services('service');
   const adopts = reader.switch('stop_any');
   if (!reader.has('stop_when')) {
     for (const key of ['service', 'stop_any'] as const) {
-      if (reader.has(key)) reader.problem(key, 'the key means nothing without stop_when', 'write stop_when = idle 1h');
+      if (reader.has(key)) reader.problem(key, 'the key has no effect without stop_when', 'write stop_when = idle 1h');
     }
     return undefined;
   }
@@ -21,19 +21,19 @@ export function readService(reader: DoorReader, action: DoorAction | undefined):
   const runAs = reader.user('run_as');
   const [start, stop] = COMMANDS.map((key) => readCommand(reader, key, shell));
   for (const key of ['start_command_6', 'stop_command_6'] as const) {
-    if (reader.has(key)) reader.problem(key, 'a service is started for everyone, whoever knocks', 'take the line out');
+    if (reader.has(key)) reader.problem(key, 'a service starts for all sources alike', 'remove the line');
   }
   if (!reader.has('open')) {
     reader.warn(
       'stop_when',
-      'nothing guards the ports: whoever comes while the service runs reaches it',
+      'nothing guards the ports: everyone can reach the service while it runs',
       'open = nftables tcp/22',
     );
   }
   const named = services ?? (action === undefined ? [] : servicesOf(action));
   const ports = named.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => port);
   if (ports.length === 0 && !reader.has('service')) {
-    const message = 'nothing says by which connections the service is in use';
+    const message = 'no TCP port shows whether the service is in use';
     reader.problem('service', message, 'write service = tcp/22');
   }
   if (idleMs === undefined || start === undefined || stop === undefined || ports.length === 0) return undefined;
@@ -48,11 +48,11 @@ export function readService(reader: DoorReader, action: DoorAction | undefined):
 function readCommand(reader: DoorReader, key: (typeof COMMANDS)[number], shell: boolean): string | undefined {
   const command = reader.command(key);
   if (!command) {
-    reader.problem(key, 'a service takes a command to start it and one to stop it', `write ${key} = ...`);
+    reader.problem(key, 'a service needs a start_command and a stop_command', `write ${key} = ...`);
     return undefined;
   }
   if (command.includes('%IP%')) {
-    reader.problem(key, 'a service is started for everyone: there is no %IP% in its commands', 'take %IP% out');
+    reader.problem(key, 'a service starts for all sources alike: its commands have no %IP%', 'remove %IP%');
     return undefined;
   }
   const problem = commandProblem(command, shell, 'shell');

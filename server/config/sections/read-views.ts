@@ -1,5 +1,4 @@
-/** The keys of `[options]` about being seen: metrics, and whom to tell. */
-
+/** Reads the monitoring keys of [options]: metrics and the notify_command. */
 import { type NotifyConfig, type NotifyEvent, notifyEvents } from '../../log/notify-command.ts';
 import type { MetricsAddress } from '../metrics-address.ts';
 import { commandProblem } from './command-words.ts';
@@ -22,12 +21,12 @@ function readNotify(reader: SectionReader<typeof optionKeys>): NotifyConfig | un
   const shell = reader.switch('notify_shell');
   const events = (reader.names('notify_events') ?? []).filter((name): name is NotifyEvent => {
     const isKnown = notifyEvents.some((event) => event === name);
-    if (!isKnown) reader.problem('notify_events', `"${name}" is no event`, `events are ${notifyEvents.join(', ')}`);
+    if (!isKnown) reader.problem('notify_events', `"${name}" is not an event`, `events are ${notifyEvents.join(', ')}`);
     return isKnown;
   });
   if (!command) {
     for (const key of ['notify_events', 'notify_shell'] as const) {
-      if (reader.has(key)) reader.problem(key, 'there is no notify_command', 'write one, or take this out');
+      if (reader.has(key)) reader.problem(key, 'there is no notify_command', 'write one, or remove this line');
     }
     return undefined;
   }

@@ -1,11 +1,11 @@
-/** A door whose sequences are written down, as in knockd: one for ever, or the lines of a file. */
+/** Reads a door with written-down sequences, as in knockd: one fixed sequence, or the lines of a file. */
 import { ANY_PACKET, OPENING_PACKETS, TCP_ACK, TCP_SYN, type TcpFlagRule } from '../../core/door.ts';
 import type { DoorAction } from '../../firewall/firewall.ts';
 import type { WrittenDoor } from '../config.ts';
 import type { DoorReader } from './read-action.ts';
 import { readContested, readPenalty } from './read-defences.ts';
 
-/** Keys of doors with `otp` alone. */
+/** Keys that only otp doors use. */
 const OTP_KEYS = [
   'clients',
   'knocks',
@@ -19,10 +19,10 @@ const OTP_KEYS = [
   'allow_low_entropy',
 ] as const;
 
-/** What the door can read of itself by its key: `sequence` or `one_time_sequences`. */
+/** The key that makes a door a written door. */
 export type WrittenKey = 'sequence' | 'one_time_sequences';
 
-/** Undefined when there is no action, or no sequence could be read: a problem says why. */
+/** Undefined without a usable action or sequence; a problem then says why. */
 export function readWrittenDoor(
   reader: DoorReader,
   name: string,
@@ -47,9 +47,9 @@ export function readWrittenDoor(
     ...(tcpFlags === OPENING_PACKETS ? {} : { tcpFlags }),
   } as const;
   const idle = key === 'sequence' ? ([...OTP_KEYS, 'look_ahead', 'contested'] as const) : OTP_KEYS;
-  for (const other of idle) if (reader.has(other)) reader.warn(other, `the key means nothing where there is ${key}`);
+  for (const other of idle) if (reader.has(other)) reader.warn(other, `the key has no effect with ${key}`);
   if (key === 'one_time_sequences' && lookAhead < 1) {
-    reader.problem('look_ahead', 'none of the lines would be live', 'write 1 or more: 1 is the next line alone');
+    reader.problem('look_ahead', 'no line would be live', 'write 1 or more; 1 means only the next line');
   }
   if (action === undefined) return undefined;
   const rest = { name, action, ...(maxStraysLimit === undefined ? {} : { maxStraysLimit }) };
@@ -67,13 +67,13 @@ function readFlags(reader: DoorReader): TcpFlagRule {
     if (!reader.has('tcpflags')) {
       reader.warn(
         'tcpflags',
-        'every TCP packet counts, those of connections that stand too, and capture has to look at all of them',
+        'every TCP packet counts, also of established connections, and the capture must read them all',
         'tcpflags = syn',
       );
     }
     return ANY_PACKET;
   }
-  // knockd's `syn` takes the answers to this host's own connections too. Nobody knocks by those, and each is a stray.
+  // knockd's `syn` also matches SYN-ACKs, the answers to this host's own connections. Those would only be strays.
   if (rule.set === TCP_SYN && (rule.clear & ~TCP_ACK) === 0) return OPENING_PACKETS;
   return rule;
 }

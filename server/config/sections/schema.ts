@@ -1,7 +1,7 @@
 /**
- * Every key of the configuration: its section, type, default, range and what it does. The reader, the hints for misspelt
- * keys, and the tests of docs/CONFIG.md and of the manual use this table. A key that is not here does not exist. How the
- * values of several keys depend on each other is in read-options and read-door.
+ * The table of all configuration keys: section, type, default, range and purpose. The reader, the hints for misspelt keys,
+ * and the tests of docs/CONFIG.md and of the manual use it. A key that is not here does not exist. `read-options.ts` and
+ * `read-door.ts` check how keys depend on each other.
  */
 import { DEFAULT_EXCLUDE_PORTS, DEFAULT_PORT_RANGE } from '../../../shared/allowed-ports.ts';
 import { MAX_KNOCKS, MIN_KNOCKS } from '../../../shared/derive.ts';
@@ -9,7 +9,7 @@ import { DEFAULT_STEP_SECONDS } from '../../../shared/moving-factor.ts';
 import { MAX_STRAYS } from '../../../shared/odds.ts';
 
 export type ValueType =
-  | 'integer' // decimal digits, from and to given
+  | 'integer' // decimal digits, within from and to
   | 'choice'
   | 'switch' // yes or no; without a value: yes
   | 'name' // NAME_PATTERN
@@ -20,22 +20,22 @@ export type ValueType =
   | 'services' // TCP ports with commas, as tcp/22
   | 'ports' // ranges with commas; may be empty
   | 'open' // `nftables tcp/22, ...`, `hosts.allow sshd`
-  | 'command' // to the letter
+  | 'command' // verbatim
   | 'sequence' // knockd's: ports with commas, each with :tcp or :udp or neither
-  | 'flags' // TCP flags with commas, each may have a !
+  | 'flags' // TCP flags with commas, each optionally with !
   | 'user' // of this system
   | 'address'
-  | 'metrics' // an address of loopback with a port, or the path of a socket
+  | 'metrics' // a loopback address with a port, or a socket path
   | 'networks'; // addresses and networks with commas
 
 export interface KeySpec {
   readonly type: ValueType;
   readonly aliases?: readonly string[];
-  /** As it would be written in the file. */
+  /** As written in the file. */
   readonly default?: string;
   /** The default at a written door (`sequence` or `one_time_sequences`) if it differs: knockd's default. */
   readonly written?: string;
-  /** What the default is, if no text of the file can express it. */
+  /** Describes a default that no text of the file can express. */
   readonly otherwise?: string;
   readonly from?: number;
   readonly to?: number;
@@ -289,7 +289,7 @@ export const doorKeys = {
   },
 } as const satisfies Table;
 
-/** The key of `table` that `name` (lower case) says, by its own name or an alias. */
+/** The key of `table` with this name or alias; `name` is lower case. */
 export function findKey(table: Table, name: string): string | undefined {
   if (Object.hasOwn(table, name)) return name;
   return Object.keys(table).find((key) => table[key]?.aliases?.includes(name));

@@ -1,6 +1,6 @@
 /**
- * The keys of one section by the schema's table: which stand there, which are not known or stand there twice, and where a
- * problem or a warning belongs: section, key, line. What a value means is section-reader's.
+ * Finds the keys of one section by the schema's table, reports unknown and repeated keys, and gives each problem and
+ * warning its place: section, key, line. `section-reader.ts` reads the values.
  */
 import type { Problem } from '../../../shared/errors.ts';
 import type { IniEntry, IniSection } from '../../../shared/formats/ini-document.ts';
@@ -9,8 +9,8 @@ import { nearMiss } from '../near-miss.ts';
 import { findKey, type KeySpec, type Table } from './schema.ts';
 
 /**
- * Whether an unknown key may be repeated in a message. A line that is no setting may be anything, a pasted secret too:
- * that has 26 letters or more, and the longest key there is has 18.
+ * Whether a message may quote an unknown key. Such a line may be a pasted secret, which has at least 26 letters; the
+ * longest real key has 18.
  */
 export function isQuotable(rawKey: string): boolean {
   return rawKey.length <= 20;
@@ -20,11 +20,10 @@ export class SectionKeys<T extends Table> {
   readonly #table: T;
   readonly #section: IniSection;
   readonly #findings: Findings;
-  /** The defaults are those of doors with written-down sequences. */
   protected readonly isWritten: boolean;
   readonly #entries = new Map<string, IniEntry>();
 
-  /** Reports keys that `table` does not have. `written`: the defaults are those of doors with written-down sequences. */
+  /** Reports keys that `table` does not have. `written` selects the defaults of doors with written-down sequences. */
   constructor(table: T, section: IniSection, findings: Findings, { written = false } = {}) {
     this.#table = table;
     this.isWritten = written;
@@ -37,11 +36,11 @@ export class SectionKeys<T extends Table> {
         continue;
       }
       const before = this.#entries.get(key);
-      // The same spelling twice is the document's problem already; an alias is another spelling.
+      // parseIni has already reported the same spelling; an alias is another spelling.
       if (before !== undefined && before.key !== entry.key) {
         this.problem(
           key,
-          `"${before.rawKey}" at line ${before.line} and "${entry.rawKey}" are one key`,
+          `"${before.rawKey}" at line ${before.line} and "${entry.rawKey}" are the same key`,
           undefined,
           entry,
         );
@@ -77,8 +76,8 @@ export class SectionKeys<T extends Table> {
   #reportUnknown(entry: IniEntry): void {
     const { name } = this.#section;
     const key = isQuotable(entry.rawKey) ? entry.rawKey : undefined;
-    const known = Object.entries(this.#table).flatMap(([own, { aliases }]) => [own, ...(aliases ?? [])]);
-    const near = nearMiss(entry.key, known);
+    const knownKeys = Object.entries(this.#table).flatMap(([own, { aliases }]) => [own, ...(aliases ?? [])]);
+    const near = nearMiss(entry.key, knownKeys);
     const hint = /^[;/]/.test(entry.key)
       ? 'comments begin with #'
       : near === undefined

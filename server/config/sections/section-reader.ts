@@ -1,7 +1,7 @@
 /**
- * One section's values by the schema's table: text -> typed value, or a problem. Which keys stand there, and where a
- * problem is, is section-keys'. Every method answers the default where the key is missing or its value is wrong, so that
- * reading goes on and all problems are found; whoever reads must not use the result when there are problems.
+ * Reads one section's values by the schema's table: text -> typed value, or a problem. `section-keys.ts` finds the keys and
+ * places the problems. Every method returns the default when the key is missing or wrong, so that one pass finds all
+ * problems. Callers must not use the values when there are problems.
  */
 import { type AddressKey, addressKey } from '../../../shared/address.ts';
 import { type PortRanges, parsePortRanges } from '../../../shared/allowed-ports.ts';
@@ -21,9 +21,9 @@ import { SectionKeys, shorten } from './section-keys.ts';
 
 export const NAME_HINT =
   'names have 1 to 64 letters, digits, dots, dashes and underscores, and begin with a letter or digit';
-/** What useradd makes, which neither begins with a dash nor is a number. */
+/** The names that useradd accepts: not a number, no leading dash. */
 const USER_PATTERN = /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/;
-/** Linux: IFNAMSIZ is 16 with its NUL; a leading dash would be an option to tools. */
+/** Linux: IFNAMSIZ is 16 with its NUL. A tool would read a leading dash as an option. */
 const INTERFACE_PATTERN = /^[A-Za-z0-9_.][A-Za-z0-9_.:@-]{0,14}$/;
 
 type KeyOf<T extends Table, V extends ValueType> = {
@@ -31,7 +31,7 @@ type KeyOf<T extends Table, V extends ValueType> = {
 }[keyof T] &
   string;
 
-/** What a key without a value reads as: its default, and undefined where it has none. */
+/** The type of a key's value: undefined is possible only for a key without a default. */
 type Read<Spec extends KeySpec, Value> = Spec extends { default: string } ? Value : Value | undefined;
 
 export class SectionReader<T extends Table> extends SectionKeys<T> {
@@ -39,7 +39,7 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
     const { from = 0, to = Number.MAX_SAFE_INTEGER } = this.spec(key);
     const hint = `a whole number from ${from} to ${to}`;
     return this.#read(key, (text, fail) => {
-      // Decimal and nothing else: Number() would take 0x10, 1e3 and +5, and other programs read 010 as eight.
+      // Only decimal: Number() would accept 0x10, 1e3 and +5, and other programs read 010 as eight.
       if (!/^(0|[1-9][0-9]*)$/.test(text)) return fail(`${quote(text)} is not a whole number`, hint);
       const value = Number(text);
       if (value < from || value > to) return fail(`${quote(text)} is not from ${from} to ${to}`, hint);
@@ -50,8 +50,8 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
   choice<K extends KeyOf<T, 'choice'>>(key: K): Read<T[K], NonNullable<T[K]['choices']>[number]> {
     const choices = this.spec(key).choices ?? [];
     return this.#read(key, (text, fail) => {
-      const found = choices.find((choice) => choice === text.toLowerCase());
-      if (found !== undefined) return found;
+      const match = choices.find((choice) => choice === text.toLowerCase());
+      if (match !== undefined) return match;
       const near = nearMiss(text, choices);
       return fail(
         `${quote(text)} is not ${choices.join(' or ')}`,
@@ -60,7 +60,7 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
     });
   }
 
-  /** `yes`, `no`, or the key alone, as knockd's UseSyslog. */
+  /** `yes`, `no`, or only the key, as knockd's UseSyslog. */
   switch<K extends KeyOf<T, 'switch'>>(key: K): boolean {
     const entry = this.entry(key);
     if (entry !== undefined && entry.value === undefined) return true;
@@ -88,7 +88,7 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
       'write names as ip link shows them, with commas, or any',
     );
     if (list !== undefined && list.length > 1 && list.includes('any')) {
-      this.problem(key, 'any stands beside other interfaces', 'any hears them all: give it alone');
+      this.problem(key, 'any is combined with other interfaces', 'any includes all: write it alone');
     }
     return list;
   }
@@ -101,7 +101,7 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
 
   path<K extends KeyOf<T, 'path'>>(key: K): Read<T[K], string> {
     return this.#read(key, (text, fail) =>
-      // The daemon leaves its directory: a relative path would mean another file then.
+      // The daemon changes its directory, so a relative path would then name another file.
       text.startsWith('/') ? text : fail(`${quote(text)} is not an absolute path`, 'begin it with /'),
     );
   }
@@ -130,18 +130,18 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
     });
   }
 
-  /** A command is never quoted in a problem: it may carry a password. */
+  /** Problems never quote a command: it may contain a password. */
   command<K extends KeyOf<T, 'command'>>(key: K): string | undefined {
     return this.#read<K, string>(key, (text) => text, { mayBeEmpty: true });
   }
 
-  /** A sequence is never quoted either: somebody may knock by it. */
+  /** Problems never quote a sequence: it may open a door. */
   sequence<K extends KeyOf<T, 'sequence'>>(key: K): readonly Knock[] | undefined {
     return this.#read<K, readonly Knock[]>(key, (text, fail) => {
       const [line] = parseSequencesFile(new TextEncoder().encode(text));
       if (line?.kind === 'sequence') return line.knocks;
       const reason = line?.kind === 'malformed' ? line.reason : 'it is a comment';
-      return fail(`this is no sequence: ${reason}`, 'write ports with commas, as 7000,8000:udp,9000 and nothing else');
+      return fail(`this is not a sequence: ${reason}`, 'write only ports with commas, as 7000,8000:udp,9000');
     });
   }
 
@@ -159,12 +159,12 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
         if (part.startsWith('!')) rule.clear |= bit;
         else rule.set |= bit;
       }
-      if ((rule.set & rule.clear) !== 0) return fail('a flag stands there with ! and without: no packet has both');
+      if ((rule.set & rule.clear) !== 0) return fail('a flag is listed with ! and without: no packet matches both');
       return rule;
     });
   }
 
-  /** `idle 1h`: milliseconds. */
+  /** `idle 1h`, in milliseconds. */
   idle<K extends KeyOf<T, 'idle'>>(key: K): number | undefined {
     return this.#read<K, number>(key, (text, fail) => {
       const seconds = parseDuration(/^idle\s+(.*)$/i.exec(text)?.[1] ?? '');
@@ -174,7 +174,7 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
     });
   }
 
-  /** TCP only: no other protocol has connections that can be counted. */
+  /** Only TCP: other protocols have no connections to count. */
   services<K extends KeyOf<T, 'services'>>(key: K): readonly Service[] | undefined {
     const flawOf = (part: string) => (parseService(part)?.protocol === 'tcp' ? undefined : 'is not a TCP port');
     const parts = this.#list(key, flawOf, 'write tcp/22, or several with commas');
@@ -205,7 +205,7 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
     return this.#read<string, readonly string[]>(key, (text, fail) => {
       const parts = text.split(',').map((part) => part.trim());
       for (const [index, part] of parts.entries()) {
-        const flaw = flawOf(part) ?? (parts.indexOf(part) < index ? 'stands there twice' : undefined);
+        const flaw = flawOf(part) ?? (parts.indexOf(part) < index ? 'is listed twice' : undefined);
         if (flaw !== undefined) return fail(`${quote(part)} ${flaw}`, hint);
       }
       return parts;
@@ -229,13 +229,13 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
       if (entry.value === '' && !mayBeEmpty) return fail('the value is empty', 'leave the key out for its default');
       return parse(entry.value, fail);
     };
-    // Defaults are in the language of the file, so that they go through the same reading and are documented as written.
+    // Defaults are text, so that they are parsed like the file and documented as written.
     const result = value() ?? (fallback === undefined ? undefined : parse(fallback, fail));
     return result as Read<T[K], V>;
   }
 }
 
-/** What was found, for a message: short enough to read. Control characters never get past the document. */
+/** Shortens and quotes a value for a message. parseIni has refused control characters. */
 function quote(text: string): string {
   return `"${shorten(text)}"`;
 }

@@ -1,6 +1,6 @@
 /**
- * The BPF filter against libpcap itself, which compiles it for each link type: it must let through every packet that the
- * decoder takes. tcpdump reads files of crafted frames; no network is touched.
+ * The BPF filter, compiled by libpcap for each link type, must pass every packet that the decoder accepts. tcpdump reads
+ * files of crafted frames, without a network.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -29,7 +29,7 @@ const options = { skip: missing && process.env['CI'] !== 'true' ? 'tcpdump is no
 const scratch = mkdtempSync(join(tmpdir(), 'knock-otp-filter-'));
 after(() => rmSync(scratch, { recursive: true }));
 
-/** How many of the frames libpcap lets through. */
+/** How many of the frames pass libpcap's filter. */
 function passing(linkType: number, frames: readonly (readonly number[])[], filter: string): number {
   const header = Buffer.alloc(24);
   header.writeUInt32LE(0xa1b2c3d4, 0);
@@ -86,7 +86,7 @@ const links: [name: string, linkType: number, wrap: Wrap][] = [
   ['SLL', 113, (packet) => sll(packet)],
   ['SLL2', 276, (packet) => sll2(packet)],
   ['raw IP', 101, (packet) => [...packet]],
-  // In files libpcap knows the BSDs' and macOS's families, in live captures the host's.
+  // In files libpcap knows the address families of the BSDs and macOS, in live captures those of the host.
   ['NULL', 0, (packet) => [packet[0] === 0x60 ? 30 : 2, 0, 0, 0, ...packet]],
   ['LOOP', 108, (packet) => [0, 0, 0, packet[0] === 0x60 ? 24 : 2, ...packet]],
 ];

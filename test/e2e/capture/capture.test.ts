@@ -1,4 +1,4 @@
-/** The capture edge on real packets: what arrives at an interface arrives at the daemon, whatever becomes of the interface. */
+/** The capture on real packets: the daemon receives all packets of an interface, also after the interface was down. */
 import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import { supportProgram } from '../../support/host/built.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 60_000 };
 const captureMain = supportProgram('daemon/capture-main');
-/** What an interface's return may take until knocks are heard, by the issue. */
+/** After the return of an interface, the capture must hear knocks within this time. */
 const RETURN_MS = 3000;
 
 function listen(host: NetworkHost, mode: 'tcp' | 'udp' | 'any' | 'count', ...interfaces: string[]): RunningProcess {
@@ -37,12 +37,12 @@ function states(capture: RunningProcess): string[] {
     .map((line) => line.split(' ').slice(1, 3).join(' '));
 }
 
-/** Sends UDP and does not wait for anything. */
+/** Sends UDP without waiting for an answer. */
 async function datagram(from: NetworkHost, address: string, port: number): Promise<void> {
   await from.run(['bash', '-c', 'echo knock > "/dev/udp/$0/$1"', address, `${port}`]);
 }
 
-/** Knocks until it is heard or the time is over, as an impatient user would. */
+/** Knocks again and again until the capture hears it or the time is over. */
 async function heardWithin(
   capture: RunningProcess,
   client: NetworkHost,
@@ -70,7 +70,7 @@ function tagged(frame: Buffer, tags: readonly number[]): Buffer {
   return Buffer.concat([frame.subarray(0, 12), Buffer.from(inserted), frame.subarray(12)]);
 }
 
-/** Sends one frame as it is. */
+/** Sends one raw frame. */
 async function replay(context: TestContext, from: NetworkHost, frame: Buffer): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'knock-otp-capture-'));
   context.after(() => rm(scratch, { recursive: true }));
@@ -200,7 +200,7 @@ test(
     await network.plug(server);
     await heardWithin(capture, client, server, 7003, RETURN_MS);
 
-    // Faster than the supervisor looks.
+    // Faster than the supervisor's checks.
     await network.unplug(server);
     await network.plug(server);
     await heardWithin(capture, client, server, 7004, RETURN_MS);

@@ -1,4 +1,4 @@
-/** The kernel's choice of packets, end to end: it is the default, it is watched over, and it leaves nothing behind. */
+/** `capture = kernel` end to end: it is the default, the daemon checks its table, and leaves nothing behind. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
@@ -35,14 +35,14 @@ test(
       loggers,
       "the host's loggers are its own",
     );
-    // Without look-ahead the next sequence becomes live by the one before it: it must be live when that has opened.
+    // Without look-ahead a spend makes the next sequence live: it must be live as soon as the door has opened.
     for (let counter = 0; counter < 5; counter += 1) {
       const mark = bastion.daemon.mark;
       const line = bastion.daemon.waitForLine(OPENED, mark, 10_000);
       await bastion.send(laptop.sequence(counter), { family: counter % 2 === 0 ? 4 : 6 });
       await line;
     }
-    // Whoever touches nothing live does not reach the daemon at all.
+    // Packets to ports that are not live do not reach the daemon.
     const before = JSON.parse((await bastion.control('status', '--json')).stdout).counters.packets;
     const strays = Array.from({ length: 500 }, (_, at) => ({ protocol: 'tcp', port: 1 + at }) as const);
     await bastion.send(strays, { from: bastion.other });
@@ -66,7 +66,7 @@ test(
       'flush table inet knock_otp_watch',
     ].entries()) {
       const mark = daemon.mark;
-      // From where on it knows its table: the first comparison is some seconds after the start.
+      // The daemon first compares its table some seconds after its start.
       await bastion.server.must(['nft', ...command.split(' ')]);
       await daemon.waitForLine(/\bdeaf\b.*somebody took its rules from the kernel/, mark, 15_000);
       await daemon.waitForLine(/\blistening\b/, mark, 5_000);
@@ -101,7 +101,7 @@ test(
     await using bastion = await Bastion.create({ doors: DOORS, capture: 'kernel' });
     const laptop = await bastion.enroll('laptop');
     await bastion.start();
-    // A second daemon is what has the group of the first one, seen from here.
+    // For this daemon, a second daemon holds the NFLOG group of the first.
     const first = bastion.daemon;
     await bastion.configure({ doors: DOORS, capture: 'kernel', stateDir: 'other' });
     const insisting = await bastion.launch().finished();

@@ -1,4 +1,4 @@
-/** The same packets through both captures, and through the engine without any: every decision must be the same. */
+/** Sends the same packets through both captures and directly into the engine: all decisions must be equal. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -25,7 +25,7 @@ import { captureChild } from '../../support/daemon/capture-child.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 300_000 };
 const main = fileURLToPath(new URL('../../support/daemon/both-captures.ts', import.meta.url));
-/** With offloading on, libpcap's ring holds 128 packets: no more at a time. */
+/** The most packets at a time, because with offloading libpcap's ring holds 128. */
 const CHUNK = 90;
 const SCRIPTS = process.env['KNOCK_OTP_LONG'] === undefined ? 240 : 6000;
 const SYN = 2;
@@ -78,7 +78,7 @@ class Comparison implements AsyncDisposable {
     await this.network.host('client').must(['tcpreplay', '-q', ...rate, '-i', 'eth0', file]);
   }
 
-  /** Sends and returns what the program says when it has judged all of it. */
+  /** Sends packets, and returns the program's output after it has decided all of them. */
   async send(sent: readonly Sent[], kind: typeof NEXT | typeof ROTATE = NEXT): Promise<string> {
     let said = '';
     for (let from = 0; from < Math.max(1, sent.length); from += CHUNK) {
@@ -120,7 +120,7 @@ class Comparison implements AsyncDisposable {
   }
 }
 
-/** A knock that may lack, repeat or swap something, among strays: some open, some are just not good enough. */
+/** A knock among strays, with missing, repeated or swapped packets: some open, some just do not. */
 function script(world: World, source: string, next: () => number): Sent[] {
   const doors = world.doors.filter(({ name }) => name !== 'barrier');
   const name = doors[Math.floor(next() * doors.length)]?.name ?? '';
@@ -149,7 +149,7 @@ function sourceOf(number: number): string {
   return number % 3 === 0 ? `fd78::${number.toString(16)}` : `10.78.${number >> 8}.${number & 0xff}`;
 }
 
-/** Two scripts at a time, packet by packet: sources must not disturb each other. */
+/** Interleaves two scripts packet by packet: sources must not affect each other. */
 function interleaved(scripts: readonly (readonly Sent[])[]): Sent[] {
   const longest = Math.max(0, ...scripts.map(({ length }) => length));
   return Array.from({ length: longest }, (_, at) => scripts.flatMap((one) => one[at] ?? [])).flat();
@@ -175,7 +175,7 @@ for (const variant of ['opening', 'any'] as const) {
         const scripts = Array.from({ length: perRound }, (_, at) =>
           script(comparison.world, sourceOf(first + at + 1), next),
         );
-        // A line used by one source and replayed by another.
+        // One source uses a line, another replays it.
         const [line] = comparison.world.lines('lines');
         const replayed = [first, first + 1].map((at) =>
           (line?.pairs ?? []).map((pair) => ({ source: `10.79.${at >> 8}.${at & 0xff}`, pair, flags: SYN })),
@@ -202,7 +202,7 @@ test(
     const next = random(1);
     const scripts = (from: number) =>
       Array.from({ length: 20 }, (_, at) => script(comparison.world, sourceOf(from + at), next));
-    // The barrier's source finds room before any other.
+    // The barrier's source gets its place before all others.
     await comparison.send([]);
     let said = await comparison.send(interleaved(scripts(1)));
     const early = new Set(Object.keys(Object.fromEntries(comparison.world.decisions)));
@@ -211,7 +211,7 @@ test(
       said = await comparison.send([]);
     }
     assert.match(said, /sees all/);
-    // No line is left that only one side has used.
+    // No line remains that only one side has used.
     for (let turn = 0; turn < 4; turn += 1) await comparison.send([], ROTATE);
     await comparison.send(interleaved(scripts(1001)), ROTATE);
     await comparison.send(interleaved(scripts(2001)));
@@ -261,13 +261,13 @@ test(
       );
     } finally {
       process.kill(child, 'SIGCONT');
-      // Or what comes next would be lost as well.
+      // Otherwise the next packets would be lost as well.
       while (waitingIn(child) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const said = await comparison.send(from(knocks.slice(3)));
     context.diagnostic(said);
     assert.ok(Number(/lost (\d+)/.exec(said)?.[1]) > 12, `${said}: nothing was lost`);
-    // Whole knocks open as ever.
+    // Complete knocks still open.
     await comparison.send(from(knocks, '10.78.0.2'));
     const { kernel } = await comparison.end();
     assert.deepEqual(admissions(kernel), ['10.78.0.2 any']);

@@ -1,6 +1,6 @@
 /**
- * `capture = listen` as it is meant: the daemon is nobody, has no capability, and opens by a command. Real sockets, real
- * scans, the client as it is built.
+ * `capture = listen` without privileges: the daemon is the user nobody, has no capability, and opens by a command. With
+ * real sockets, real scans, and the built client.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ const STEP_MS = 30_000;
 const SEQ_TIMEOUT_MS = 5_000;
 const NONE = /^0+$/;
 
-/** Connects to the ports on its stdin, in their order, some at a time; closes when there is an answer, or waits to be reset. */
+/** Connects to the ports on its stdin in order, some at a time; closes when there is an answer, or waits for a reset. */
 const CONNECT = `
 const { connect } = require('node:net');
 const { readFileSync } = require('node:fs');
@@ -28,7 +28,7 @@ function next() {
   if (at === ports.length) return;
   const socket = connect({ host: process.argv[1], port: ports[at++] });
   let answered = false;
-  // It may be reset before we know that it is there.
+  // The server may reset the connection before connect returns.
   socket.on('error', ({ code }) => { answered ||= code === 'ECONNRESET'; });
   socket.on('connect', () => { answered = true; if (process.argv[3] !== 'reset') socket.destroy(); });
   socket.on('close', () => { open += answered ? 1 : 0; next(); });
@@ -61,7 +61,7 @@ knocks = 10
 seq_timeout = ${SEQ_TIMEOUT_MS / 1000}
 start_command = /bin/sh -c "echo %IP% >> ${join(bastion.dir, 'opened')}"
 ${lines}`);
-    // What belonged to the last step is gone, and what belongs to the next does not come while a test is on its way.
+    // The ports of the last step are closed, and those of the next step do not open during a test.
     await bastion.setClock(STEP_MS - (Date.now() % STEP_MS) + SEQ_TIMEOUT_MS + 500);
     return one;
   }
@@ -76,8 +76,8 @@ ${lines}`);
   }
 
   /**
-   * A host's connections to ports of the server; how many were accepted. `until: 'reset'` keeps a sweep from being faster
-   * than the process that listens, which drops what it is late for.
+   * Connects from a host to ports of the server, and counts accepted connections. With `until: 'reset'` a sweep is not
+   * faster than the listening process, which drops connections that it is too late for.
    */
   async connect(
     ports: readonly number[],
@@ -94,7 +94,7 @@ ${lines}`);
     assert.equal(heard, ports.length, 'every knock was answered');
   }
 
-  /** What ss sees, ascending: what any scanner can find out. */
+  /** The listening ports of ss, ascending: what a scanner can find. */
   async listening(): Promise<readonly number[]> {
     const text = await this.bastion.server.must(['ss', '-Hlnt']);
     const ports = text
@@ -104,7 +104,7 @@ ${lines}`);
     return [...new Set(ports.filter((port) => port > 0))].sort((a, b) => a - b);
   }
 
-  /** As the user whose files these are. */
+  /** Runs as the owner of the files. */
   async control(...args: string[]): Promise<Finished> {
     const { server, serverCommand, configFile } = this.bastion;
     return await server.run([...daemonRights('none'), ...serverCommand, ...args, '-c', configFile]);
@@ -114,7 +114,7 @@ ${lines}`);
     return JSON.parse((await this.control('status', '--json')).stdout);
   }
 
-  /** A line that says that the door has opened; with what the daemon counted where there is none. */
+  /** Waits for the log line of the opening; on failure, shows the daemon's counters. */
   async opening(words = 'opened door=box', mark = 0): Promise<void> {
     try {
       await this.bastion.daemon.waitForLine(new RegExp(`otpd: ${words}`), mark);
@@ -200,7 +200,7 @@ listenTest(
       const all = Array.from({ length: 65_535 - 1_023 }, (_, at) => 1_024 + at);
       await one.connect(all, { ...sweeping, at: 200 });
     }
-    // A busy machine may have needed more than a step for all that.
+    // On a busy machine this may have taken more than a step.
     await one.knock(laptop, await bastion.timeStep(laptop));
     await one.opening('opened door=box .*client=laptop');
     assert.deepEqual(await one.opened(), [bastion.client.ipv4]);
@@ -219,7 +219,7 @@ listenTest(
     const step = await bastion.timeStep(laptop);
     const before = await one.listening();
     const early = portsOf(laptop, step - 1);
-    // Window 1: with the next step, the one before this is out of it.
+    // Window 1: when the next step begins, the step before this one leaves the window.
     const edgeMs = (step + 1) * STEP_MS;
     await bastion.setClock(edgeMs - 1_500 - Date.now());
     const setAtMs = Date.now();

@@ -1,4 +1,4 @@
-/** The ground that the other end-to-end tests stand on: hosts that hear each other, and leave nothing behind. */
+/** The network hosts of the other end-to-end tests: they reach each other, and leave nothing behind. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -46,7 +46,7 @@ test('the kernel takes frames of our own making for whole and answers them', opt
     writeFileSync(file, pcapOf({ fromMac: client.mac, toMac: server.mac, from, to }, knocks));
     await client.must(['tcpreplay', '-q', '-i', 'eth0', file]);
   }
-  // Each frame was judged whole (a wrong checksum is dropped unanswered) and answered: a reset, a port unreachable.
+  // The kernel accepted each frame (it drops wrong checksums) and answered: a reset, a port unreachable.
   const counters = await server.must(['cat', '/proc/net/snmp', '/proc/net/snmp6']);
   assert.equal(counterOf(counters, 'Tcp', 'OutRsts'), 2);
   assert.equal(counterOf(counters, 'Tcp', 'InCsumErrors'), 0);

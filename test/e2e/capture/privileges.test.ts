@@ -1,6 +1,6 @@
 /**
- * How little the daemon needs: CAP_NET_ADMIN and CAP_NET_RAW, as root or as an ordinary user; and what its capture child
- * has left. All other end-to-end tests run the first way with scripts/test --few-capabilities.
+ * The privileges of the daemon: CAP_NET_ADMIN and CAP_NET_RAW suffice, as root or as an ordinary user. And the remaining
+ * privileges of its capture child. With scripts/test --few-capabilities all end-to-end tests run as the first kind.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * libpcap's queue overflows in the midst of a knock: what was lost there may have been strays, so what was in progress must
- * not complete, wherever in the queue it stood. The child is stopped as a busy machine would stop it, and real packets come.
+ * libpcap's queue overflows during a knock. The lost packets may have been strays, so no attempt in progress may complete,
+ * wherever in the queue its knocks are. The test stops the child, as a busy machine would, and sends real packets.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -12,13 +12,13 @@ import { Bastion, type EnrolledClient } from '../../support/host/bastion.ts';
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
 const DOORS = '[ssh]\notp = hotp\nseq_timeout = 30\nlook_ahead = 9\nopen = nftables tcp/22\ncmd_timeout = 30\n';
 const OPENED = /otpd: (opened|extended) .*door=ssh/;
-/** A queue of 16 MiB holds 128 packets where offloading is on, some thousands elsewhere. */
+/** A queue of 16 MiB holds 128 packets with offloading, otherwise some thousands. */
 const FLOOD = 10_000;
 const FEW = 60;
 
 type Half = 'told' | 'in the queue';
 
-/** The client's first half, then a flood while the child stands still, then the second half. */
+/** The first half of a knock, then a flood while the child is stopped, then the second half. */
 async function knockAround(bastion: Bastion, knocks: readonly Knock[], first: Half, flood: number): Promise<void> {
   const half = Math.floor(knocks.length / 2);
   if (first === 'told') {
@@ -35,7 +35,7 @@ async function knockAround(bastion: Bastion, knocks: readonly Knock[], first: Ha
   } finally {
     process.kill(child, 'SIGCONT');
   }
-  // Its heartbeat says when it has read what waited: whoever came before that would be lost with it.
+  // The child's heartbeat shows that it has emptied the queue. Earlier packets would be lost with the flood.
   const isRead = ({ received, dropped }: Counted): boolean => dropped > 0 || received >= before.received + FEW;
   while (!isRead(await counted(bastion))) await new Promise((resolve) => setTimeout(resolve, 50));
   await bastion.send(knocks.slice(half));

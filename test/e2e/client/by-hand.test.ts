@@ -1,6 +1,6 @@
 /**
- * `knock-otp show --as`: the line that it prints is run on a host that has nothing of ours, against ports that never
- * answer, and opens the door. PowerShell is not to be had here: of its line the golden tests judge the text only.
+ * `knock-otp show --as`: the printed line runs on a host without knock-otp, against ports that never answer, and opens the
+ * door. PowerShell is not available here, so only the golden tests check its line, as text.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -11,7 +11,7 @@ import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
 import { Bastion, type EnrolledClient } from '../../support/host/bastion.ts';
 import { hasPatience } from '../../support/host/inside-namespaces.ts';
 
-/** Doors of all shapes, each with a port of its own to open. */
+/** Doors of all shapes, each with its own port to open. */
 const DOORS = `[any]
 otp = hotp
 open = nftables tcp/22
@@ -34,7 +34,7 @@ open = nftables tcp/24
 cmd_timeout = 30
 `;
 
-/** Every knock falls on ports that drop it: what a line meets on a server with a firewall. */
+/** Drops every knock, as on a server with a firewall. */
 const SILENT_PORTS = `table inet silent {
   chain input {
     type filter hook input priority 0
@@ -44,16 +44,16 @@ const SILENT_PORTS = `table inet silent {
 }
 `;
 
-/** A line that hangs where nobody answers would take a minute for each knock. */
+/** A line that waits for an answer would take a minute for each knock. */
 const QUICK_MS = 30_000;
 
 interface Form {
   readonly name: string;
   readonly as: string;
-  /** The program that the line runs, where it is another one than its name says. */
+  /** The program that the line runs, if it is not `as`. */
   readonly program?: string;
   readonly hasIpv6: boolean;
-  /** Left for --long and CI: another form runs the same way. */
+  /** Only with --long and in CI, because another form runs the same way. */
   readonly isSlow?: true;
 }
 
@@ -94,7 +94,7 @@ async function enrolled(bastion: Bastion, door: string, host: string): Promise<E
   return client;
 }
 
-/** Runs a line as somebody would paste it, with `program` in the place of `as` where that is asked for. */
+/** Runs a line as a user pastes it, optionally with `program` in place of `as`. */
 async function paste(bastion: Bastion, line: string, { as, program }: Form): Promise<number> {
   const bin = await mkdtemp(join(bastion.dir, 'bin-'));
   try {

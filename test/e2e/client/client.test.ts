@@ -1,4 +1,4 @@
-/** The whole way of a person: enroll, add, knock, connect; with both programs as they are built. Issue point 1. */
+/** The whole way of a user with both built programs: enroll, add, knock, connect. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
@@ -30,7 +30,7 @@ for (const family of [4, 6] as const) {
 }
 
 test('an established connection lives on when its door closes', options, async () => {
-  // Long enough that a program can be started and connect.
+  // Long enough to start a program that connects.
   await using bastion = await Bastion.create({ doors: '[ssh]\notp = hotp\nopen = nftables tcp/22\ncmd_timeout = 4\n' });
   const laptop = await bastion.enroll('laptop');
   await bastion.start();

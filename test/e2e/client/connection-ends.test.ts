@@ -1,4 +1,4 @@
-/** How the client ends when it is interrupted or nobody reads: by the signal, the terminal as it was, no noise. */
+/** How the client ends after a signal or a closed pipe: by the signal, with the terminal restored, without messages. */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -56,7 +56,7 @@ async function interrupted(
   return JSON.parse(await host.must(argv, { env, timeoutMs: 30_000 })) as Shown;
 }
 
-/** No file that was begun and not finished. */
+/** No unfinished files. */
 async function assertWhole(home: string): Promise<void> {
   const files = (await readdir(home, { recursive: true, withFileTypes: true })).filter((each) => each.isFile());
   const odd = files.filter(({ name }) => !/^([0-9]+|turn|work@ssh\.profile)$/.test(name));
@@ -75,7 +75,7 @@ test('^C while a knock is verified ends it by the signal and removes the line', 
     assert(sane);
     assert(shown.endsWith(CLEAR), JSON.stringify(shown));
     await assertWhole(home);
-    // The next run is not held up by the turn of the one that is gone.
+    // The lease of the ended run does not delay the next run.
     const next = await interrupted(host, env, 'verifying work', ['work']);
     assert.equal(next.ended, SIGINT);
     assert.ok(!next.shown.includes('another run'), next.shown);
@@ -85,7 +85,7 @@ test('^C while a knock is verified ends it by the signal and removes the line', 
 test('^C while it counts down to the next time step does so too', options, async () => {
   await atHome(async ({ host, home, env }) => {
     await host.must([...program, 'add', '-', '--as', 'work'], { env, input: `${testUri()}\n` });
-    // One knock makes the folder of used factors; then more steps are used than the window allows.
+    // One knock creates the folder of used factors. Then a step beyond the window is marked as used.
     await interrupted(host, env, 'verifying work', ['work']);
     const spent = join(home, 'config/knock-otp/spent');
     const [folder = ''] = await readdir(spent);

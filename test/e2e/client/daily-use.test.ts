@@ -1,6 +1,6 @@
 /**
  * A working day behind hidden ports: ssh, scp, rsync, git and Ansible through the lines that `ssh-config` prints, many
- * sessions in a row and at once, several bastions, programs that are run behind a door.
+ * sessions in a row and in parallel, several bastions, and programs run behind a door.
  */
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -51,8 +51,8 @@ test('Ansible goes through the printed lines', slowly, async () => {
     - command: "true"
 `;
     await writeFile(join(bastion.dir, 'play.yml'), play);
-    // The lab's sshd runs as one user of a namespace, and cannot hand a terminal to him. Without -C alone, Ansible
-    // would keep one connection open: so each of its steps goes through a door that is open.
+    // The lab's sshd runs as one user of a namespace and cannot give that user a terminal. With plain -C, Ansible makes
+    // a connection for each step instead of sharing one, so each step goes through an open door.
     await bastion.client.must(
       ['ansible-playbook', '-i', 'work,', `--ssh-common-args=-F ${config}`, join(bastion.dir, 'play.yml')],
       {
@@ -130,7 +130,7 @@ for (const otp of manyAtOnce) {
         assert.deepEqual([code, stdout], [0, 'hello\n'], `session ${at}: ${stderr}`);
       }
       const closings = bastion.daemon.stderr.split('\n').filter((line) => /otpd: closed .*door=ssh/.test(line)).length;
-      // A look that comes too late on a busy machine costs a factor and nothing else.
+      // A check that is late on a busy machine costs only one factor.
       const slack = Math.ceil(count / 20);
       assert.ok(openings(bastion) <= closings + 1 + slack, `${openings(bastion)} openings, ${closings} closings`);
     },

@@ -1,4 +1,4 @@
-/** Which moving factors a door accepts, and whose. Issue points 7 and 8. */
+/** Which moving factors a door accepts, and from which clients. */
 import assert from 'node:assert/strict';
 import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ for (const [title, drift] of [
     await using bastion = await Bastion.create();
     const [far, near] = [await bastion.enroll('far'), await bastion.enroll('near')];
     await bastion.start();
-    // Not across the edge of a step, where two off may be one off by the time it arrives.
+    // Not near the end of a step: a knock two steps off could be one step off when it arrives.
     await clearOfStepEdge(far.profile.step);
     const now = await bastion.timeStep(far);
     await bastion.send(far.sequence(now + 2 * drift));
@@ -102,7 +102,7 @@ test("a knock for one server opens no other server that has the same client's se
   await using a = await Bastion.create({ doors: HOTP_DOOR, serverId: 'server-a' });
   await using b = await Bastion.create({ doors: HOTP_DOOR, serverId: 'server-b' });
   const laptop = await a.enroll('laptop');
-  // The very files of A: the secret, the client and the door are the same, only the server is not.
+  // The files of A: the same secret, client and door, but another server id.
   for (const entry of await readdir(join(a.dir, 'clients'))) {
     if (entry.includes('laptop'))
       await cp(join(a.dir, 'clients', entry), join(b.dir, 'clients', entry), { recursive: true });

@@ -1,4 +1,4 @@
-/** A locked profile in real life: the passphrase at the terminal under ssh, and the keyring of a desktop session. */
+/** A locked profile in use: the passphrase at the terminal under ssh, and the keyring of a desktop session. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { Bastion } from '../../support/host/bastion.ts';
 
 const PASSPHRASE = 'correct horse battery';
 
-/** Runs a command at a terminal of its own, types a line when it is asked, and prints what the terminal showed. */
+/** Runs a command in a new terminal, types a line when the command asks, and prints the terminal's output. */
 const AT_TERMINAL = `
 import os, pty, sys
 pid, fd = pty.fork()
@@ -61,7 +61,7 @@ test('when ssh runs us as its proxy command then the passphrase is asked for at 
     assert.equal(right.code, 4, right.stdout);
     assert.match(right.stdout, /passphrase for work: [\s\S]*inside/);
     assert.ok(!right.stdout.includes(PASSPHRASE), 'what is typed is not shown');
-    // The door is open still: nobody is asked, with no terminal either.
+    // The door is still open, so the client does not ask, even without a terminal.
     const again = await bastion.knockOtp(['--proxy', 'work', '22'], { input: '' });
     assert.equal(again.code, 0, again.stderr);
   } finally {
@@ -101,7 +101,7 @@ ${program} remove work`;
     assert.match(kept, /^factors = [0-9a-f]{32}$/m);
     assert.ok(!kept.includes(MARKER_SECRET) && !kept.includes('secret='));
     assert.deepEqual(await readdir(join(home, '.config/knock-otp/profiles')), []);
-    // Without a session there is no Secret Service, and nothing weaker takes its place.
+    // Without a session there is no Secret Service, and the client does not fall back to a weaker storage.
     const { status, stderr } = spawnSync(process.execPath, [CLIENT_PROGRAM, 'add', '-', '--as', 'x', '--keyring'], {
       env: { ...env, DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent' },
       input: `${testUri({ server: 'x' })}\n`,

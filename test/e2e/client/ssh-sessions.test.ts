@@ -1,6 +1,6 @@
 /**
- * Many real sessions of ssh, `ssh HOST COMMAND` through the printed ProxyCommand and an sshd that is hidden: one after
- * the other while the door shuts and is knocked at again, and ten at once. All of them have to come in.
+ * Many real ssh sessions, `ssh HOST COMMAND` through the printed ProxyCommand to a hidden sshd: one after another while the
+ * door closes and opens again, and ten in parallel. All sessions must connect.
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
@@ -14,7 +14,7 @@ const options = { skip, timeout: 300_000 };
 const IN_A_ROW = 100;
 const AT_ONCE = 10;
 
-/** One whole session, with its time in milliseconds. */
+/** Runs one session; returns its time in milliseconds. */
 async function timed(session: () => Promise<Finished>): Promise<Finished & { readonly tookMs: number }> {
   const from = performance.now();
   const finished = await session();
@@ -28,7 +28,7 @@ function report(t: TestContext, what: string, times: readonly number[]): void {
 }
 
 test(`${IN_A_ROW} sessions of ssh in a row all come in while the door shuts between them`, options, async (t) => {
-  // A grant shorter than all of them, and a step that lets the client knock as often as it has to.
+  // A grant shorter than all sessions together, and a step short enough for the repeated knocks.
   await withSsh(door('otp = totp\nstep = 5\ncmd_timeout = 5'), async (bastion, sshd) => {
     const { env, config } = await sshHome(bastion, sshd);
     const times: number[] = [];

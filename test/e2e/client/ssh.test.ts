@@ -1,4 +1,4 @@
-/** ssh through a hidden port, with OpenSSH on both ends and `ProxyCommand knock-otp --proxy`. Issue point 1. */
+/** ssh through a hidden port, with OpenSSH on both ends and `ProxyCommand knock-otp --proxy`. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

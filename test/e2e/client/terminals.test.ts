@@ -1,6 +1,6 @@
 /**
- * Every view that draws, on real pseudo-terminals: 20, 40 and 80 columns wide, dumb ones, with NO_COLOR, and none at all.
- * Nothing wraps that is drawn over, no escape goes where none is understood, no colour where none is wanted.
+ * Every view that draws, on real pseudo-terminals: 20, 40 and 80 columns wide, dumb, with NO_COLOR, and without a terminal.
+ * Redrawn lines never wrap, dumb terminals get no escape sequences, and NO_COLOR gets no colour.
  */
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -45,7 +45,7 @@ after(async () => {
 
 const ofServer = (...words: string[]) => [...bastion.serverCommand, ...words, '-c', bastion.configFile];
 
-/** A home with the profile `b1`, of its own: runs that share one would wait for each other. */
+/** A separate home with the profile `b1`, because runs with one home wait for each other's lease. */
 async function home(at = bastion, profile = uri): Promise<Record<string, string>> {
   homes += 1;
   const folder = join(at.dir, `terminal-${homes}`);
@@ -56,7 +56,7 @@ async function home(at = bastion, profile = uri): Promise<Record<string, string>
   return env;
 }
 
-/** A knock that cannot open: at a port that nothing opens. */
+/** A knock that cannot open: no door opens its port. */
 const KNOCK = ['b1', '--verify', '9', '--timeout', '2'];
 
 test('the line of progress never wraps, and is gone at the end', options, async () => {
@@ -97,7 +97,7 @@ test(
 
 test('while a used time step is waited out, the countdown fits the terminal', whenLong, async () => {
   const env = await home();
-  // One knock makes the folder of used factors; then more steps are used than the window allows, for half a minute at least.
+  // One knock creates the folder of used factors. A mark two steps ahead then makes the client wait half a minute or more.
   await bastion.knockOtp(['b1', '--no-verify', '--again'], { env });
   const spent = join(env['XDG_CONFIG_HOME'] ?? '', 'knock-otp/spent');
   const [folder = ''] = await readdir(spent);
@@ -107,7 +107,7 @@ test('while a used time step is waited out, the countdown fits the terminal', wh
     [20, /^\d+ s until b1 takes?/],
   ] as const) {
     const argv = [...bastion.clientCommand, 'b1', '--no-verify', '--again', '--timeout', '120'];
-    // The interrupt waits in the terminal for two seconds of the countdown.
+    // timeout(1) interrupts the countdown after two seconds.
     const knock = `timeout -s INT 2 ${argv.map((word) => `'${word}'`).join(' ')}; true`;
     const { stdout } = await onTerminal(['sh', '-c', knock], { columns, host: bastion.client, env });
     const drawn = stdout.split(CLEAR_LINE).map((piece) => piece.replaceAll(/[\r\n]/g, ''));
@@ -176,7 +176,7 @@ test('init shows its QR code where it fits, and says so where it does not', opti
   }
 });
 
-/** The same words on every terminal as where there is none; numbers differ from one look to the next. */
+/** The words are the same with and without a terminal; only the numbers differ. */
 async function sameWords(argv: readonly string[], host: NetworkHost, env: Record<string, string>): Promise<void> {
   const words = (text: string) => text.replaceAll(/\d+/g, '0').replaceAll('\r', '').trimEnd();
   const piped = await host.run(argv, { env: terminalEnv(env) });
@@ -193,7 +193,7 @@ for (const [view, only] of [
   ['doctor', whenLong],
 ] as const) {
   test(`${view} is the same lines on every terminal and without one`, only, async () => {
-    // At a door that nobody has opened: one that another test opened may close between two looks.
+    // At an unopened door: a door that another test opened could close between two checks.
     await using quiet = await Bastion.create();
     const { uri: own } = await quiet.enroll('laptop');
     await quiet.start();

@@ -1,6 +1,6 @@
 /**
- * The client without a profile: `knock-otp HOST PORT...` is knock(1), and `--one-time` goes through a list line for line
- * with the server, ours or Debian's knockd.
+ * The client without a profile: `knock-otp HOST PORT...` works like knock(1), and `--one-time` uses a list line by line, in
+ * step with the server, knock-otpd or Debian's knockd.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -24,7 +24,7 @@ function struckLines(text: string): string[] {
   return text.split('\n').filter((line) => line.startsWith('#'));
 }
 
-/** A copy for each side. */
+/** One copy of the list for each side. */
 async function writeLists(bastion: Bastion): Promise<{ served: string; mine: string }> {
   const [served, mine] = [join(bastion.dir, 'server.sequences'), join(bastion.dir, 'client.sequences')];
   for (const path of [served, mine]) await writeFile(path, `${LIST.join('\n')}\n`, { mode: 0o600 });
@@ -45,7 +45,7 @@ for (const family of [4, 6] as const) {
       assert.equal(wrong.code, 0, wrong.stderr);
       await bastion.barrier();
       assert.equal(await bastion.probe({ family }), 'silent');
-      // Without a pause between them the sockets alone have to keep the order.
+      // Without a pause, only the sockets keep the order of the knocks.
       const right = await bastion.knockOtp(['-d', '0', '--verify', '22', host, '7000', '8000:udp', '7000', '9000']);
       assert.equal(right.code, 0, right.stderr);
       assert.equal(right.stdout, `open: ${host} (${host}), tcp/22\n`);
@@ -107,7 +107,7 @@ command = /bin/true
       assert.equal(ran.code, 0, ran.stderr);
       const text = await readFile(mine, 'utf8');
       assert.equal(struckLines(text).length, used);
-      // knockd strikes some time after its command is started, and says nothing of it.
+      // knockd strikes the line some time after it starts the command, without a log line.
       const deadlineMs = performance.now() + 5000;
       while ((await readFile(served, 'utf8')) !== text) {
         assert.ok(performance.now() < deadlineMs && !knockd.ended, knockd.stdout + knockd.stderr);
@@ -134,7 +134,7 @@ test('when nothing can be sent or the name does not resolve then the exit code i
     assert.match(ran.stderr, /nothing could be sent to 203\.0\.113\.1 .*ENETUNREACH/);
   }
   assert.deepEqual(struckLines(await readFile(mine, 'utf8')), [], 'a line was struck for nothing');
-  // A firewall on the way out that lets a part go.
+  // An outgoing firewall that drops some of the packets.
   await bastion.client.must(['nft', '-f', '-'], {
     input: 'table inet out {\n chain output {\n type filter hook output priority 0\n udp dport 8000 reject\n }\n}\n',
   });

@@ -1,6 +1,6 @@
 /**
- * What the client says of a knock that failed, with real packets: a clock that is off and a time server, a path that bars
- * high ports, a name that means another host, a counter far ahead, and a name server that never answers.
+ * The client's explanation of a failed knock, with real packets: a wrong clock and a time server, a path that blocks high
+ * ports, a name of another host, a counter far ahead, and a name server that never answers.
  */
 import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ const timeServer = fileURLToPath(new URL('../../support/client/time-server.ts', 
 const shiftedClock = fileURLToPath(new URL('../../support/faults/shifted-clock.mjs', import.meta.url));
 const CLOSED = ['--timeout', '2'];
 
-/** knock-otp with an /etc of its own, which holds these files and nothing else. */
+/** Runs knock-otp with its own /etc, which contains only these files. */
 async function withEtc(
   bastion: Bastion,
   files: Readonly<Record<string, string>>,
@@ -71,14 +71,14 @@ test('a router that bars high ports is told from its answers', options, async ()
   await added(bastion, (await bastion.enroll('laptop')).uri);
   await bastion.start();
   await client.ip(`route add ${server.ipv4}/32 via ${other.ipv4}`);
-  // The way through the same interface would be told to the client as a better one.
+  // Without redirects: otherwise the router would tell the client the direct route through the same interface.
   const settings = 'echo 1 > ip_forward; for each in conf/*/send_redirects; do echo 0 > "$each"; done';
   await other.must(['sh', '-c', `cd /proc/sys/net/ipv4; ${settings}`]);
   const rule = 'tcp dport 1024-65535 reject with icmp type admin-prohibited';
   await other.must(['nft', '-f', '-'], {
     input: `table ip path { chain out { type filter hook forward priority 0; ${rule}; }; }\n`,
   });
-  // Longer: a router answers few packets a second, and the knock's own were answered first.
+  // Longer, because a router answers few packets a second, and the knock's packets use up its answers.
   const { code, stderr } = await bastion.knockOtp(['work', '--timeout', '6']);
   assert.equal(code, 1);
   assert.match(
@@ -126,11 +126,11 @@ test('a name server that never answers holds nobody up', options, async () => {
   await bastion.start();
   const files = {
     'chrony/chrony.conf': 'pool time.example.org iburst\n',
-    // Nobody has this address: the resolver tries for ten seconds.
+    // No host has this address, so the resolver tries for ten seconds.
     'resolv.conf': 'nameserver 192.0.2.53\n',
   };
   await bastion.client.ip(`route add 192.0.2.53/32 via ${bastion.other.ipv4}`);
-  // Asked and not answered: without a rule the other host would say that it does not forward.
+  // Drops the query: without this rule the other host would answer that it does not forward.
   await bastion.other.must(['nft', '-f', '-'], {
     input: 'table ip quiet { chain in { type filter hook prerouting priority -300; ip daddr 192.0.2.53 drop; }; }\n',
   });

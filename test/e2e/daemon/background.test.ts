@@ -8,7 +8,7 @@ import { Bastion } from '../../support/host/bastion.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
 
-/** Resolves when `holds` does: for files, which nobody tells us of. */
+/** Polls until `holds` is true: for files, whose changes cause no event here. */
 async function until(holds: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (!(await holds())) {
@@ -33,7 +33,7 @@ test('knock-otpd -d returns when it hears, runs on, logs to its file, and ends b
     const knocks = laptop.sequence(await bastion.timeStep(laptop));
     await bastion.send(knocks);
     await until(async () => /opened .*client=laptop/.test(await log()));
-    // As logrotate does it.
+    // As logrotate does.
     await rename(logFile, `${logFile}.1`);
     await bastion.server.must(['kill', '-HUP', pid]);
     await bastion.send(knocks, { from: bastion.other });
@@ -41,7 +41,7 @@ test('knock-otpd -d returns when it hears, runs on, logs to its file, and ends b
   } finally {
     await bastion.server.must(['kill', '-TERM', pid]);
   }
-  // Its last act; the process itself may stay a zombie where nobody reaps it.
+  // The daemon's last action; its process may stay a zombie if no parent reaps it.
   await until(async () => (await readFile(pidFile).catch(() => undefined)) === undefined);
   assert.match(await readFile(logFile, 'utf8'), /stopping signal=SIGTERM[\s\S]*closed door=ssh/);
   assert.equal(await bastion.probe(), 'silent', 'the guard stays when the daemon goes');

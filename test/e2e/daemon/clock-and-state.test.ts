@@ -1,4 +1,4 @@
-/** A clock that jumps, a second daemon, a state that is not what it was: nothing spent opens, and the log says what to do. */
+/** A jumping clock, a second daemon, a damaged state: no spent knock opens, and the log names the remedy. */
 import assert from 'node:assert/strict';
 import { chmod, copyFile, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { Bastion } from '../../support/host/bastion.ts';
 import { hasPatience } from '../../support/host/inside-namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
-/** Some seconds each, and the pure core and the store's contract show most of it. */
+/** Each takes some seconds, and the tests of the core and of the store's contract cover most cases. */
 const patient = { ...options, skip: options.skip || (!hasPatience() && 'takes its time: npm test -- --long') };
 const OPENED = /otpd: opened .*door=ssh/;
 const CLOSED = /\bclosed\b.*door=ssh/;
@@ -38,13 +38,13 @@ test(
     };
     const first = await openThenJump(3 * HOUR);
     const second = await openThenJump(-1 * HOUR);
-    // Four hours before a time that was seen: nothing opens, old or new, until somebody says that the clock is right.
+    // Four hours before a time already seen: no knock opens, old or new, until an administrator confirms the clock.
     await daemon.waitForLine(/clock stands before a time already seen/);
     for (const knocks of [first, second, laptop.sequence(await bastion.timeStep(laptop))]) await bastion.send(knocks);
     await bastion.barrier();
     assert.equal(await bastion.probe(), 'silent');
     assert.equal((await bastion.control('accept-clock')).code, 0);
-    // The steps up to the one that was spent three hours ahead are spent for good; another client's are not.
+    // All steps up to the one spent three hours ahead stay spent; those of another client do not.
     const phone = await bastion.enroll('phone');
     let mark = daemon.mark;
     await bastion.send(laptop.sequence(await bastion.timeStep(laptop)));
@@ -64,7 +64,7 @@ test('when the clock slews across the edges of steps then no knock is lost and n
   const daemon = await bastion.start();
   let ahead = 0;
   for (let knock = 0; knock < 4; knock += 1) {
-    // Each knock is split by an edge: its last packets come when the clock has moved on, a second and a half further off.
+    // A step ends within each knock: the last packets arrive after the clock has moved by a second and a half.
     const factor = await bastion.timeStep(laptop);
     const knocks = laptop.sequence(factor);
     const mark = daemon.mark;
@@ -107,11 +107,11 @@ test('when a second daemon is started then it is refused and says why, and the f
   assert.equal((JSON.parse(stdout) as { pid: number }).pid, first.pid);
 });
 
-/** All kinds of damage are test/contract/store/store's; here is what the daemon makes of a few. */
+/** What the daemon does with a few kinds of damage; test/contract/store/store tests all. */
 const DAMAGES: readonly (readonly [string, (file: string) => Promise<unknown>])[] = [
   ['garbage', (file) => writeFile(file, 'hello')],
   ['flipped in its pages', (file) => flip(file, 4096)],
-  // Where this user namespace has no other user, it is the mode that is wrong once more.
+  // Without a second user in this namespace, the mode is wrong instead of the owner.
   [
     'of another owner',
     async (file) => ((await run(['chown', '12345', file])).code === 0 ? undefined : chmod(file, 0o622)),

@@ -1,4 +1,4 @@
-/** The state directory on a disk of its own that is full or read-only: nothing opens, the log says why. Point 4. */
+/** The state directory on a full or read-only disk: no door opens, and the log says why. */
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
 const DOOR = '[ssh]\notp = hotp\nopen = nftables tcp/22\ncmd_timeout = 20\n';
 const OPENED = /otpd: opened .*door=ssh/;
 
-/** Gives the bastion's state directory a file system of `kilobytes`; it goes with the returned object. */
+/** Mounts a file system of `kilobytes` at the bastion's state directory, until the returned object is disposed. */
 async function smallDisk(bastion: Bastion, kilobytes: number): Promise<AsyncDisposable> {
   const { stateDir } = bastion;
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
@@ -36,7 +36,7 @@ test('when the disk is full then nothing opens; when there is room again the nex
   assert.equal(await bastion.probe(), 'silent');
   assert.equal(daemon.ended, false);
   await mustRun(['rm', ballast]);
-  // The knock that could not be stored stays used; the next one opens.
+  // The knock that the daemon could not store stays spent; the next one opens.
   await daemon.waitForLine(/what was used is now stored/);
   await bastion.send(laptop.sequence(0));
   await bastion.barrier();

@@ -1,6 +1,6 @@
 /**
- * knockd's place, taken: the configuration of the articles, to the letter, with Debian's knock as the client and real
- * iptables, ours in one run and knockd in the other.
+ * knock-otpd as a drop-in for knockd: the configuration of the articles, verbatim, with Debian's knock as the client and
+ * real iptables. One run uses knock-otpd, the other knockd.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -15,7 +15,7 @@ import { SERVER_PROGRAM } from '../../support/host/built.ts';
 
 const ACCEPT = '-A INPUT -s 10.77.0.2/32 -p tcp -m tcp --dport 22 -j ACCEPT';
 
-/** Listing 4 of the article, with its log file in a directory of ours and a state directory, which knockd has not. */
+/** Listing 4 of the article, with the log file in our directory, and a state directory, which knockd does not have. */
 const articleConf = (log: string): string => `[options]
 	logfile = ${log}
 
@@ -58,7 +58,7 @@ async function house(context: TestContext, network: Network, text = articleConf)
   return { dir, server, client, conf, log, state: join(dir, 'state') };
 }
 
-/** As an init script would start knockd: nothing but its own options. Only the state's place is told besides. */
+/** Starts as an init script starts knockd, with knockd's options only, plus the state directory. */
 async function startOurs({ server, conf, state }: House, ...args: string[]): Promise<RunningProcess> {
   await writeFile(conf, (await readFile(conf, 'utf8')).replace('[options]', `[options]\nstate_dir = ${state}`));
   const daemon = server.spawn([process.execPath, SERVER_PROGRAM, '-i', 'eth0', '-c', conf, ...args]);
@@ -84,13 +84,13 @@ test(
     await using network = await Network.create(['server', 'client', 'other']);
     const place = await house(context, network);
     const daemon = await startOurs(place, '-D');
-    assert.match(daemon.stderr, /warn: \[openSSH\] sequence: whoever sees one knock at this door can repeat it/);
+    assert.match(daemon.stderr, /warn: \[openSSH\] sequence: anyone who sees one knock at this door can repeat it/);
 
     await knock(place, '7000', '8000', '9000');
     await daemon.waitForLine(/^10\.77\.0\.2: openSSH: OPEN SESAME$/);
     assert.deepEqual(await rules(place.server), [ACCEPT]);
 
-    // A second knock adds a second rule, as with knockd: nothing is kept of a door without a stop command.
+    // A second knock adds a second rule, as with knockd: a door without a stop command has no grant.
     const again = daemon.mark;
     await knock(place, '7000', '8000', '9000');
     await daemon.waitForLine(/openSSH: OPEN SESAME/, again);
@@ -163,7 +163,7 @@ test('when knockd runs on the same file then its log says the same of the same k
     const daemon = start === 'theirs' ? theirs : await startOurs(place);
     for (const [at, ports] of scripts.entries()) {
       await knock(place, ...ports);
-      // knockd's own output is buffered where it is no terminal: its log file is what can be waited for.
+      // knockd buffers its output without a terminal, so the test waits for its log file.
       while (!(await readFile(place.log, 'utf8')).includes(`${at === 0 ? 'open' : 'close'}SSH: OPEN SESAME`)) {
         await place.server.run(['sleep', '0.05']);
       }

@@ -1,4 +1,4 @@
-/** `knock-otpd explain` on what a server really heard: a knock, its replay, a sweep, and a knock that took too long. */
+/** `knock-otpd explain` on recorded packets: a knock, its replay, a sweep, and a knock that is too slow. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -35,13 +35,13 @@ test(
     const [client, other] = [of(bastion.client.ipv4), of(bastion.other.ipv4)];
     assert.match(client[1] ?? '', /knock 2 of 6 at door ssh, client laptop/);
     assert.match(client[5] ?? '', /knock 6 of 6 at door ssh, client laptop \(.*\): would open for 30 s$/);
-    assert.match(client[6] ?? '', /knock 1 of 6 of a sequence that was used at door ssh, client laptop$/);
+    assert.match(client[6] ?? '', /knock 1 of 6 of a used sequence at door ssh, client laptop$/);
     assert.match(client[11] ?? '', /knock 6 of 6 .*: refused, replay: this sequence, or a later one, is spent$/);
     assert.match(stdout, /\d+ packets, each: stray, or a first knock/);
     assert.match(client.at(-1) ?? '', /knock [2-4] of 6 at door ssh, client laptop .*; too slow: .* seq_timeout, 1 s$/);
     assert.match(stdout, / {4}door ssh, client laptop: would open once, refused once \(replay\)/);
     assert.match(stderr, /laptop has opened ssh since the capture began/);
-    // Of the sequence that opened nothing, the sweep went over some ports: none of them is marked.
+    // The sweep touched some ports of the unspent sequence: explain marks none of them.
     const marked = other.filter((line) => line.includes('door ssh') && !line.includes('that was used'));
     assert.ok(marked.length < 4, marked.join('\n'));
 
@@ -69,7 +69,7 @@ test(
     await using bastion = await Bastion.create();
     const laptop = await bastion.enroll('laptop');
     const file = join(bastion.dir, 'send-client.pcap');
-    // Frames as they were sent: their times begin in 1970.
+    // The frames as sent, with times that begin in 1970.
     await bastion.start();
     const step = await bastion.timeStep(laptop);
     await bastion.send(laptop.sequence(step));

@@ -1,4 +1,4 @@
-/** What happens when disks, interfaces and the daemon itself fail: nothing opens twice, nothing stays open. Points 3, 4, 9. */
+/** Failing disks, interfaces and daemons: no knock opens twice, and no door stays open. */
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ test('when the daemon is killed between spend and open then that knock never ope
   await using bastion = await Bastion.create();
   const calls = join(bastion.dir, 'calls');
   const script = join(bastion.dir, 'open.sh');
-  // The start command runs after the durable spend: it kills the daemon, its parent, before it can be told that it opened.
+  // The start command runs after the durable spend: it kills the daemon, its parent, before that knows of the opening.
   await writeFile(script, `#!/bin/sh\necho "$1 $2" >> ${calls}\n[ "$1" = start ] && kill -9 $PPID\nexit 0\n`, {
     mode: 0o700,
   });
@@ -26,7 +26,7 @@ test('when the daemon is killed between spend and open then that knock never ope
   assert.equal((await bastion.daemon.finished()).code, -1);
   assert.equal(await readFile(calls, 'utf8'), `start ${bastion.client.ipv4}\n`);
   const restarted = await bastion.start();
-  // What may have been opened is closed, once, and the spent knock is a replay.
+  // The new daemon closes the door once, and the spent knock is a replay.
   await restarted.waitForLine(/\bclosed\b.*door=ssh/);
   await bastion.send(laptop.sequence(0));
   await bastion.barrier();
@@ -109,7 +109,7 @@ test(
     await using bastion = await Bastion.create({ doors: '[ssh]\notp = hotp\nopen = nftables tcp/22\n' });
     const laptop = await bastion.enroll('laptop');
     await bastion.start();
-    // As on a full disk: from here on the kernel refuses every write of this process to a file.
+    // As on a full disk: from now on the kernel refuses every file write of this process.
     await bastion.server.must(['prlimit', `--pid=${bastion.daemon.pid}`, '--fsize=0:0']);
     await bastion.send(laptop.sequence(0));
     await bastion.daemon.waitForLine(/not opened: .*could not be stored.*door=ssh/);

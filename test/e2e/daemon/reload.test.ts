@@ -1,4 +1,4 @@
-/** A configuration that is read again: whole or not at all, and what has nothing to do with the change stays open. */
+/** A reload takes the whole configuration or nothing, and doors without a change stay open. */
 import assert from 'node:assert/strict';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ test(
     await bastion.send(guest.sequence(0));
     await daemon.waitForLine(/otpd: opened .*door=gate/);
 
-    // Another action and another policy of the gate, and a door that was not there.
+    // A new action and policy for the gate, and a new door.
     await bastion.configure({ doors: `${SSH}${second.door}look_ahead = 20\n${WEB}` });
     const visitor = await bastion.enroll('visitor', { door: 'web' });
     const taken = await bastion.control('reload');
@@ -98,7 +98,7 @@ test(
     assert.equal(fixed.code, 2);
     assert.match(fixed.stderr, /\[options\] server_id: takes effect with a restart only: it is "bastion"/);
 
-    // A door that this machine cannot have: what was prepared before is put back.
+    // A door that this machine cannot prepare: the reload restores the previous state.
     await bastion.configure({ doors: `${SSH}${WEB}[old]\notp = hotp\nopen = ipfw tcp/70\n` });
     const refused = await bastion.control('reload');
     assert.equal(refused.code, 1, refused.stderr);

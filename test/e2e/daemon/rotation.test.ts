@@ -1,4 +1,4 @@
-/** The logrotate file: logrotate takes it, a rotation moves the log away, and the daemon goes on in the new one. */
+/** The logrotate file: logrotate accepts it, a rotation moves the log away, and the daemon continues in a new log. */
 import assert from 'node:assert/strict';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ test('when logrotate has rotated then the daemon writes to the new file', {
   await bastion.rewriteConfig(text.replace('[options]', `[options]\nlogfile = ${log}\npidfile = ${pidFile}`));
   const daemon = await bastion.start();
   const rules = join(bastion.dir, 'logrotate.conf');
-  // The file as it is, with the places of this test; there is no service here.
+  // The shipped file with the paths of this test; there is no service here.
   const places = (await readFile(shipped, 'utf8'))
     .replace('/var/log/knock-otp/*.log', join(bastion.dir, 'log/*.log'))
     .replace('/run/systemd/system', '/nowhere')

@@ -1,4 +1,4 @@
-/** Where the two captures differ: packets that the host's own stack would not have taken, as knocks and as strays. */
+/** Where the two captures differ: packets that the host's network stack would drop, as knocks and as strays. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ for (const capture of ['kernel', 'pcap'] as const) {
         if (capture === 'pcap') assert.match(said, OPENED, what);
         else assert.doesNotMatch(said, OPENED, what);
       }
-      // What is missing was heard, whole or in part: a right knock opens in any case.
+      // The daemon heard the missing packets, all or some, but a correct knock opens in any case.
       const line = daemon.waitForLine(OPENED, daemon.mark, 10_000);
       await bastion.send(laptop.sequence(ODD.length));
       await line;

@@ -39,11 +39,11 @@ test('the single file knocks from an empty folder with bare node', options, asyn
   assert.match(knocked.stdout, /^open: work \(.*\), door ssh, tcp\/22$/m);
   assert.equal(await bastion.probe(), 'open');
 
-  // What is loaded only when it is asked for: the codes of apps, and the line that a terminal shows while one waits.
+  // Modules that load on demand: the codes of apps, and the waiting line of a terminal.
   const code = await type('node knock-otp.cjs show work --code');
   assert.match(code.stdout, /\b[0-9]{6}\b/);
   await bastion.stop();
-  // The table of the doors goes with its guard: what the port says then is that it is shut.
+  // Removes the door's table with its guard, and drops all packets instead, so that the door never opens.
   await bastion.server.must(['nft', 'flush', 'ruleset']);
   await bastion.server.must([
     'nft',

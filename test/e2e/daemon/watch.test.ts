@@ -1,4 +1,4 @@
-/** `knock-otpd explain --live` and `knock-otpd watch` beside a running daemon; watch in a terminal of script(1). */
+/** `knock-otpd explain --live` and `knock-otpd watch` with a running daemon; watch in a terminal of script(1). */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
@@ -13,7 +13,7 @@ test('packets are explained as they come', options, async () => {
   await bastion.start();
   const argv = [process.execPath, SERVER_PROGRAM, 'explain', '--live', '--json', '-c', bastion.configFile];
   const follower = bastion.server.spawn(argv, {});
-  // Following has no sign of its own: knocks of the barrier are sent until one is told.
+  // explain --live does not report its start, so the test sends barrier knocks until one is shown.
   let isFollowing = false;
   const seen = follower.waitForLine(/"number":1,/).then(() => {
     isFollowing = true;
@@ -48,7 +48,7 @@ test(
 
     const command = `stty rows 12 columns 40; ${process.execPath} ${SERVER_PROGRAM} watch -c ${bastion.configFile}; echo "exit $?"`;
     const terminal = await bastion.server.run(['script', '-qfec', command, '/dev/null'], {
-      // Typed ahead: read once the terminal is raw.
+      // Typed ahead: watch reads it when the terminal is raw.
       input: 'q',
       env: { TERM: 'xterm' },
       timeoutMs: 30_000,

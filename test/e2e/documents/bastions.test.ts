@@ -1,6 +1,6 @@
 /**
- * Three bastions as docs/BASTIONS.md has them: its sessions are typed line by line on four hosts, one bastion falls, another
- * opens, ssh goes through the group. And what a shared identity would give away, for real.
+ * Types the sessions of docs/BASTIONS.md line by line on four hosts: one of three bastions fails, another opens, and ssh
+ * uses the group. Also shows what a shared server id would allow an attacker.
  */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -24,7 +24,7 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const page = await readFile(join(repository, 'docs/BASTIONS.md'), 'utf8');
 const NAMES = ['b1', 'b2', 'b3'];
 
-/** The block of any language below a mark. */
+/** The fenced block below a mark, in any language. */
 function block(name: string): string {
   const text = new RegExp(`<!-- test: ${name} -->\\n\`\`\`\\w*\\n([\\s\\S]*?)\`\`\``).exec(page)?.[1];
   assert.ok(text !== undefined, `docs/BASTIONS.md has no block ${name}`);
@@ -41,7 +41,7 @@ class Company implements AsyncDisposable {
     this.dir = dir;
   }
 
-  /** Three servers with sshd, and the programs in everybody's path; every host in `hosts`. */
+  /** Three servers with sshd, the programs in every PATH, and all hosts in `hosts`. */
   static async gather(): Promise<Company> {
     const network = await Network.create([...NAMES, 'client', 'observer']);
     const company = new Company(network, await mkdtemp(join(tmpdir(), 'knock-otp-bastions-')));
@@ -57,7 +57,7 @@ class Company implements AsyncDisposable {
     return this.network.host(name);
   }
 
-  /** knock-otpd on a host, under the server name and with the client files that are given. */
+  /** Starts knock-otpd on a host, with this server id and these client files. */
   async serve(name: string, { serverId = name, clients = name } = {}): Promise<RunningProcess> {
     const own = join(this.dir, name);
     await mkdir(own, { mode: 0o700 });
@@ -81,7 +81,7 @@ class Company implements AsyncDisposable {
     return daemon;
   }
 
-  /** sshd on each bastion; the client has its keys, and has seen each host's own. */
+  /** Starts sshd on each bastion; the client has its key, and knows each host key. */
   async serveSsh(): Promise<void> {
     const known: string[] = [];
     const identities: string[] = [];
@@ -97,12 +97,12 @@ class Company implements AsyncDisposable {
     }
     await writeFile(join(this.dir, 'home', '.ssh', 'known_hosts'), known.join(''));
     await this.#writeSshConfig('', user, identities);
-    // ssh looks for its files in the home of the password file, and not in HOME.
+    // ssh takes the home directory from the password file, not from HOME.
     await this.#program('ssh', `/usr/bin/ssh -F ${join(this.dir, 'home', '.ssh', 'config')}`);
     await this.#program('ssh-keygen', `/usr/bin/ssh-keygen -f ${join(this.dir, 'home', '.ssh', 'known_hosts')}`);
   }
 
-  /** The lines of the page, above everybody's. */
+  /** Puts the lines of the page above the ssh configuration for all hosts. */
   async #writeSshConfig(above: string, user: string, identities: readonly string[]): Promise<void> {
     const common = [
       `  User ${user}`,
@@ -115,7 +115,7 @@ class Company implements AsyncDisposable {
     await writeFile(join(this.dir, 'home', '.ssh', 'config'), `${above}\nHost *\n${common.join('\n')}\n`);
   }
 
-  /** One line as a person types it. */
+  /** Runs one line as a user types it. */
   async type(name: string, line: string, input = ''): Promise<Finished> {
     const script = 'mount --bind "$0/hosts" /etc/hosts && cd "$0" && PATH="$0/bin:$PATH" exec bash -c "$1"';
     const home = join(this.dir, 'home');
@@ -125,7 +125,7 @@ class Company implements AsyncDisposable {
     return await this.host(name).run(argv, { env: { ...env, ...config }, input, timeoutMs: 90_000 });
   }
 
-  /** Types a session of the page; what is answered there must come. Whoever is let in says by which address. */
+  /** Types a session of the page and checks its output. Each login prints the address that it reached. */
   async play(session: readonly Typed[]): Promise<void> {
     for (const { host, command, answers } of session) {
       const { code, stdout, stderr } = await this.type(host, command, 'echo "inside $SSH_CONNECTION"\n');
@@ -140,13 +140,13 @@ class Company implements AsyncDisposable {
     }
   }
 
-  /** Its programs end at once, and its link is gone. */
+  /** Ends all programs of a bastion at once, and cuts its link. */
   async fall(name: string): Promise<void> {
     for (const child of this.#running.get(name) ?? []) await child.end('SIGKILL');
     await this.network.unplug(this.host(name));
   }
 
-  /** ssh's configuration with the page's block in it. */
+  /** Writes ssh's configuration with the block of the page. */
   async addToSshConfig(lines: string): Promise<void> {
     const file = join(this.dir, 'home', '.ssh', 'config');
     await writeFile(file, `${lines}\n${await readFile(file, 'utf8')}`);
@@ -206,7 +206,7 @@ test('a knock captured at one bastion opens another of the same identity, and no
   const step = timeStepAt(Date.now(), profile.step);
   const sequence = deriveSequence(derivationKey(profile.secret), profile, step, profileShape(profile));
   const knocks = sequence.map(formatKnock).join(' ');
-  // What anybody sends who has seen the knock, from an address of his own.
+  // An attacker who has seen the knock sends it from another address.
   const replay = async (at: string, from: string): Promise<void> => {
     const { code, stderr } = await company.type(from, `knock-otp ${at}.example.org ${knocks}`);
     assert.equal(code, 0, stderr);
@@ -220,7 +220,7 @@ test('a knock captured at one bastion opens another of the same identity, and no
   await b2.waitForLine(opened('observer'));
 
   await replay('b3', 'observer');
-  // What came before this knock has been judged when it opens.
+  // When this knock opens, the daemon has decided all earlier packets.
   const own = await company.type('client', 'knock-otp add - --as b3 && knock-otp b3 --no-verify', b3Uri);
   assert.equal(own.code, 0, own.stderr);
   await b3.waitForLine(opened('client'));

@@ -1,4 +1,4 @@
-/** The bench still works: all of it, small. It takes two minutes, so it is for CI. */
+/** Runs the whole bench in a small size. It takes two minutes, so it runs only in CI. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

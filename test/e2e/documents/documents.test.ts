@@ -18,7 +18,7 @@ const options = { skip: skipWithoutNamespaces(), timeout: 180_000 };
 const isLong = process.env['KNOCK_OTP_LONG'] !== undefined || process.env['CI'] === 'true';
 const whenLong = { ...options, skip: options.skip || (isLong ? false : 'runs with --long and in CI') };
 
-/** The lines of the block that has `words`, without what is said of them. */
+/** The lines of the block that contains `words`, without their comments. */
 function linesOf(document: string, words: string): readonly string[] {
   const block = fencedBlocks(documentText(document)).find(({ text }) => text.includes(words));
   assert.ok(block !== undefined, `${document} has no block with "${words}"`);
@@ -32,7 +32,7 @@ async function must(stage: Stage, host: NetworkHost, line: string): Promise<Fini
   return done;
 }
 
-/** Gives the client a profile under each of the names; they all mean the one server. */
+/** Gives the client a profile with each of these names, all for the one server. */
 async function enrol(stage: Stage, names: readonly string[]): Promise<void> {
   const { server, client } = stage.bastion;
   for (const name of names) {
@@ -92,7 +92,7 @@ test('what docs/CLIENT.md shows of secrets at rest works', whenLong, async () =>
   await writeFile(join(dir, 'words'), 'correct horse battery staple\n', { mode: 0o600 });
   const lines = linesOf('docs/CLIENT.md', 'knock-otp unlock');
   assert.equal(lines.length, 3);
-  // The keyring is test/e2e/client/secrets-at-rest.test.ts: it takes a desktop session.
+  // test/e2e/client/secrets-at-rest.test.ts tests the keyring, because it needs a desktop session.
   for (const line of lines.filter((each) => !each.includes('--keyring'))) {
     await must(stage, client, `KNOCK_OTP_PASSPHRASE_FILE=$PWD/words ${line}`);
   }

@@ -1,4 +1,4 @@
-/** Setting up without the fear of locking oneself out: init, a trial with and without its confirmation, flush. */
+/** Setup that cannot lock you out: init, a trial with and without its confirmation, flush. */
 import assert from 'node:assert/strict';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -35,7 +35,7 @@ test("the README's session goes as it is printed there", options, async () => {
       continue;
     }
     const on = host === 'server#' ? stage.bastion.server : stage.bastion.client;
-    // Whoever is let in says so and leaves.
+    // Each login prints a line and ends.
     const done = await stage.type(on, command.replace(/&& ssh (\S+)$/, '&& ssh $1 echo inside'));
     said = done.stdout + done.stderr;
     const refused = command.startsWith('ssh ');
@@ -81,7 +81,7 @@ test("the README's ways to ssh make it knock", options, async () => {
   const lines = await stage.type(client, `mkdir ~/.ssh && ${written}`);
   assert.equal(lines.code, 0, lines.stderr);
   assert.ok(manual.includes('plain `ssh bastion1`') && manual.includes('`knock-otp ssh bastion1`'));
-  // ssh reads the configuration in the home of the password file, not in HOME.
+  // ssh takes the home directory from the password file, not from HOME.
   for (const command of ['ssh -F ~/.ssh/config bastion1 echo inside', 'knock-otp ssh bastion1 echo inside']) {
     const { code, stdout, stderr } = await stage.type(client, command);
     assert.equal(code, 0, stderr);

@@ -1,4 +1,4 @@
-/** `bind = source`: a knock is worth something from one address. Copied live, behind NAT, and with the wrong address. */
+/** `bind = source`: a knock opens only from one address. Tests live copies, NAT, and a wrong address. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
@@ -30,7 +30,7 @@ test(
     await bastion.start();
     const knocks = attempt(laptop, 0, client.ipv4);
     assert.equal(knocks.length, 2 * laptop.profile.knocks);
-    // He is first with everything, all at once and one by one; the client's first half is as good as any.
+    // The racer sends every packet first, all at once or one by one; the first half is valid from any source.
     await bastion.send(knocks, { from: other });
     for (const knock of knocks) {
       await bastion.send([knock], { from: other });
@@ -45,20 +45,20 @@ test(
     await bastion.barrier();
     assert.equal(await bastion.probe({ from: client }), 'open');
     assert.equal(await bastion.probe({ from: other }), 'silent');
-    // Neither the whole attempt again, from either, nor the second half alone, nor over the other family.
+    // Neither a repeat of the whole attempt from either host, nor the second half alone, nor the other address family.
     await bastion.send(knocks, { from: other });
     await bastion.send(attempt(laptop, 1, client.ipv4), { from: other });
     await bastion.send(attempt(laptop, 1, client.ipv4).slice(laptop.profile.knocks), { from: client });
     await bastion.send(attempt(laptop, 1, client.ipv4), { from: client, family: 6 });
     await bastion.barrier();
     assert.equal(bastion.daemon.stderr.match(/otpd: (opened|extended) .*door=ssh/g)?.length, 1);
-    // Over IPv6 an address of its own.
+    // Over IPv6 the client has its own address.
     await bastion.send(attempt(laptop, 1, client.ipv6), { from: client, family: 6 });
     await bastion.daemon.waitForLine(new RegExp(`opened door=ssh source=${client.ipv6}`));
   },
 );
 
-/** A name server that answers every question for A with the asker's address. */
+/** A name server that answers every A query with the address of the sender. */
 const WHOAMI = `const dns = require('node:dgram').createSocket('udp4', (question, { address, port }) => {
   const end = question.indexOf(0, 12) + 5;
   const isA = question.readUInt16BE(end - 4) === 1;
@@ -79,7 +79,7 @@ test(
     const { client, other, server } = bastion;
     const laptop = await bastion.enroll('laptop');
     await bastion.start();
-    // `other` is the router: what the client sends to the server has its address.
+    // `other` is the NAT router: the client's packets to the server have its address.
     await other.must([
       'sh',
       '-c',

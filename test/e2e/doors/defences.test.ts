@@ -39,7 +39,7 @@ test(
   },
 );
 
-/** A bastion whose scan command notes whom it is told of. */
+/** A bastion whose scan_command records the addresses that it receives. */
 async function watched(): Promise<{ readonly bastion: Bastion; readonly told: () => Promise<string> }> {
   const bastion = await Bastion.create();
   const list = join(bastion.dir, 'banned');
@@ -58,7 +58,7 @@ test(
     await using _ = bastion;
     await bastion.send(ports(2000, 300), { from: bastion.other });
     await bastion.send(ports(2000, 99));
-    // From this host's own address, as only a forger would send it.
+    // From this host's own address, which only a forged packet has.
     await bastion.send(ports(2000, 300), { source: bastion.server.ipv4 });
     await bastion.barrier();
     await assert.rejects(told(), { code: 'ENOENT' });

@@ -1,4 +1,4 @@
-/** Doors of every shape, opened by the client as it is: protocols, orders, families, several clients, another address. */
+/** Doors of every shape, opened by the real client: protocols, orders, address families, several clients, targets. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';

@@ -1,4 +1,4 @@
-/** A racer on the path who copies the client's knocks from the wire: noticed, named, and treated as the door says. */
+/** A racer on the path copies the client's knocks: the daemon detects and logs it, and acts as the door is configured. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -11,7 +11,7 @@ const CONTESTED =
   /contested: two sources know one sequence.* door=ssh client=laptop source=10\.77\.0\.\d other=10\.77\.0\.\d/;
 const doorWith = (setting: string) => `[ssh]\notp = totp\nopen = nftables tcp/22\ncontested = ${setting}\n`;
 
-/** What the client sent, as the racer would send it: recorded from the wire, under his own address. */
+/** The client's recorded packets, sent again from the racer's address. */
 async function copied(bastion: Bastion, send: () => Promise<void>, frames: number): Promise<string> {
   const { client, other } = bastion;
   const [seen, copy] = ['seen', 'copy'].map((name) => join(bastion.dir, `${name}.pcap`)) as [string, string];
@@ -43,7 +43,7 @@ for (const setting of ['first', 'refuse']) {
     await bastion.barrier();
     assert.match(bastion.daemon.stderr, CONTESTED);
     assert.equal(await bastion.probe({ from: other }), setting === 'first' ? 'open' : 'silent');
-    // The client's last knock comes through at last, and then all of them again, after a restart too.
+    // The client's last knock finally arrives, and then all knocks again, also after a restart.
     await bastion.send(knocks.slice(-1));
     await bastion.barrier();
     assert.match(

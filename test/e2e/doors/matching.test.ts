@@ -1,4 +1,4 @@
-/** What reaches a door through noise, and what never does: sweeps, strays, other hosts. Issue points 5 and 6. */
+/** Knocks among noise open: strays and other hosts. Sweeps never open. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
@@ -23,7 +23,7 @@ function shuffled<T>(items: readonly T[], seed: number): T[] {
   return result;
 }
 
-/** Ports that are in none of the client's live sequences, so that they are strays for sure. */
+/** Ports in none of the client's live sequences, so that they are certainly strays. */
 async function strays(
   bastion: Bastion,
   client: EnrolledClient,
@@ -44,7 +44,7 @@ test('a sweep of all ports ascending, descending and shuffled, for a whole step,
   const began = await bastion.timeStep(laptop);
   const orders = [EVERY_PORT, EVERY_PORT.toReversed(), shuffled(EVERY_PORT, 1), shuffled(EVERY_PORT, 2)];
   let sweeps = 0;
-  // At the very least each order once, and from one step's beginning to its end.
+  // At least each order once, and from the beginning of a step to its end.
   while (sweeps < orders.length || (await bastion.timeStep(laptop)) < began + 2) {
     await bastion.send(orders[sweeps % orders.length] ?? [], { rate: 40_000 });
     sweeps += 1;
@@ -52,7 +52,7 @@ test('a sweep of all ports ascending, descending and shuffled, for a whole step,
   await bastion.barrier();
   assert.doesNotMatch(bastion.daemon.stderr, OPENED);
   assert.equal(await bastion.probe(), 'silent');
-  // The daemon did hear it: a knock still works right after.
+  // The daemon heard the sweep: a knock right after it still opens.
   await bastion.send(laptop.sequence(await bastion.timeStep(laptop)));
   await bastion.daemon.waitForLine(OPENED);
 });
@@ -81,7 +81,7 @@ test(
     await bastion.send(knocks.slice(0, -1));
     await bastion.barrier();
     assert.doesNotMatch(bastion.daemon.stderr, OPENED);
-    // The missing port from another address is nothing; neither are a thousand packets of its own.
+    // Neither the missing port nor a thousand strays from another address open the door.
     await bastion.send([...knocks.slice(-1), ...(await strays(bastion, laptop, 1000, 4))], {
       from: bastion.other,
       rate: 5000,

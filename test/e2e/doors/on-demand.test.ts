@@ -1,4 +1,4 @@
-/** A real sshd that does not run until somebody knocks, and is stopped when nobody uses it, whoever is killed between. */
+/** A real sshd that a knock starts and the daemon stops when idle, also when either is killed in between. */
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -62,7 +62,7 @@ cmd_timeout = 1
     return new Demand(bastion, laptop, [...command, '-o', proxy, `${user}@${server.ipv4}`]);
   }
 
-  /** With the rights that sshd's namespaces take. */
+  /** With the privileges that sshd needs in its namespaces. */
   async start(): Promise<void> {
     await this.bastion.start([], 'all');
   }
@@ -76,13 +76,13 @@ cmd_timeout = 1
     return (JSON.parse(stdout) as Shown).services.find(({ door }) => door === 'ssh');
   }
 
-  /** One that a failed test leaves. */
+  /** Kills an sshd that a failed test has left. */
   async sweep(): Promise<void> {
     const pid = await readFile(join(this.bastion.dir, 'sshd.pid'), 'utf8').catch(() => '');
     try {
       if (pid !== '') process.kill(Number(pid), 'SIGKILL');
     } catch {
-      // Stopped, as it should be.
+      // Stopped, as expected.
     }
   }
 }
@@ -105,7 +105,7 @@ test(
       );
       await session.waitForLine(/^inside$/);
       assert.deepEqual(await demand.calls(), ['start']);
-      // The grant ends, the service does not; and whoever has not knocked does not reach it.
+      // The grant ends, but the service still runs. A host that has not knocked cannot reach it.
       await bastion.daemon.waitForLine(/otpd: closed .*door=ssh/);
       assert.equal(await bastion.probe({ from: bastion.other }), 'silent');
       await bastion.stop('SIGKILL');
@@ -123,7 +123,7 @@ test(
       await bastion.daemon.waitForLine(/service stopped.*door=ssh/);
       assert.deepEqual(await demand.calls(), ['start', 'stop']);
       assert.equal((await demand.service())?.state, 'stopped');
-      // Again, and the daemon is killed while nobody is there: the next one stops it, once.
+      // Again, but the daemon is killed while the service is idle: the next daemon stops it once.
       await bastion.send(demand.laptop.sequence(8));
       await bastion.daemon.waitForLine(/service started.*door=ssh/);
       await bastion.daemon.waitForLine(/otpd: opened .*door=ssh/);

@@ -1,4 +1,4 @@
-/** A knock opens once, for its sender, for its time; nothing replayed opens anything. Issue points 1, 2, 3. */
+/** A knock opens once, for its source, for the grant's time. A replay never opens. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -93,7 +93,7 @@ test(
     await bastion.daemon.waitForLine(OPENED);
     const openedAt = Date.now();
     await bastion.stop('SIGKILL');
-    // No daemon: the kernel's own timeout has to shut it.
+    // Without a daemon, the kernel's timeout has to close the door.
     assert.equal(await bastion.probe(), 'open');
     while ((await bastion.probe()) === 'open') assert.ok(Date.now() - openedAt < 6000, 'open past its time');
     await bastion.start();

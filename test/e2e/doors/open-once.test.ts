@@ -1,4 +1,4 @@
-/** `open_once = yes` with OpenSSH on both ends: one connection for each knock, also when the daemon dies in between. */
+/** `open_once = yes` with OpenSSH on both ends: one connection per knock, also when the daemon dies in between. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ test(
       const at = `${sshd.user}@${server.ipv4}`;
       const patience = ['-o', 'ConnectTimeout=2'];
 
-      // The plain command leaves the connection to ssh, and says that it did not look.
+      // The plain command leaves the connection to ssh, and says that it did not check the port.
       const knocked = await bastion.knockOtp([server.ipv4]);
       assert.equal(knocked.code, 0, knocked.stderr);
       assert.match(knocked.stdout, /^sent to .*not verified$/m);
@@ -44,7 +44,7 @@ test(
       assert.notEqual(second.code, 0);
       assert.match(second.stderr, /timed out/);
 
-      // A grant that was used does not come back with the daemon.
+      // A used grant does not come back after a restart of the daemon.
       const mark = bastion.daemon.mark;
       assert.equal((await bastion.knockOtp([server.ipv4])).code, 0);
       await bastion.daemon.waitForLine(/otpd: opened .*door=ssh/, mark);
@@ -58,7 +58,7 @@ test(
       assert.deepEqual(await openings(bastion), []);
       assert.equal(await bastion.probe(), 'silent');
 
-      // The connection that finds the door open is the one that ssh gets.
+      // ssh gets the connection that finds the door open.
       const proxy = `ProxyCommand=${bastion.clientCommand.join(' ')} --proxy %h %p`;
       const session = await client.run([...sshd.command, '-o', proxy, at, 'echo inside'], { env, timeoutMs: 60_000 });
       assert.equal(session.stdout, 'inside\n', session.stderr);

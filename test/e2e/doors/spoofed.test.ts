@@ -1,4 +1,4 @@
-/** Somebody sends packets with the client's address while it knocks: below the stated rate that does not matter. */
+/** An attacker forges the client's address while the client knocks: below the documented rate, the knock still opens. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
@@ -7,7 +7,7 @@ import { Bastion } from '../../support/host/bastion.ts';
 import { hasPatience } from '../../support/host/inside-namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };
-/** A second. docs/SECURITY.md has the rate that blocks: some tens of thousands. */
+/** Packets a second. docs/SECURITY.md has the rate that blocks a client: some tens of thousands. */
 const RATE = 2_000;
 const SECONDS = 5;
 
@@ -32,7 +32,7 @@ test('a knock opens while somebody sends packets with the client’s address to 
   assert.ok(during > 0, 'no packet came while the client knocked');
 });
 
-/** Packets that the daemon has looked at. */
+/** Packets that the daemon has counted. */
 async function eligible(bastion: Bastion): Promise<number> {
   const { stdout } = await bastion.control('status', '--json');
   return (JSON.parse(stdout) as { readonly counters: { readonly eligible: number } }).counters.eligible;

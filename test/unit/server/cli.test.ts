@@ -75,7 +75,10 @@ test('when a door of a file stays shut then the check ends with 1, and says why'
 test('when a door with a sequence is to get a client then that is refused with the way to get one', async () => {
   const { code, stderr } = await cli('enroll', 'laptop', '-c', configFile('sound.conf', SSH));
   assert.equal(code, 2);
-  assert.match(stderr, /written down has no clients to enroll\nknock-otpd: hint: replace its sequence by otp = totp/);
+  assert.match(
+    stderr,
+    /with written-down sequences has no clients to enroll\nknock-otpd: hint: replace its sequence with otp = totp/,
+  );
 });
 
 test('when nobody names a configuration then it is ours, and that of knockd where ours is missing', () => {

@@ -12,7 +12,7 @@ import { configDirectory, doorText, readText } from '../../../support/core/confi
 
 const secret = fc.uint8Array({ minLength: 16, maxLength: 64 }).map((bytes) => Secret.fromBytes(bytes));
 
-/** A line with the secret where somebody could put it by mistake; `S` stands for it. */
+/** Lines with the secret in a wrong place; `S` is the secret. */
 const carelessLine = fc.constantFrom(
   'secret = S',
   'secret = S1',
@@ -37,7 +37,7 @@ const carelessText = fc
   .array(fc.oneof(carelessLine, fc.constantFrom('[ssh]', '[web]', '', '# note')), { maxLength: 8 })
   .map((lines) => lines.join('\n'));
 
-/** Everything that a problem, an error or a report can become on its way to a person. */
+/** Every text that a problem, an error or a report becomes for its reader. */
 function shown(...values: readonly unknown[]): string {
   return values
     .flatMap((value) => [
@@ -50,7 +50,7 @@ function shown(...values: readonly unknown[]): string {
 
 function assertHidden(output: string, marker: Secret): void {
   const base32 = marker.toBase32();
-  // A part of it would do harm as well: nothing of it that is long enough not to be chance.
+  // A part of the secret does harm too: no part that is too long to appear by chance.
   for (const form of [base32.slice(0, 16), base32.slice(-16), Buffer.from(marker.bytes()).toString('hex')]) {
     assert.ok(!output.toUpperCase().includes(form.toUpperCase()), 'the secret is in the output');
   }

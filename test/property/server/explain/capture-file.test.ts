@@ -1,4 +1,4 @@
-/** The reader of capture files: both formats, both byte orders, all resolutions; and any bytes at all. */
+/** The reader of capture files, on both formats, both byte orders, all time resolutions, and random bytes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -25,7 +25,7 @@ function read(bytes: Uint8Array): { packets: CapturedPacket[]; end: string | und
   return { packets, end: next.value };
 }
 
-/** Numbers of 2, 4 or 8 bytes, and bytes as they are. */
+/** Numbers of 2, 4 or 8 bytes, and raw bytes. */
 type Field = readonly [2 | 4 | 8, number | bigint] | Uint8Array;
 
 function bytesOf(fields: readonly Field[], littleEndian: boolean): Buffer {
@@ -103,7 +103,7 @@ function pcapng(sent: readonly Sent[], link: number, littleEndian: boolean, reso
 
 const sentPackets = fc.array(
   fc.record({
-    // Whole microseconds: the coarser formats keep no more.
+    // Whole microseconds, the coarsest resolution.
     at: fc.bigInt({ min: 0n, max: 4_000_000_000_000_000n }).map((us) => us * 1000n),
     frame: fc.uint8Array({ maxLength: 200 }),
   }),
@@ -158,7 +158,7 @@ test('a packet that claims to be larger than the file, or than any, ends the rea
   const file = pcap([{ at: 0n, frame: Buffer.alloc(60) }], 1, true, false);
   assert.equal(read(file.subarray(0, -1)).end, 'the file ends within packet 1');
   file.writeUInt32LE(0xffffffff, 24 + 8);
-  assert.match(read(file).end ?? '', /^damaged behind packet 0: a packet of 4294967295 bytes$/);
+  assert.match(read(file).end ?? '', /^damaged after packet 0: a packet of 4294967295 bytes$/);
   assert.match(read(Buffer.from('GIF89a')).end ?? '', /neither pcap nor pcapng/);
   assert.match(read(Buffer.alloc(0)).end ?? '', /empty/);
 });

@@ -9,14 +9,14 @@ import { readText } from '../../../support/core/config-text.ts';
 
 const document = readFileSync(new URL('../../../../docs/CONFIG.md', import.meta.url), 'utf8');
 
-/** The text below a heading of two hashes, up to the next. */
+/** The text of the section with this `##` heading. */
 function chapter(title: string): string {
   const [, text] = document.split(`\n## ${title}\n`);
   assert.ok(text !== undefined, `there is no chapter "${title}"`);
   return text.split('\n## ')[0] ?? '';
 }
 
-/** Key to what is said of it. */
+/** Maps each key to its text. */
 function keysOf(title: string): Map<string, string> {
   const parts = chapter(title).split('\n### `').slice(1);
   return new Map(parts.map((part) => [part.slice(0, part.indexOf('`')), part.slice(part.indexOf('\n'))]));
@@ -26,7 +26,7 @@ function blocksOf(text: string): string[] {
   return [...text.matchAll(/```ini\n(.*?)```/gs)].map((match) => match[1] ?? '');
 }
 
-/** What the reference must say, word for word. */
+/** Text that the reference must contain verbatim. */
 function factsOf(spec: KeySpec): string {
   const { default: fallback, written, otherwise, choices, type, from, to, aliases } = spec;
   const elsewhere = written === undefined ? '' : `; \`${written}\` at a written door`;

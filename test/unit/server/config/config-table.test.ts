@@ -1,6 +1,6 @@
 /**
- * The table of all keys at the head of docs/CONFIG.md: it has every key of the schema and no other, each default is the one
- * that the reader really uses, and each key stands with the doors at which it has an effect.
+ * Compares the table of all keys in docs/CONFIG.md with the schema and the reader: it has exactly the keys of the schema,
+ * the defaults that the reader uses, and for each key the doors at which it has an effect.
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ interface Row {
   readonly meaning: string;
 }
 
-/** Heading to the rows below it. */
+/** Maps each heading to the rows below it. */
 const groups: ReadonlyMap<string, readonly Row[]> = new Map(
   chapter
     .split('\n### ')
@@ -36,7 +36,7 @@ const OPTIONS = 'Keys of [options]';
 const rowsOf = (which: (heading: string) => boolean): readonly Row[] =>
   [...groups].flatMap(([heading, rows]) => (which(heading) ? rows : []));
 
-/** As the table must have it. */
+/** The expected row. */
 function rowOf(key: string, { default: fallback, written, otherwise = '', doc }: KeySpec): Row {
   const elsewhere = written === undefined ? '' : `; \`${written}\` at a written door`;
   return {
@@ -79,7 +79,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   stop_any: ['start_command = /bin/up', 'stop_command = /bin/down', 'stop_when = idle 1h'],
   shell: ['start_command = /bin/open %IP%'],
 };
-/** Another value than the default, where none follows from the key's type. */
+/** A value other than the default, for keys whose type does not give one. */
 const OTHER: Readonly<Record<string, string>> = {
   state_dir: '/srv/state',
   clients_dir: '/srv/clients',
@@ -98,13 +98,13 @@ function otherValue(key: string, { default: fallback, choices, type, from, to }:
   return found;
 }
 
-/** What the reader makes of a file that is otherwise the same, with these lines in `[options]` or in its one door. */
+/** The configuration of a fixed file with these lines added to `[options]` or to its one door. */
 function configOf(place: 'options' | 'door', lines: readonly string[], kind = 'otp = totp'): unknown {
   const door = place === 'door' ? lines : [];
   const source = door.some((line) => line.startsWith('otp =')) ? [] : [kind];
   const action = door.some((line) => line === 'start_command = /bin/open %IP%') ? [] : [OPEN];
   const options = place === 'options' ? lines : [];
-  // Fewer could be found among ports that listen.
+  // Fewer knocks could be guessed among listening ports.
   const enough = options.includes('capture = listen') ? ['knocks = 12'] : [];
   const text = ['[options]', ...options, '[ssh]', ...source, ...action, ...enough, ...door, ''].join('\n');
   const { config, problems } = readText(text);
@@ -149,7 +149,7 @@ for (const [place, table] of [
   }
 }
 
-/** Values that a door takes for keys without a default. */
+/** Valid values for door keys without a default. */
 const VALUES: Readonly<Record<string, string>> = { clients: 'laptop', target: '192.0.2.7', tcpflags: 'syn' };
 const KINDS = {
   totp: 'otp = totp',
@@ -158,12 +158,12 @@ const KINDS = {
   file: 'one_time_sequences = /etc/knock-otp/ssh.sequences',
 } as const;
 
-/** Whether the daemon says that the key means nothing at such a door. */
+/** Whether a warning says that the key has no effect at such a door. */
 function isIdle(key: string, kind: keyof typeof KINDS): boolean {
   const spec = (doorKeys as Table)[key];
   const value = VALUES[key] ?? spec?.default ?? `${spec?.to}`;
   const { warnings } = readText(`[ssh]\n${KINDS[kind]}\n${OPEN}\n${key} = ${value}\n`);
-  return warnings.some((warning) => warning.key === key && warning.message.startsWith('the key means nothing'));
+  return warnings.some((warning) => warning.key === key && warning.message.startsWith('the key has no effect'));
 }
 
 test('every key in the table stands with the doors at which it has an effect', () => {

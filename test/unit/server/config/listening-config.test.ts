@@ -1,4 +1,4 @@
-/** What `capture = listen` takes and what it refuses: a door is hidden among ports that listen, or it is none. */
+/** What `capture = listen` accepts and refuses: a door must hide among its listening ports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listenedDoors } from '../../../../server/config/capture-scope.ts';
@@ -28,14 +28,14 @@ test('when nothing listens then doors are what they were', () => {
   const { config, warnings } = readText(`[options]\nlisten_ports = 512\n${doorText('ssh')}`);
   assert.deepEqual(listenedDoors(config.doors), []);
   assert.equal(derivedDoor(config).listenPorts, undefined);
-  assert.match(warnings.map((warning) => formatProblem(warning)).join(), /listen_ports: the key means nothing/);
+  assert.match(warnings.map((warning) => formatProblem(warning)).join(), /listen_ports: the key has no effect/);
 });
 
 const refused: readonly { why: string; lines: string[]; options?: string[]; says: RegExp }[] = [
   {
     why: 'chosen ports show',
     lines: ['sequence = 7000,8000,9000,6500', 'tcpflags = syn'],
-    says: /^5: \[box\] sequence: ports that somebody chose/,
+    says: /^5: \[box\] sequence: a fixed sequence never changes/,
   },
   {
     why: 'lines stay live',
@@ -53,22 +53,22 @@ const refused: readonly { why: string; lines: string[]; options?: string[]; says
   {
     why: 'six of 512 are few',
     lines: [],
-    says: /^3: \[box\] knocks: 6 of 512 ports that listen are 44\.4 bits of entropy, fewer than 48 .*knocks = 8 or more/,
+    says: /^3: \[box\] knocks: 6 of 512 listening ports are 44\.4 bits of entropy, fewer than 48 .*knocks = 8 or more/,
   },
   {
     why: 'and no wish helps',
     lines: ['allow_low_entropy', 'knocks = 6'],
-    says: /^7: \[box\] knocks: 6 of 512 ports/,
+    says: /^7: \[box\] knocks: 6 of 512 listening ports/,
   },
   {
     why: 'bits alone are not the odds',
     lines: ['knocks = 7'],
-    says: /^6: \[box\] knocks: its sequences could be found among 512 ports that listen.*knocks = 8/,
+    says: /^6: \[box\] knocks: its sequences can be guessed among 512 listening ports.*knocks = 8/,
   },
   {
     why: 'few ports',
     lines: ['knocks = 10', 'port_range = 2000-2400'],
-    says: /^7: \[box\] port_range: there are 401 ports, fewer/,
+    says: /^7: \[box\] port_range: 401 ports are fewer/,
   },
   {
     why: 'it listens everywhere',
@@ -95,7 +95,7 @@ test('when a range begins below 1024 then the right that it may take is said', (
   assert.deepEqual(problems, []);
   assert.match(
     warnings.map((warning) => formatProblem(warning)).join(),
-    /port_range.*ports below 1024 cannot be bound/,
+    /port_range.*no right to bind ports below 1024/,
   );
 });
 
@@ -105,7 +105,7 @@ test('when clients become too many for the crowd then the door is shut rather th
   assert.ok(doorBudget(door, 1).maxStrays >= 0);
   const many = 64;
   const problem = crowdProblem(door, many);
-  assert.match(problem?.message ?? '', /the sequences of 64 clients could be found among 512 ports/);
+  assert.match(problem?.message ?? '', /the sequences of 64 clients can be guessed among 512 listening ports/);
   assert.match(problem?.hint ?? '', /^knocks = 9 or more/);
   assert.equal(doorBudget(door, many).maxStrays, -1);
   assert.equal(doorBudget(door, many).log10OpeningsPerDay, Number.NEGATIVE_INFINITY);
@@ -116,7 +116,7 @@ test('when strays are budgeted then the universe is what listens, and the sender
   assert.equal(budget.pairs, 512);
   assert.ok(10 ** budget.log10OpeningsPerDay <= TOLERATED_OPENINGS_PER_DAY);
   assert.equal(budget.maxStrays, 6);
-  // C(512, 10), counted out.
+  // C(512, 10), computed exactly.
   let sets = 1n;
   for (let i = 0n; i < 10n; i += 1n) sets = (sets * (512n - i)) / (i + 1n);
   assert.ok(Math.abs(2 ** budget.bits - Number(sets)) < Number(sets) * 1e-9);

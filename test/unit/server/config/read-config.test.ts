@@ -128,7 +128,7 @@ test('when a file is written as for knockd then commands are kept to the letter'
   });
 });
 
-/** Lines of a door (or a whole file, when it begins with a section), and the one problem that they are. */
+/** Lines of a door, or a whole file that begins with a section, and their one problem. */
 const bad: readonly { lines: string; key: string | undefined; says: RegExp; hint?: RegExp; why: string }[] = [
   { lines: 'nocks = 6', key: 'nocks', says: /not known/, hint: /mean knocks\?/, why: 'a letter is missing' },
   { lines: 'windwo = 1', key: 'windwo', says: /not known/, hint: /mean window\?/, why: 'two letters are swapped' },
@@ -162,7 +162,12 @@ const bad: readonly { lines: string; key: string | undefined; says: RegExp; hint
   { lines: 'window = 11', key: 'window', says: /not from 0 to 10/, why: 'too many live sequences' },
   { lines: 'cmd_timeout = 0', key: 'cmd_timeout', says: /not from 1/, why: 'a grant that ends at once' },
   { lines: 'seq_timeout = 10s', key: 'seq_timeout', says: /"10s"/, why: 'units' },
-  { lines: 'timeout = 5\nseq_timeout = 6', key: 'seq_timeout', says: /line 4 .* one key/, why: 'an alias beside it' },
+  {
+    lines: 'timeout = 5\nseq_timeout = 6',
+    key: 'seq_timeout',
+    says: /line 4 .* the same key/,
+    why: 'an alias beside it',
+  },
   { lines: 'knocks = 7\nknocks = 8', key: 'knocks', says: /line 4 /, why: 'the key stands twice' },
   {
     lines: 'protocols = tpc',
@@ -202,7 +207,7 @@ const bad: readonly { lines: string; key: string | undefined; says: RegExp; hint
     hint: /otp = totp/,
     why: 'nothing says how to knock',
   },
-  { lines: '[a door]\notp = totp\nopen = nftables tcp/22', key: undefined, says: /no name for a door/, why: 'a blank' },
+  { lines: '[a door]\notp = totp\nopen = nftables tcp/22', key: undefined, says: /not a door name/, why: 'a blank' },
   { lines: '[options]', key: undefined, says: /no door/, why: 'there is nothing to open' },
   { lines: '', key: undefined, says: /empty/, why: 'there is nothing' },
 ];
@@ -221,7 +226,7 @@ for (const { lines, key, says, hint, why } of bad) {
 const badOptions: readonly { line: string; key: string; says: RegExp; why: string }[] = [
   { line: 'capture = kernal', key: 'capture', says: /not kernel or pcap/, why: 'a slip' },
   { line: 'nflog_group = 0', key: 'nflog_group', says: /not from 1/, why: 'the group of nobody' },
-  { line: 'interface = any, eth0', key: 'interface', says: /any stands beside/, why: 'any hears them all' },
+  { line: 'interface = any, eth0', key: 'interface', says: /any is combined with/, why: 'any hears them all' },
   { line: 'interface = -i', key: 'interface', says: /"-i" is not/, why: 'an option to tools' },
   { line: 'interface = averylonginterface', key: 'interface', says: /not the name/, why: '16 characters at most' },
   { line: 'server_id = my server', key: 'server_id', says: /not a name/, why: 'it travels in URIs' },
@@ -247,14 +252,14 @@ test('when two doors have one name or one port then both lines are named', () =>
     problems.map((problem) => formatProblem(problem, 'f')),
     [
       'f:4: [ssh]: this section stands at line 1 already (hint: give each section a name of its own)',
-      'f:7: [web] open: tcp/22 belongs to door [ssh] at line 1 already (hint: a port has one door: let its clients knock there)',
+      'f:7: [web] open: tcp/22 already belongs to door [ssh] at line 1 (hint: a port has one door: enroll the clients there)',
     ],
   );
 });
 
 test('when [options] stands twice in two spellings then that is a problem', () => {
   const { problems } = readText(`[options]\n[OPTIONS]\n${doorText('ssh')}`);
-  assert.match(problems[0]?.message ?? '', /\[options\] stands at line 1/);
+  assert.match(problems[0]?.message ?? '', /\[options\] is already at line 1/);
 });
 
 test('when much is wrong then all of it is said together', () => {
@@ -286,7 +291,7 @@ test('when a key means nothing in the mode of its door then it is a warning', ()
 test('when a command needs a shell then the problem names the operators and quotes nothing else', () => {
   const { problems, warnings } = readText(doorText('ssh', 'command = run --password hunter2 | tee /x; rm y > z'));
   const text = [...problems, ...warnings].map((problem) => formatProblem(problem)).join('\n');
-  assert.match(text, /does not name %IP%/);
+  assert.match(text, /does not contain %IP%/);
   assert.match(text, /without a shell, and \| ; > needs one .*shell = yes/);
   assert.doesNotMatch(text, /hunter2|tee|rm/);
 });
@@ -360,7 +365,7 @@ test('when the keys of scans do not fit then each is a problem of its own', () =
   ]);
   assert.deepEqual(problemsOf('scan_command = /bin/ban %IP% > /tmp/x\nscan_shell = yes'), []);
   assert.deepEqual(problemsOf('scan_command = /bin/ban'), [
-    'scan_command: the command does not name %IP%: it could not know whom to ban',
+    'scan_command: the command does not contain %IP%: it cannot know what to ban',
   ]);
   assert.deepEqual(problemsOf('never_ban = 192.0.2.1'), ['never_ban: there is no scan_command']);
   assert.deepEqual(problemsOf('scan_command = /bin/ban %IP%\nnever_ban = 192.0.2.1, 10/8'), [

@@ -57,7 +57,7 @@ test('when max_strays is given then it lowers the budget and never raises it', (
 });
 
 const warned: readonly { lines: string[]; clients: number; says: RegExp; why: string }[] = [
-  { lines: [], clients: 0, says: /nobody is enrolled/, why: 'there is no client' },
+  { lines: [], clients: 0, says: /no client is enrolled/, why: 'there is no client' },
   { lines: ['max_strays = 3'], clients: 1, says: /only 3 strays/, why: 'the administrator limits it' },
   { lines: ['knocks = 4'], clients: 2, says: /only \d strays/, why: 'four knocks allow few' },
   { lines: ['knocks = 4', 'otp = hotp'], clients: 9999, says: /may open this door/, why: 'too many sequences' },

@@ -1,4 +1,4 @@
-/** Every key of knockd at doors whose sequences are written down: what it means, its default, and what is refused. */
+/** Every key of knockd at doors with written-down sequences: its meaning, its default, and refused values. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -59,7 +59,7 @@ test("when a door has a file then one line is live, as in knockd, and the door i
   assert.deepEqual([door.policy.mode, door.policy.lookAhead], ['file', 1]);
 });
 
-/** A line of the door, and what it changes. */
+/** Lines of a door, and what they change. */
 const keys: readonly { line: string; is: (door: WrittenDoor) => unknown; wants: unknown; why: string }[] = [
   { line: 'seq_timeout = 5', is: ({ policy }) => policy.seqTimeoutMs, wants: 5000, why: 'seconds' },
   { line: 'Timeout = 5', is: ({ policy }) => policy.seqTimeoutMs, wants: 5000, why: 'its alias' },
@@ -151,7 +151,7 @@ for (const { lines, wants, why } of commands) {
   });
 }
 
-/** Lines of a door, and the one problem that they are. knockd takes those with `knockd` in the reason. */
+/** Lines of a door, and their one problem. knockd accepts those with `knockd` in the reason. */
 const bad: readonly { lines: string[]; key: string; says: RegExp; why: string }[] = [
   { lines: ['sequence = abc'], key: 'sequence', says: /knock 1 is not a port/, why: 'knockd reads 0' },
   { lines: ['sequence = 7000,-5'], key: 'sequence', says: /knock 2/, why: 'knockd reads 65531' },
@@ -170,11 +170,11 @@ const bad: readonly { lines: string[]; key: string; says: RegExp; why: string }[
   { lines: ['sequence = 7000:icmp'], key: 'sequence', says: /knock 1/, why: 'no such protocol' },
   { lines: ['sequence ='], key: 'sequence', says: /empty/, why: 'nothing' },
   { lines: [`sequence = ${'7,'.repeat(32)}7`], key: 'sequence', says: /more than 32/, why: "above knockd's limit" },
-  { lines: ['sequence = 1,2', 'otp = totp'], key: 'sequence', says: /has otp already/, why: 'one source' },
+  { lines: ['sequence = 1,2', 'otp = totp'], key: 'sequence', says: /already has otp/, why: 'one source' },
   {
     lines: ['sequence = 1,2', 'one_time_sequences = /x'],
     key: 'one_time_sequences',
-    says: /has sequence already/,
+    says: /already has sequence/,
     why: 'knockd takes the later line',
   },
   {
@@ -264,8 +264,8 @@ test('when keys of otp doors stand at a written-down one then it is said that th
 
 test("when a door of knockd's kind has a name of knockd's kind then it is taken, and an otp door's is not", () => {
   assert.deepEqual(readText(`[open SSH!]\nsequence = 7,9,8\n${COMMAND}\n`).problems, []);
-  assert.match(readText(`[open SSH!]\notp = totp\n${COMMAND}\n`).problems[0]?.message ?? '', /no name for a door/);
-  assert.match(readText(`[öffne]\nsequence = 7,9,8\n${COMMAND}\n`).problems[0]?.message ?? '', /no name for a door/);
+  assert.match(readText(`[open SSH!]\notp = totp\n${COMMAND}\n`).problems[0]?.message ?? '', /not a door name/);
+  assert.match(readText(`[öffne]\nsequence = 7,9,8\n${COMMAND}\n`).problems[0]?.message ?? '', /not a door name/);
 });
 
 test('when no door has clients then a host name that is no id is no problem', () => {
@@ -279,9 +279,7 @@ test('when two doors have one file of sequences then the second is told so', () 
   const { problems } = readText(door('a') + door('b'));
   assert.deepEqual(
     problems.map((problem) => formatProblem(problem)),
-    [
-      '4: [b] one_time_sequences: the file belongs to door [a] at line 1 already (hint: give each door a file of its own)',
-    ],
+    ['4: [b] one_time_sequences: the file already belongs to door [a] at line 1 (hint: give each door its own file)'],
   );
 });
 

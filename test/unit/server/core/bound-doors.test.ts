@@ -123,8 +123,8 @@ test('when a door binds then the check says what is left to who copies the first
     assert.match(text, /knocks +6 and 6 bound to the source \(tcp, any order, within 10 s\)/);
     assert.match(text, /strays +200 forgiven within a knock/);
     assert.match(text, /odds +a random opening: 10\^-\d\d\.\d a day, at 10\^5 random packets\/s, 1\d\d\.\d bits/);
-    assert.match(text, /racer +who copies the first part: a random opening: 1 in 1,\d{3},000 a day/);
-    assert.match(text, /contested: the key means nothing where bind = source/);
+    assert.match(text, /racer +knows the first part: a random opening: 1 in 1,\d{3},000 a day/);
+    assert.match(text, /contested: the key has no effect with bind = source/);
   } finally {
     await directory.remove();
   }

@@ -1,4 +1,4 @@
-/** The story of packets, told by the product's own engine: what opens, what does not and why, and what is never told. */
+/** Explanations from the daemon's own engine: which packets open, why others do not, and what an explanation never shows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DerivedDoor, ServerConfig, StaticDoor } from '../../../../server/config/config.ts';
@@ -132,7 +132,7 @@ test('a good knock is told from its second packet on, and would open', () => {
 test('a replay is refused, and even its first packet is known for a sequence that was used', () => {
   const story = new Story([derived()]).tell(...knocksAt(STEP, 1), ...knocksAt(STEP, 3));
   const lines = story.words.split('\n');
-  assert.match(lines[6] ?? '', /knock 1 of 6 of a sequence that was used at door ssh, client laptop$/);
+  assert.match(lines[6] ?? '', /knock 1 of 6 of a used sequence at door ssh, client laptop$/);
   assert.match(
     lines[11] ?? '',
     /knock 6 of 6 of .* used .*: refused, replay: this sequence, or a later one, is spent$/,
@@ -162,7 +162,7 @@ test('knocks that take too long are told apart from knocks that are forgotten, a
 test('a sequence of another time is not live, and says nothing; one at the edge is refused by its window', () => {
   const story = new Story([derived()]).tell(...knocksAt(STEP + 40, 1));
   assert.doesNotMatch(story.words, /door ssh/);
-  // Derived already, since it will be acceptable within seq_timeout, and not acceptable yet.
+  // Already derived, because it becomes acceptable within seq_timeout, but not yet acceptable.
   const early = new Story([derived({ window: 0 })]).tell(...knocksAt(STEP + 1, 21, 0.1, derived({ window: 0 })));
   assert.match(early.words, /refused, outside-window: this sequence is not valid at this time/);
 });
@@ -171,10 +171,10 @@ test('what is spent in the state is a replay, unless the client has knocked sinc
   const factor = { door: 'ssh', client: 'laptop', keyId: laptop.keyId, spent: STEP, drift: 0 };
   const before = new Story([derived()], [{ ...factor, lastUse: START_MS - 1 }]).tell(...knocksAt(STEP, 1));
   assert.match(before.words, /refused, replay/);
-  assert.deepEqual(before.explainer.movedOn, []);
+  assert.deepEqual(before.explainer.usedSince, []);
   const since = new Story([derived()], [{ ...factor, lastUse: START_MS + 2000 }]).tell(...knocksAt(STEP, 1));
   assert.match(since.words, /would open/);
-  assert.deepEqual(since.explainer.movedOn, [{ door: 'ssh', client: 'laptop' }]);
+  assert.deepEqual(since.explainer.usedSince, [{ door: 'ssh', client: 'laptop' }]);
 });
 
 test('written-down sequences say what three careless knocks lack: order, or fewer strays', () => {

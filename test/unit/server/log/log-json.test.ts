@@ -38,9 +38,9 @@ const rows: readonly { why: string; level: LogLevel; message: string; fields: Lo
   {
     why: 'a warning about the configuration is not taken apart',
     level: 'warn',
-    message: '[ssh] sequence (line 3): whoever sees one knock can repeat it',
+    message: '[ssh] sequence (line 3): anyone who sees one knock can repeat it',
     fields: {},
-    want: { event: '[ssh] sequence (line 3): whoever sees one knock can repeat it' },
+    want: { event: '[ssh] sequence (line 3): anyone who sees one knock can repeat it' },
   },
   { why: 'undefined fields are left out', level: 'info', message: 'x', fields: { y: undefined }, want: { event: 'x' } },
 ];

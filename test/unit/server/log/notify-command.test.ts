@@ -126,7 +126,11 @@ test('the log tells it, and what the log holds back is not told', () => {
 
 const problems: readonly { why: string; lines: string; says: RegExp }[] = [
   { why: 'a shell is needed and not asked for', lines: 'notify_command = a | b', says: /needs? one/ },
-  { why: 'an event does not exist', lines: 'notify_command = a\nnotify_events = open, opn', says: /"opn" is no event/ },
+  {
+    why: 'an event does not exist',
+    lines: 'notify_command = a\nnotify_events = open, opn',
+    says: /"opn" is not an event/,
+  },
   { why: 'events are named and no command', lines: 'notify_events = open', says: /there is no notify_command/ },
   { why: 'a quote is not closed', lines: 'notify_command = a "b', says: /cannot be split into words/ },
 ];

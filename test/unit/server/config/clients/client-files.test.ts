@@ -20,7 +20,7 @@ async function fresh(context: TestContext, doors = TWO_DOORS): Promise<ConfigDir
   return directory;
 }
 
-/** The error's code and its problems as lines, with the directory's own path cut out. */
+/** The error's code and its problems as lines, without the path of the directory. */
 async function refused(directory: ConfigDirectory, work: () => Promise<unknown>): Promise<[ErrorCode, string[]]> {
   try {
     await work();
@@ -192,7 +192,7 @@ test('when a client file belongs to another user then it is refused', async (con
   try {
     await chown(path, 12_345, 12_345);
   } catch (error) {
-    // Needs root, and in a user namespace one that has further users.
+    // Needs root; in a user namespace, also a second user.
     context.skip(`files cannot be given away here: ${(error as Error).message}`);
     return;
   }
@@ -226,7 +226,7 @@ test('when there is no configuration then that is the one problem', async (conte
   const directory = await fresh(context);
   await rm(directory.file);
   assert.deepEqual((await refused(directory, () => loadServer(directory.file)))[1], [
-    'there is no such file (hint: docs/CONFIG.md begins with one that works)',
+    'there is no such file (hint: docs/CONFIG.md begins with a working one)',
   ]);
 });
 
@@ -239,7 +239,7 @@ test('when the configuration and the clients are wrong then everything is said t
   assert.equal(code, 'CONFIG_INVALID');
   const expected = [
     /^12: \[web\] nocks: .*mean knocks/,
-    /^\[ssh\] clients: phone is no client: there is no clients\/phone\.client \(hint: knock-otpd enroll phone --door ssh/,
+    /^\[ssh\] clients: phone is not enrolled: there is no clients\/phone\.client \(hint: knock-otpd enroll phone --door ssh/,
     /^clients\/-x\.client: it is not named after a client/,
     /^clients\/laptop\.client:2: \[ssh\]: the secret is not base32/,
     /^clients\/tablet\.client: others can read/,
@@ -271,7 +271,7 @@ test('when files are there that nobody asked for then they yield no enrolment, a
   );
   const lines = warnings.map((warning) => formatProblem(warning).replaceAll(`${directory.root}/`, ''));
   assert.deepEqual(lines, [
-    'clients/laptop.client~: it is no .client file and is not read (hint: copies hold secrets)',
+    'clients/laptop.client~: it is not a .client file and is ignored (hint: copies hold secrets)',
     'clients/guest.client: [ssh]: it has a secret for a door whose "clients" do not name guest (hint: it cannot knock there)',
   ]);
 });
@@ -315,7 +315,7 @@ test('when a client has a secret for a door whose sequences are written down the
   await directory.putClient('laptop.client', `[ssh]\nsecret = ${RFC_SECRET}\n`);
   const { enrolments, warnings } = await loadServer(directory.file);
   assert.deepEqual(enrolments, []);
-  assert.ok(warnings.some(({ message }) => /sequences are written down/.test(message)));
+  assert.ok(warnings.some(({ message }) => /with written-down sequences/.test(message)));
   const config = await readConfig(directory.file);
   const write = writeClient(config, { client: 'phone', door: 'ssh', secret: generateSecret() });
   await assert.rejects(write, {
@@ -330,7 +330,7 @@ test('when two clients have one secret then it is said', async (context) => {
   await directory.putClient('b.client', SOUND);
   const { enrolments, warnings } = await loadServer(directory.file);
   assert.equal(enrolments.length, 2);
-  assert.match(warnings[0]?.message ?? '', /a and b have one secret/);
+  assert.match(warnings[0]?.message ?? '', /a and b share one secret/);
 });
 
 test('when a listed client is revoked then the daemon still starts, and the client is gone', async (context) => {

@@ -1,4 +1,4 @@
-/** `stop_when` in the configuration: what it takes, what it excludes, and what `check` says. */
+/** `stop_when` in the configuration: its values, the keys that it excludes, and the output of `check`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeCheck } from '../../../../../server/config/check/describe-check.ts';
@@ -34,11 +34,11 @@ const wrong: readonly [string, string, RegExp][] = [
   [
     'no command to stop',
     '[ssh]\notp = totp\nopen = nftables tcp/22\nstart_command = a\nstop_when = idle 1h\n',
-    /one to stop it/,
+    /needs a start_command and a stop_command/,
   ],
   ['an address in a command', `${DOOR.replace('stop ssh', 'stop %IP%')}stop_when = idle 1h\n`, /no %IP%/],
-  ['a command for IPv6 alone', `${DOOR}stop_command_6 = b\nstop_when = idle 1h\n`, /for everyone/],
-  ['no port', `[ssh]\notp = totp\n${COMMANDS}stop_when = idle 1h\n`, /which connections/],
+  ['a command for IPv6 alone', `${DOOR}stop_command_6 = b\nstop_when = idle 1h\n`, /for all sources alike/],
+  ['no port', `[ssh]\notp = totp\n${COMMANDS}stop_when = idle 1h\n`, /no TCP port shows/],
   ['UDP alone', `[ssh]\notp = totp\n${COMMANDS}service = udp/53\nstop_when = idle 1h\n`, /not a TCP port/],
   ['no time', `${DOOR}stop_when = idle\n`, /not idle and a time/],
   [
