@@ -23,8 +23,9 @@ import {
   watchTable,
 } from './watch-script.ts';
 
-/** Minimum between listings of the whole table, also as a multiple of a listing's time: with many suspects it takes a second. */
+/** Minimum between listings of the whole table. */
 const CHECK_MS = 5_000;
+/** The same as a multiple of a listing's own time, which is a second with many suspects. */
 const CHECK_SHARE = 20;
 const GONE = 'its rules were removed from the kernel';
 
