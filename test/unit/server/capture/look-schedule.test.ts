@@ -1,4 +1,4 @@
-/** When captures look at what they hear with: seldom while all is well, soon when something has happened. */
+/** When captures check their interfaces: seldom while all is well, soon after an event. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { CALM_MS, LookSchedule, SOON_MS } from '../../../../server/capture/look-schedule.ts';

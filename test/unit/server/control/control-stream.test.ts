@@ -1,4 +1,4 @@
-/** Answers that go on: what follows the control socket, and that nobody who follows can hold anything up. */
+/** Streamed answers of the control socket, and that no follower can delay the daemon. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
