@@ -67,11 +67,11 @@ class RunningChild implements OrderedChild {
   constructor(child: ChildProcess, events: ChildEvents) {
     this.#process = child;
     this.#events = events;
-    const stderrText = collectStderr(child.stderr);
+    const stderr = collectStderr(child.stderr);
     this.#gone = new Promise((resolve) => {
       // `close`, not `exit`: the daemon reads all output of the child first.
       child.once('close', (code, signal) => {
-        this.#end(reasonOf(code, signal, stderrText()));
+        this.#end(reasonOf(code, signal, stderr()));
         resolve();
       });
       // Emitted when the child cannot be started, and when it cannot be killed: root without CAP_KILL may not signal a
@@ -108,7 +108,7 @@ class RunningChild implements OrderedChild {
     this.#recordsPipe()?.destroy();
   }
 
-  /** Undefined when no file descriptor was left to start the process: then Node has no `stdio` array at all. */
+  /** Undefined when the process could not start for lack of descriptors: then Node has no `stdio` array. */
   #recordsPipe(): Readable | null | undefined {
     const stdio: readonly unknown[] | undefined = this.#process.stdio;
     return stdio?.[RECORDS_FD] as Readable | null | undefined;

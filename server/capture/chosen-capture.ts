@@ -31,8 +31,8 @@ export class ChosenCapture implements Capture {
   }
 
   /**
-   * @throws KnockError CAPTURE when `kernel` is configured and not possible; STATE_REFUSED or STORE when the file of ports
-   * that listened before cannot be used
+   * @throws KnockError CAPTURE when `kernel` is configured and not possible; STATE_REFUSED or STORE when the file of shown
+   * ports is unusable
    */
   async start(): Promise<void> {
     const { wanted, onFallback } = this.#options;

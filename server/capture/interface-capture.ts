@@ -54,7 +54,7 @@ export class InterfaceCapture {
   #linkWasUsable = false;
   #nextLaunchAt = 0;
   #backoffMs = 0;
-  #lastRecordAt = 0;
+  #heardAt = 0;
   #listeningSince = 0;
   #silent = false;
   #lastArrivalMs = 0;
@@ -116,7 +116,7 @@ export class InterfaceCapture {
       this.#enter('deaf', 'the interface was deleted and created again');
       return;
     }
-    if (now - this.#lastRecordAt <= SILENCE_MS) this.#silent = false;
+    if (now - this.#heardAt <= SILENCE_MS) this.#silent = false;
     // Two silent ticks in a row: after a pause of the daemon, records wait in the pipe and are read before the second tick.
     else if (this.#silent) {
       this.#drop();
@@ -127,7 +127,7 @@ export class InterfaceCapture {
 
   #launch(now: number, index: number): void {
     this.#index = index;
-    this.#lastRecordAt = now;
+    this.#heardAt = now;
     this.#silent = false;
     this.#launches += 1;
     const events: ChildEvents = {
@@ -138,11 +138,11 @@ export class InterfaceCapture {
       heartbeat: (heartbeat) => this.#heartbeat(heartbeat),
       opened: (opened) => this.#opened(opened),
       lost: ({ packets }) => {
-        this.#lastRecordAt = this.#edges.monotonicMs();
+        this.#heardAt = this.#edges.monotonicMs();
         this.#options.onLost(packets);
       },
       bound: (bound) => {
-        this.#lastRecordAt = this.#edges.monotonicMs();
+        this.#heardAt = this.#edges.monotonicMs();
         this.#options.onBound?.(bound);
       },
       ended: (reason) => this.#ended(reason),
@@ -157,19 +157,19 @@ export class InterfaceCapture {
   #arrival(atMs: number): number {
     const now = this.#edges.monotonicMs();
     // Packets prove that the child lives: when the daemon is too slow, the pipe is full and has no room for heartbeats.
-    this.#lastRecordAt = now;
+    this.#heardAt = now;
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, Math.min(atMs, now));
     return this.#lastArrivalMs;
   }
 
   #heartbeat(heartbeat: Heartbeat): void {
-    this.#lastRecordAt = this.#edges.monotonicMs();
+    this.#heardAt = this.#edges.monotonicMs();
     this.#current = { received: heartbeat.received, dropped: heartbeat.dropped };
   }
 
   #opened(opened: Opened): void {
-    this.#lastRecordAt = this.#edges.monotonicMs();
-    this.#listeningSince = this.#lastRecordAt;
+    this.#heardAt = this.#edges.monotonicMs();
+    this.#listeningSince = this.#heardAt;
     this.#privileges = describePrivileges(opened);
     this.#countsLosses = opened.countsLosses;
     // Packets before this moment were not captured.
@@ -177,7 +177,7 @@ export class InterfaceCapture {
     this.#enter('listening', undefined);
   }
 
-  /** Handles the child's end. A reason of the link comes first, because the administrator can repair the link. */
+  /** The link's reason comes before the child's, because the administrator can repair the link. */
   #ended(reason: string): void {
     const now = this.#edges.monotonicMs();
     const ranLong = this.#state === 'listening' && now - this.#listeningSince >= LASTED_MS;

@@ -70,7 +70,7 @@ async function load(): Promise<Libc | undefined> {
     const send = library.func('send', 'long', ['int', bytes, 'ulong', 'int']);
     const recv = library.func('recv', 'long', ['int', koffi.inout(bytes), 'ulong', 'int']);
     // ioctl needs a socket. It is opened once and kept: a new one for each call could fail for lack of descriptors.
-    let querySocket = -1;
+    let ioctlFd = -1;
     return {
       prctl: (option, value) => Number(prctl(option, value, 0, 0, 0)),
       dropCapabilities() {
@@ -80,10 +80,10 @@ async function load(): Promise<Libc | undefined> {
       },
       interfaceIndex: (name) => Number(ifNameToIndex(name)),
       interfaceFlags(name) {
-        if (querySocket < 0) querySocket = Number(socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0));
+        if (ioctlFd < 0) ioctlFd = Number(socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0));
         const request = Buffer.alloc(40);
         request.write(name, 0, IFNAMSIZ - 1, 'latin1');
-        return ioctl(querySocket, SIOCGIFFLAGS, request) === 0 ? request.readUInt16LE(IFNAMSIZ) : -1;
+        return ioctl(ioctlFd, SIOCGIFFLAGS, request) === 0 ? request.readUInt16LE(IFNAMSIZ) : -1;
       },
       socketOption(descriptor, level, option, length) {
         const value = Buffer.alloc(length);

@@ -24,7 +24,7 @@ export class LookSchedule {
     this.#wait(SOON_MS);
   }
 
-  /** Something happened: the next check follows within {@link SOON_MS}, even if all was well at the last one. */
+  /** After an event: the next check follows within {@link SOON_MS}. */
   checkSoon(): void {
     if (this.#isCalm) this.#wait(SOON_MS);
   }

@@ -39,7 +39,7 @@ export class OwnAddresses {
     this.#readAtMs = now();
   }
 
-  /** Called for each packet. An unknown address may be new, so it rereads, at most every {@link LOOK_AGAIN_MS}. */
+  /** Called for each packet. Rereads for an unknown address, at most every {@link LOOK_AGAIN_MS}. */
   has(address: AddressKey): boolean {
     if (this.#addresses.has(address)) return true;
     if (this.#now() - this.#readAtMs < LOOK_AGAIN_MS) return false;
@@ -69,7 +69,7 @@ export class OwnAddresses {
     this.#onChange(addresses);
   }
 
-  /** Undefined when the system call fails (no descriptors left, for example): then the last addresses stay in use. */
+  /** Undefined when the system call fails (no descriptors, for example); the last addresses stay in use. */
   #current(): ReadonlySet<AddressKey> | undefined {
     try {
       const texts = this.#read();

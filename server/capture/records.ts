@@ -177,7 +177,7 @@ export class RecordReader {
     this.#sink = sink;
   }
 
-  /** False from the first invalid record on; then the sink gets nothing more. */
+  /** False from the first invalid record on; the sink gets nothing more. */
   push(chunk: Buffer): boolean {
     let at = 0;
     if (this.#held > 0) {
@@ -234,7 +234,7 @@ export class RecordReader {
     return false;
   }
 
-  /** Reuses the last key: most packets go to one address (all of a flood), so its string and hash are made only once. */
+  /** Reuses the last key, because most packets go to one address (in a flood, all). */
   #destinationAt(bytes: Buffer, at: number): AddressKey {
     for (let i = 0; i < ADDRESS_BYTES; i += 1) {
       if (bytes[at + i] === this.#lastDestination[i]) continue;

@@ -5,12 +5,12 @@ import { controlSocketPath, MAX_ANSWER_BYTES, parseAnswer, type Request } from '
 
 const TIMEOUT_MS = 10_000;
 /** Longer for a reload, because the commands of removed doors first close them. */
-const RELOAD_TIMEOUT_MS = 60_000;
+const RELOAD_MS = 60_000;
 
 /** @throws KnockError CONTROL when no daemon answers; otherwise with the code of the daemon's own error */
 export async function askDaemon(stateDir: string, request: Request): Promise<unknown> {
   const path = controlSocketPath(stateDir);
-  const timeoutMs = request === 'reload' ? RELOAD_TIMEOUT_MS : TIMEOUT_MS;
+  const timeoutMs = request === 'reload' ? RELOAD_MS : TIMEOUT_MS;
   const line = await exchange(path, `${JSON.stringify({ request })}\n`, timeoutMs);
   const answer = parseAnswer(line);
   if (answer.ok) return answer.result;

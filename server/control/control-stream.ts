@@ -21,7 +21,7 @@ export function stream(socket: Socket, follow: Follow): void {
   };
   const stop = follow(send);
   if (stop === undefined) {
-    const message = 'too many others are following already';
+    const message = 'too many others follow already';
     socket.end(`${JSON.stringify({ ok: false, code: 'CONTROL', message })}\n`);
     return;
   }

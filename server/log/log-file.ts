@@ -32,8 +32,8 @@ export class LogFile {
   #closed: (() => void) | undefined;
 
   /**
-   * Creates the file with mode 0640. `lostLine` makes a line that tells how many lines are missing before it.
-   * @throws the system's error when the file cannot be opened; later methods never throw
+   * Creates the file with mode 0640. `lostLine` makes a line that tells how many are missing before it.
+   * @throws the system's error when it cannot be opened; other methods never throw
    */
   constructor(path: string, lostLine: (lines: number) => string) {
     this.#path = path;

@@ -56,7 +56,7 @@ export class Notifier {
     this.#options = options;
   }
 
-  /** Queues the command for an entry, and returns at once. */
+  /** Queues a command and returns at once. */
   readonly tell = ({ message, fields }: Pick<LogEntry, 'message' | 'fields'>): void => {
     const { event, rest } = splitMessage(message);
     const name = NAMES.get(event);

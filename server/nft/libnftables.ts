@@ -121,9 +121,9 @@ class Libnftables implements NftRunner {
       calls.run.async(context, script, (failure: unknown, status: number) => {
         // Reading a buffer also empties it. So both are always read; otherwise the next script would return them.
         const output = calls.output(context) ?? '';
-        const errorText = calls.error(context) ?? '';
+        const errors = calls.error(context) ?? '';
         if (failure !== null && failure !== undefined) reject(refusal('the library call failed', failure));
-        else if (status !== 0) reject(refusal(errorText));
+        else if (status !== 0) reject(refusal(errors));
         else resolve(output);
       });
     });

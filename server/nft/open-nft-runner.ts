@@ -12,12 +12,12 @@ const NET_ADMIN = 1n << 12n;
  * rejects: when both are missing, the first script fails.
  */
 export async function openNftRunner(): Promise<NftRunner> {
-  if (!mayChangeFirewall()) return unprivilegedRunner;
+  if (!mayChangeFirewall()) return refusing;
   return (await openLibnftables()) ?? new NftProcess();
 }
 
 /** Refuses every script. Daemons with command doors may lack CAP_NET_ADMIN, and the library would print each refusal. */
-const unprivilegedRunner: NftRunner = {
+const refusing: NftRunner = {
   via: 'nothing',
   run: () => Promise.reject(refusal('Operation not permitted')),
   list: () => Promise.reject(refusal('Operation not permitted')),

@@ -9,7 +9,7 @@ import { cleanWords, SYSTEM_PATH } from './program-search-path.ts';
 /** Bytes kept of stdout and of stderr. The rest is read and discarded, so that a command with much output does not block. */
 const MAX_KEPT_BYTES = 4096;
 /** Wait for the last output after a command's end, when a process that it started keeps the pipe open. */
-const LAST_OUTPUT_MS = 100;
+const OUTPUT_MS = 100;
 
 export interface CommandRun {
   readonly program: string;
@@ -36,8 +36,8 @@ export function runCommand(run: CommandRun): Promise<void> {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const stderrText = collect(child.stderr);
-    const stdoutText = collect(child.stdout);
+    const errors = collect(child.stderr);
+    const output = collect(child.stdout);
     let killed = false;
     const limit = setTimeout(() => {
       killed = true;
@@ -50,7 +50,7 @@ export function runCommand(run: CommandRun): Promise<void> {
     child.on('exit', (status, signal) => {
       clearTimeout(limit);
       if (status === 0) {
-        unrefOutput(child);
+        unref(child);
         resolve();
         return;
       }
@@ -60,12 +60,12 @@ export function runCommand(run: CommandRun): Promise<void> {
           ? `ended with status ${status}`
           : `was ended by ${signal}`;
       const report = () => {
-        clearTimeout(lastOutputTimer);
-        unrefOutput(child);
-        const said = cleanWords(stderrText() || stdoutText());
+        clearTimeout(timer);
+        unref(child);
+        const said = cleanWords(errors() || output());
         reject(new KnockError('COMMAND', `command ${run.program} ${end}${said === '' ? '' : `: ${said}`}`));
       };
-      const lastOutputTimer = setTimeout(report, LAST_OUTPUT_MS);
+      const timer = setTimeout(report, OUTPUT_MS);
       child.once('close', report);
     });
   });
@@ -84,7 +84,7 @@ function collect(stream: NodeJS.ReadableStream): () => string {
 }
 
 /** A background process that holds the pipes may go on writing, but must not keep the daemon alive. */
-function unrefOutput(child: ChildProcess): void {
+function unref(child: ChildProcess): void {
   for (const stream of [child.stdout, child.stderr]) {
     if (stream !== null && 'unref' in stream && typeof stream.unref === 'function') stream.unref();
   }

@@ -4,12 +4,12 @@
  */
 export class SharedLock {
   #running = 0;
-  #exclusiveWork: Promise<void> | undefined;
+  #barrier: Promise<void> | undefined;
   #whenIdle: (() => void) | undefined;
 
   /** Runs `job` in parallel with other shared jobs, after any exclusive work. */
   async shared(job: () => Promise<void>): Promise<void> {
-    while (this.#exclusiveWork !== undefined) await this.#exclusiveWork;
+    while (this.#barrier !== undefined) await this.#barrier;
     this.#running += 1;
     try {
       await job();
@@ -19,11 +19,11 @@ export class SharedLock {
     }
   }
 
-  /** Runs `work` alone, after all running jobs have ended. Never call it from a shared job: it would wait for itself. */
+  /** Runs `work` alone, after all running jobs have ended. Never call it from a shared job. */
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#exclusiveWork !== undefined) await this.#exclusiveWork;
+    while (this.#barrier !== undefined) await this.#barrier;
     let release: () => void = () => {};
-    this.#exclusiveWork = new Promise((resolve) => {
+    this.#barrier = new Promise((resolve) => {
       release = resolve;
     });
     try {
@@ -35,7 +35,7 @@ export class SharedLock {
       return await work();
     } finally {
       this.#whenIdle = undefined;
-      this.#exclusiveWork = undefined;
+      this.#barrier = undefined;
       release();
     }
   }

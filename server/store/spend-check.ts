@@ -7,7 +7,7 @@ import type { FactorOwner, JournaledGrant } from './store.ts';
 export function checkSpend(factor: FactorState, grant: Omit<JournaledGrant, 'confirmed'> | undefined): void {
   [factor.spent, ...(factor.lastUse === undefined ? [] : [factor.lastUse])].forEach(checkWhole);
   if (grant !== undefined) checkGrant(grant);
-  if (!Number.isFinite(factor.drift)) throw cannotStore(factor.drift);
+  if (!Number.isFinite(factor.drift)) throw unstorable(factor.drift);
 }
 
 /** @throws KnockError STORE when a time cannot be stored exactly */
@@ -17,7 +17,7 @@ export function checkGrant(grant: Omit<JournaledGrant, 'confirmed'>): void {
 
 /** @throws KnockError STORE unless it is an integer from 0 to 2^53 - 1 */
 export function checkWhole(value: number): void {
-  if (!Number.isSafeInteger(value) || value < 0) throw cannotStore(value);
+  if (!Number.isSafeInteger(value) || value < 0) throw unstorable(value);
 }
 
 /** The error for a second use: the factor is not above the highest one spent. */
@@ -25,6 +25,6 @@ export function factorUsed(owner: FactorOwner): KnockError {
   return new KnockError('FACTOR_USED', `a factor of client "${owner.client}" at door "${owner.door}" is spent already`);
 }
 
-function cannotStore(value: number): KnockError {
+function unstorable(value: number): KnockError {
   return new KnockError('STORE', `the number ${value} cannot be stored`);
 }

@@ -82,7 +82,7 @@ export class SqliteStore implements Store {
   readonly #inode: number;
   readonly #database: Sqlite;
   readonly #lock: Sqlite;
-  /** Compiled once, because each knock waits for these statements. */
+  /** Compiled once, because knocks wait for them. */
   readonly #writes: ReturnType<typeof prepareWrites>;
 
   /** Use {@link openSqliteStore}, which checks `database` and holds `lock`. */

@@ -56,7 +56,7 @@ interface InterfaceState {
 export class KernelCapture implements Capture {
   readonly #options: KernelCaptureOptions;
   readonly #edges: KernelEdges;
-  readonly #interfaces: readonly InterfaceState[];
+  readonly #states: readonly InterfaceState[];
   #runners: readonly NftRunner[] = [];
   #group: InterfaceCapture | undefined;
   #watch: KernelWatch | undefined;
@@ -70,7 +70,7 @@ export class KernelCapture implements Capture {
     this.#options = options;
     this.#edges = edges;
     const since = Date.now();
-    this.#interfaces = [...new Set(options.interfaces)].map((name) => ({
+    this.#states = [...new Set(options.interfaces)].map((name) => ({
       name,
       state: 'starting',
       since,
@@ -78,7 +78,7 @@ export class KernelCapture implements Capture {
     }));
   }
 
-  /** @throws KnockError CAPTURE when this machine cannot do it; then start() has undone all changes */
+  /** @throws KnockError CAPTURE when this machine cannot do it; all changes are undone */
   async start(): Promise<void> {
     try {
       this.#readLink = this.#edges.readLink ?? (await linkReader());
@@ -90,7 +90,7 @@ export class KernelCapture implements Capture {
       throw error;
     }
     this.#started = true;
-    this.#updateStates();
+    this.#refresh();
     this.#checks.start();
   }
 
@@ -105,7 +105,7 @@ export class KernelCapture implements Capture {
 
   status(): readonly CaptureStatus[] {
     const child = this.#group?.status();
-    return this.#interfaces.map(({ name, state, since, reason }) => ({
+    return this.#states.map(({ name, state, since, reason }) => ({
       interface: name,
       state,
       since,
@@ -126,9 +126,9 @@ export class KernelCapture implements Capture {
     this.#runners = [];
   }
 
-  /** Refuses a port of a bridge or bond: it hands its packets over before any usable netfilter hook. */
+  /** A port of a bridge or bond hands its packets over before any usable hook. */
   #refusePorts(readLink: LinkReader): void {
-    for (const { name } of this.#interfaces) {
+    for (const { name } of this.#states) {
       const link = readLink(name);
       if (!link.usable || link.master === undefined) continue;
       throw new KnockError('CAPTURE', portOf(name, link.master), { hint: `set interface to ${link.master}` });
@@ -146,7 +146,7 @@ export class KernelCapture implements Capture {
           if (tag === this.#watch?.tag) onArrival(atMs, source, destination, pair, flags);
         },
         onLost,
-        onState: () => this.#updateStatesAndCheckSoon(),
+        onState: () => this.#refreshSoon(),
       },
       { readLink: () => ({ usable: true, index: 0 }), launch: this.#edges.launch ?? launchChild, ...clock },
     );
@@ -180,7 +180,7 @@ export class KernelCapture implements Capture {
       listing,
       monotonicMs,
       onVoid: () => onLost(0),
-      onChange: () => this.#updateStatesAndCheckSoon(),
+      onChange: () => this.#refreshSoon(),
     });
     this.#watch = watch;
     await watch.update();
@@ -195,19 +195,19 @@ export class KernelCapture implements Capture {
       this.#nextTableMs = now + TABLE_MS - TABLE_MS / 10;
       this.#watch?.tick();
     }
-    this.#updateStates();
-    return this.#interfaces.every(({ state }) => state === 'listening');
+    this.#refresh();
+    return this.#states.every(({ state }) => state === 'listening');
   }
 
-  #updateStatesAndCheckSoon(): void {
-    this.#updateStates();
+  #refreshSoon(): void {
+    this.#refresh();
     this.#checks.checkSoon();
   }
 
-  #updateStates(): void {
+  #refresh(): void {
     const [group, watch, readLink] = [this.#group, this.#watch, this.#readLink];
     if (!this.#started || group === undefined || watch === undefined || readLink === undefined) return;
-    for (const one of this.#interfaces) this.#updateState(one, this.#problemOf(one.name, readLink, group, watch));
+    for (const one of this.#states) this.#setState(one, this.#problemOf(one.name, readLink, group, watch));
   }
 
   #problemOf(name: string, readLink: LinkReader, group: InterfaceCapture, watch: KernelWatch): string | undefined {
@@ -220,7 +220,7 @@ export class KernelCapture implements Capture {
     return watch.problem;
   }
 
-  #updateState(one: InterfaceState, problem: string | undefined): void {
+  #setState(one: InterfaceState, problem: string | undefined): void {
     const state = problem === undefined ? 'listening' : 'deaf';
     one.reason = problem;
     if (one.state === state) return;

@@ -49,13 +49,13 @@ export class KernelWatch {
   /** The content of the kernel's sets of live ports. */
   #present = new Set<Pair>();
   #overflowing = false;
-  #isInstalled = false;
+  #built = false;
   #problem: string | undefined;
   #running: Promise<void> | undefined;
-  #updateRequested = false;
-  #isChecking = false;
+  #dirty = false;
+  #busy = false;
   #stopped = false;
-  /** Counts changes of the rules: the result of a listing that overlapped one is ignored. */
+  /** Counts changes of the rules: a listing that overlapped one is ignored. */
   #builds = 0;
   /** The listing of the table after the last change of its rules. */
   #listed: string | undefined;
@@ -79,22 +79,22 @@ export class KernelWatch {
     return this.#problem;
   }
 
-  /** Brings the kernel's table in line with the live pairs. Resolves when that is done or has failed; never rejects. */
+  /** Brings the table in line with the live pairs. Resolves when done or failed; never rejects. */
   update(): Promise<void> {
-    this.#updateRequested = true;
+    this.#dirty = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  /** Checks whether the table exists and whether its set overflows. Call it about once a second. */
+  /** Checks whether the table exists and its set overflows. Call it about once a second. */
   tick(): void {
     void this.update();
-    if (!this.#isInstalled || this.#isChecking) return;
-    this.#isChecking = true;
-    void this.#checkOverflow().finally(() => {
-      this.#isChecking = false;
+    if (!this.#built || this.#busy) return;
+    this.#busy = true;
+    void this.#check().finally(() => {
+      this.#busy = false;
     });
   }
 
@@ -106,12 +106,12 @@ export class KernelWatch {
   }
 
   async #run(): Promise<void> {
-    while (this.#updateRequested && !this.#stopped) {
-      this.#updateRequested = false;
+    while (this.#dirty && !this.#stopped) {
+      this.#dirty = false;
       try {
-        await (this.#isInstalled ? this.#adjust() : this.#build());
+        await (this.#built ? this.#adjust() : this.#build());
       } catch (error) {
-        this.#fail(`nftables refused its rules: ${reasonWithoutPorts(error)}`);
+        this.#fail(`nftables refused its rules: ${withoutPorts(error)}`);
         return;
       }
     }
@@ -124,7 +124,7 @@ export class KernelWatch {
     const present = new Set(mode === 'crowded' ? [] : live.all());
     this.#newTag();
     await changing.run(watchTable(layout, this.#state(mode), present));
-    this.#isInstalled = true;
+    this.#built = true;
     this.#present = present;
     this.#overflowing = false;
     this.#problem = undefined;
@@ -179,12 +179,12 @@ export class KernelWatch {
   }
 
   #fail(problem: string): void {
-    this.#isInstalled = false;
+    this.#built = false;
     this.#problem = problem;
     this.#options.onChange();
   }
 
-  async #checkOverflow(): Promise<void> {
+  async #check(): Promise<void> {
     const { listing, monotonicMs } = this.#options;
     const builds = this.#builds;
     const startedMs = monotonicMs();
@@ -223,7 +223,7 @@ export class KernelWatch {
 }
 
 /** nft quotes the refused script, which contains live ports: only the text before any number is returned. */
-function reasonWithoutPorts(error: unknown): string {
+function withoutPorts(error: unknown): string {
   const words = error instanceof Error ? error.message.replace('nftables refused: ', '') : '';
   return /^[A-Za-z ,:']+/.exec(words.replace(/\b(?:add|delete|flush|update) .*/s, ''))?.[0].trim() ?? 'no reason given';
 }

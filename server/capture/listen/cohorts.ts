@@ -84,7 +84,7 @@ export function planListening(
     if (door !== undefined && door.shape !== cohort.shape) {
       past.set(cohort.door, withFactor(past.get(cohort.door) ?? [], cohort.factor));
       changed = true;
-    } else addMember(cohorts, { cohort, ports: new Set(cohort.ports), isLive: false });
+    } else add(cohorts, { cohort, ports: new Set(cohort.ports), isLive: false });
   }
   const newcomers = new Map<
     string,
@@ -114,7 +114,7 @@ export function planListening(
       keptUntil: endsAt + MAX_DRIFT_STEPS * door.stepMs,
       ports: [...ports].sort((a, b) => a - b),
     };
-    addMember(cohorts, { cohort, ports, isLive: true });
+    add(cohorts, { cohort, ports, isLive: true });
     changed = true;
   }
   const remaining: Cohort[] = [];
@@ -142,7 +142,7 @@ interface Member {
   isLive: boolean;
 }
 
-function addMember(cohorts: Map<string, Member[]>, member: Member): void {
+function add(cohorts: Map<string, Member[]>, member: Member): void {
   const key = keyOf(member.cohort.door, member.cohort.factor);
   const others = cohorts.get(key);
   if (others === undefined) cohorts.set(key, [member]);

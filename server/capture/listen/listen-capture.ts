@@ -17,7 +17,7 @@ import { formatOrder, type NumberedOrder, UNKNOWN } from './orders.ts';
 import { ShownFile } from './shown-file.ts';
 
 const CHECK_MS = 250;
-const CHECKS_PER_PLAN = 4;
+const PLAN_CHECKS = 4;
 /** Interval after which ports in use by other programs are tried again. */
 const REORDER_MS = 6_000;
 /** Time limit for the answer to an order, on a busy machine. */
@@ -46,20 +46,20 @@ export class ListenCapture implements Capture {
   #answer: Omit<Bound, 'atMs' | 'number'> | undefined;
   #orderedAtMs = 0;
   #waiters: (() => void)[] = [];
-  #reportedUnbound = false;
+  #warned = false;
   /** Why new ports cannot be bound. */
   #problem: string | undefined;
   #running: Promise<void> | undefined;
-  #planRequested = false;
+  #dirty = false;
   #started = false;
   #checks = 0;
   #timer: NodeJS.Timeout | undefined;
-  #current: { state: CaptureState; since: number; reason: string | undefined };
+  #state: { state: CaptureState; since: number; reason: string | undefined };
 
   constructor(options: CaptureOptions & ListenOptions) {
     this.#options = options;
     this.#file = new ShownFile(options.stateDir);
-    this.#current = { state: 'starting', since: Date.now(), reason: undefined };
+    this.#state = { state: 'starting', since: Date.now(), reason: undefined };
     const { onArrival, onLost, ownAddress } = options;
     this.#process = new InterfaceCapture(
       {
@@ -70,8 +70,8 @@ export class ListenCapture implements Capture {
           if (place !== undefined) onArrival(atMs, source, place, pair, flags);
         },
         onLost,
-        onBound: (bound) => this.#handleBound(bound),
-        onState: () => this.#updateState(),
+        onBound: (bound) => this.#onBound(bound),
+        onState: () => this.#refresh(),
       },
       {
         readLink: () => ({ usable: true, index: 0 }),
@@ -98,13 +98,13 @@ export class ListenCapture implements Capture {
     }
     this.#started = true;
     await this.followLivePairs();
-    this.#updateState();
+    this.#refresh();
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
   }
 
   followLivePairs(): Promise<void> {
     if (!this.#started) return Promise.resolve();
-    this.#planRequested = true;
+    this.#dirty = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -117,7 +117,7 @@ export class ListenCapture implements Capture {
   }
 
   status(): readonly CaptureStatus[] {
-    const { state, since, reason } = this.#current;
+    const { state, since, reason } = this.#state;
     const { reason: _, ...process } = this.#process.status();
     return [{ ...process, state, since, ...(reason === undefined ? {} : { reason }) }];
   }
@@ -125,7 +125,7 @@ export class ListenCapture implements Capture {
   async stop(): Promise<void> {
     this.#started = false;
     clearInterval(this.#timer);
-    this.#resolveWaiters();
+    this.#wake();
     await this.#running;
     await this.#process.stop();
   }
@@ -133,15 +133,15 @@ export class ListenCapture implements Capture {
   #check(): void {
     this.#process.tick();
     this.#checks += 1;
-    if (this.#checks % CHECKS_PER_PLAN === 0) void this.followLivePairs();
+    if (this.#checks % PLAN_CHECKS === 0) void this.followLivePairs();
     const isShort = this.#answer === undefined || this.#answer.taken + this.#answer.refused > 0;
     if (isShort && monotonicMs() - this.#orderedAtMs > REORDER_MS) this.#send();
-    this.#updateState();
+    this.#refresh();
   }
 
   async #run(): Promise<void> {
-    while (this.#planRequested && this.#started) {
-      this.#planRequested = false;
+    while (this.#dirty && this.#started) {
+      this.#dirty = false;
       const { live, doors } = this.#options;
       const plan = planListening(this.#shown, doors, live.sequences, Date.now(), randomInt);
       // Saved first: after a crash, an unsaved sequence would be shown again, among other decoys.
@@ -158,12 +158,12 @@ export class ListenCapture implements Capture {
       return true;
     } catch (error) {
       this.#problem = `cannot save which ports listen: ${formatProblemOf(error)}`;
-      this.#updateState();
+      this.#refresh();
       return false;
     }
   }
 
-  /** Resolves when the child has answered, has not in time, or does not run. */
+  /** Resolves when the child has answered, or after a timeout. */
   async #follow({ tcp, udp }: ListenPlan): Promise<void> {
     if (sameList(tcp, this.#order.tcp) && sameList(udp, this.#order.udp)) return;
     this.#order = { number: this.#order.number + 1, tcp, udp };
@@ -176,7 +176,7 @@ export class ListenCapture implements Capture {
       timer = setTimeout(resolve, ANSWER_MS);
     });
     clearTimeout(timer);
-    this.#updateState();
+    this.#refresh();
   }
 
   #send(): void {
@@ -184,18 +184,18 @@ export class ListenCapture implements Capture {
     this.#child?.order(formatOrder(this.#order));
   }
 
-  #handleBound({ number, bound, taken, refused }: Bound): void {
+  #onBound({ number, bound, taken, refused }: Bound): void {
     if (number !== this.#order.number) return;
     this.#answer = { bound, taken, refused };
-    this.#resolveWaiters();
-    if (taken + refused > 0 && !this.#reportedUnbound) {
-      this.#reportedUnbound = true;
+    this.#wake();
+    if (taken + refused > 0 && !this.#warned) {
+      this.#warned = true;
       this.#options.onUnbound(this.#answer);
     }
-    this.#updateState();
+    this.#refresh();
   }
 
-  #resolveWaiters(): void {
+  #wake(): void {
     for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
@@ -212,13 +212,13 @@ export class ListenCapture implements Capture {
     return `only ${bound} of ${wanted} ports bound: ${taken} in use, ${refused} refused by the system (see ulimit -n)`;
   }
 
-  #updateState(): void {
+  #refresh(): void {
     if (!this.#started) return;
     const problem = this.#problemNow();
     const state = problem === undefined ? 'listening' : 'deaf';
-    this.#current.reason = problem;
-    if (this.#current.state === state) return;
-    this.#current = { state, since: Date.now(), reason: problem };
+    this.#state.reason = problem;
+    if (this.#state.state === state) return;
+    this.#state = { state, since: Date.now(), reason: problem };
     const [status] = this.status();
     if (status !== undefined) this.#options.onState(status);
   }

@@ -40,7 +40,7 @@ export class Listeners {
     this.#onArrival = onArrival;
     this.#host = hasIpv6 ? '::' : '0.0.0.0';
     // libuv makes TCP sockets dual-stack whatever the system's default is, but leaves UDP sockets at the default.
-    this.#udpKinds = !hasIpv6 ? ['udp4'] : isIpv6OnlyDefault() ? ['udp6', 'udp4'] : ['udp6'];
+    this.#udpKinds = !hasIpv6 ? ['udp4'] : isIpv6Only() ? ['udp6', 'udp4'] : ['udp6'];
   }
 
   static async create(onArrival: PortListener): Promise<Listeners> {
@@ -150,7 +150,7 @@ function binding(socket: UdpSocket, port: number, address: string): Promise<stri
   });
 }
 
-function isIpv6OnlyDefault(): boolean {
+function isIpv6Only(): boolean {
   try {
     return readFileSync('/proc/sys/net/ipv6/bindv6only', 'latin1').trim() === '1';
   } catch {

@@ -21,7 +21,7 @@ export class PcapCapture implements Capture {
   readonly #edges: PcapCaptureEdges;
   #interfaces: readonly InterfaceCapture[] = [];
   readonly #checks = new LookSchedule(() => this.#check());
-  #resolveStart: () => void = () => {};
+  #started: () => void = () => {};
 
   constructor(options: CaptureOptions, edges: PcapCaptureEdges = {}) {
     this.#options = options;
@@ -33,7 +33,7 @@ export class PcapCapture implements Capture {
     const readLink = this.#edges.readLink ?? (await linkReader());
     const launch = this.#edges.launch ?? launchChild;
     await new Promise<void>((resolve) => {
-      this.#resolveStart = resolve;
+      this.#started = resolve;
       // A Set, because a name given twice would count each packet twice.
       const undecided = new Set(interfaces);
       this.#interfaces = [...undecided].map(
@@ -75,7 +75,7 @@ export class PcapCapture implements Capture {
 
   async stop(): Promise<void> {
     this.#checks.stop();
-    this.#resolveStart();
+    this.#started();
     await Promise.all(this.#interfaces.map((one) => one.stop()));
   }
 

@@ -48,7 +48,7 @@ export class RingLosses {
   readonly #read: () => SocketCounts;
   #accepted = 0;
   #doubtfulUntil = 0;
-  #lostBetweenReads = 0;
+  #lostBetween = 0;
 
   /** @param read returns the counts since its last call, first since the socket's creation; may end the process */
   constructor(read: () => SocketCounts) {
@@ -56,13 +56,13 @@ export class RingLosses {
   }
 
   /**
-   * Returns the number of frames lost since the last call. Call it before records are sent. If it is more than 0, neither
-   * the waiting records nor any {@link doubtful} frame may be sent.
+   * Frames lost since the last call. Call it before records are sent: if it is more than 0, neither the waiting records nor
+   * a {@link doubtful} frame may be sent.
    */
   look(): number {
-    const lost = this.#lostBetweenReads + this.#count();
+    const lost = this.#lostBetween + this.#count();
     // The kernel reads its two counters one after the other: frames accepted in between may be from before the loss too.
-    this.#lostBetweenReads = lost > 0 ? this.#count() : 0;
+    this.#lostBetween = lost > 0 ? this.#count() : 0;
     if (lost > 0) this.#doubtfulUntil = this.#accepted;
     return lost;
   }

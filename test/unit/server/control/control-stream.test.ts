@@ -88,7 +88,7 @@ test('where enough follow already, and where no daemon is, it is said', async ()
     assert.equal(senders.size, 2);
     const never = new AbortController().signal;
     const full = await followDaemon(dir, 'trace', () => undefined, never).catch((error: unknown) => error);
-    assert.match(String(full), /too many others are following already/);
+    assert.match(String(full), /too many others follow already/);
     const nobody = await followDaemon('/nonexistent', 'trace', () => undefined, never).catch((error: unknown) => error);
     assert.ok(nobody instanceof KnockError && nobody.code === 'CONTROL');
   });
