@@ -1,14 +1,14 @@
 /**
- * The capture edge as the daemon sees it: packets in, state out. How packets are had (libpcap in a child process, the
- * kernel's choice, ports that listen) is the implementations' business.
+ * The Capture interface: packets go in to the daemon, and the state of each interface with them. Three implementations:
+ * `kernel/` (nftables chooses packets), `pcap/` (libpcap in a child process) and `listen/` (listening sockets).
  */
 import type { AddressKey } from '../../shared/address.ts';
 import type { Pair } from '../../shared/knock.ts';
 
 /**
- * Called for each packet that could be a knock, as {@link CaptureScope} says; first fragments only; any destination.
- * `atMs` is CLOCK_MONOTONIC in milliseconds, as performance of the kernel counts it for every process (process.hrtime).
- * `flags` is the byte of TCP flags (RFC 9293 3.1), 0 for UDP. Positional and synchronous: nothing is allocated for a packet.
+ * Called for each packet in the {@link CaptureScope}: first fragments only, any destination. `atMs` is CLOCK_MONOTONIC in
+ * milliseconds, which has one origin for all processes. `flags` is the byte of TCP flags (RFC 9293 3.1), 0 for UDP.
+ * Arguments are positional and the call is synchronous, so that no packet costs an allocation.
  */
 export type ArrivalListener = (
   atMs: number,
@@ -19,65 +19,66 @@ export type ArrivalListener = (
 ) => void;
 
 /**
- * Called where packets are missing between those told before and those told after: what is in progress has not been seen
- * whole, and must not complete anything. `packets` is how many, 0 where nobody knows.
+ * Called when packets were lost between earlier and later arrivals. Attempts in progress were not seen whole, so they must
+ * not complete. `packets` is the number of lost packets, 0 when unknown.
  */
 export type LossListener = (packets: number) => void;
 
-/** Which packets are worth a look, for all doors together. */
+/** Which packets the doors need, all doors together. */
 export interface CaptureScope {
-  /** Datagrams too. */
+  /** Whether UDP datagrams are captured too. */
   readonly udp: boolean;
-  /** SYN without ACK, or every TCP packet: those of established connections too, which is a load of its own. */
+  /** `opening`: SYN without ACK. `any`: every TCP packet, established connections included, which is much more load. */
   readonly tcp: 'opening' | 'any';
 }
 
 export type CaptureState =
-  | 'starting' // the child has not said yet that it hears
+  | 'starting' // the child has not reported yet that it captures
   | 'listening' // the device is open and the child's heartbeat is fresh
-  | 'deaf'; // the device is missing, down, or the child does not answer; being retried
+  | 'deaf'; // the device is missing, down, or the child does not answer; the daemon retries
 
 export interface CaptureStatus {
   readonly interface: string;
   readonly state: CaptureState;
-  /** Unix milliseconds since when. */
+  /** Start of this state, in Unix milliseconds. */
   readonly since: number;
-  /** Why it is deaf, in words for the log. */
+  /** Why the interface is deaf, as text for the log. */
   readonly reason?: string;
-  /** Frames that the child decoded into knocks, and packets that are known to have been lost on the way to the daemon. */
+  /** Packets that the child decoded as knocks. */
   readonly received: number;
+  /** Packets known to be lost on the way to the daemon. */
   readonly dropped: number;
   readonly restarts: number;
-  /** What the child gave up after it opened the device, in words. */
+  /** The privileges that the child dropped after it opened the device, as text. */
   readonly privileges?: string;
-  /** Packets that the kernel has no room for are not noticed: attempts that they belong to go on as if they had not come. */
+  /** The child cannot detect packets that the kernel dropped: their attempts go on as if those packets had not arrived. */
   readonly lossesUnseen?: true;
 }
 
 export interface CaptureOptions extends CaptureScope {
-  /** Interface names; `any` is Linux's pseudo-device. */
+  /** Names of interfaces; `any` is Linux's pseudo-device. */
   readonly interfaces: readonly string[];
   readonly onArrival: ArrivalListener;
   readonly onLost: LossListener;
-  /** Called once for every change of state of an interface, never twice in a row for the same state. */
+  /** Called once for each change of an interface's state, never twice in a row for the same state. */
   readonly onState: (status: CaptureStatus) => void;
 }
 
-/** How packets are had, for people and programs. */
+/** The capture method, as `status` shows it. */
 export interface CaptureMethod {
   readonly kind: 'kernel' | 'pcap' | 'listen';
-  /** `live`: only the packets of sources that touched a live port lately, or only those to ports that listen. */
+  /** `live`: only packets of sources that sent to a live port lately (kernel), or to listening ports (listen). */
   readonly sees: 'live' | 'all';
-  /** Where ports listen: how many do, and how many should. */
+  /** For `listen`: the number of ports bound, and the number that should be. */
   readonly ports?: { readonly bound: number; readonly wanted: number };
-  /** Why everything is looked at, where the kernel could choose. */
+  /** Why the kernel hands over all packets instead of choosing. */
   readonly reason?: string;
 }
 
 export interface Capture {
-  /** Resolves when every interface has become `listening` or `deaf` for the first time. */
+  /** Resolves when every interface is `listening` or `deaf` for the first time. */
   start(): Promise<void>;
-  /** The live pairs may have changed. Resolves when packets to them will be told; never rejects. */
+  /** Applies the current live pairs. Resolves when packets to them will be reported; never rejects. */
   followLivePairs(): Promise<void>;
   method(): CaptureMethod;
   status(): readonly CaptureStatus[];

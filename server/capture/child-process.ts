@@ -1,6 +1,6 @@
 /**
- * One run of the capture child, seen from the daemon: start, records in, the reason of its end. Knows processes and
- * pipes; when to start another is interface-capture's business.
+ * One run of a capture child, on the daemon's side: starts the process, reads its records and reports the reason of its
+ * end. `interface-capture.ts` decides when to start the next one.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
@@ -10,29 +10,29 @@ import { CHILD_PREFIX, RECORDS_FD } from './child-protocol.ts';
 import { RecordReader, type RecordSink } from './records.ts';
 
 export interface ChildEvents extends RecordSink {
-  /** Once, when the child has ended or could not be started, unless {@link Child.kill} came first. */
+  /** Called once when the child ended or could not be started, but not after {@link Child.kill}. */
   ended(reason: string): void;
 }
 
 export interface Child {
-  /** Ends it at once and for good: no event comes any more. Resolves when the process is gone. */
+  /** Ends the child at once; no event follows. Resolves when the process is gone. */
   kill(): Promise<void>;
 }
 
 export type ChildLauncher = (device: string, scope: CaptureScope, events: ChildEvents) => Child;
 
-/** One that takes orders, on its stdin. */
+/** A child that reads orders from its stdin. */
 export interface OrderedChild extends Child {
   order(line: string): void;
 }
 
-/** What is kept of its stderr: the last line of ours stands at the end. */
+/** Bytes kept of the child's stderr: the end, because the reason is in the last line with CHILD_PREFIX. */
 const MAX_STDERR = 4096;
-/** A child that says more than this is not ours any more; its stderr is shut. */
+/** A child that writes more than this to stderr may be compromised: the daemon closes its stderr. */
 const MAX_STDERR_READ = 65_536;
 const MAX_REASON = 200;
 
-/** Fewer threads than V8's usual four: capabilities are given up thread by thread. */
+/** No V8 worker threads (usually four), because capabilities are dropped thread by thread. */
 const NODE_OPTIONS = ['--v8-pool-size=0'];
 
 export const launchChild: ChildLauncher = (device, { udp, tcp }, events) =>
@@ -43,7 +43,7 @@ export function launchProgram(program: ChildProgram, words: readonly string[], e
   try {
     return new RunningChild(startProcess(argv), events);
   } catch (error) {
-    // Most failures to start come as events; a few (no memory) are thrown.
+    // spawn reports most failures as events but throws a few (no memory).
     queueMicrotask(() => events.ended(cannotStart(error as Error)));
     return { kill: () => Promise.resolve(), order: () => {} };
   }
@@ -51,7 +51,7 @@ export function launchProgram(program: ChildProgram, words: readonly string[], e
 
 function startProcess(argv: readonly string[]): ChildProcess {
   return spawn(process.execPath, argv, {
-    // Nothing of ours goes along: not the environment, not a working directory that could not be unmounted then.
+    // The child gets no environment, and no working directory that would keep a file system mounted.
     env: {},
     ...(isFromSource ? {} : { cwd: '/' }),
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
@@ -67,15 +67,15 @@ class RunningChild implements OrderedChild {
   constructor(child: ChildProcess, events: ChildEvents) {
     this.#process = child;
     this.#events = events;
-    const said = collectStderr(child.stderr);
+    const stderr = collectStderr(child.stderr);
     this.#gone = new Promise((resolve) => {
-      // Not `exit`: what it wrote before its end is read first.
+      // `close`, not `exit`: the daemon reads all output of the child first.
       child.once('close', (code, signal) => {
-        this.#end(reasonOf(code, signal, said()));
+        this.#end(reasonOf(code, signal, stderr()));
         resolve();
       });
-      // Comes when it cannot be started, and again when it cannot be killed: a daemon that is root without CAP_KILL may
-      // not signal nobody's process. That one leaves by itself, its pipes being shut.
+      // Emitted when the child cannot be started, and when it cannot be killed: root without CAP_KILL may not signal a
+      // process of user nobody. Such a child ends by itself, because its pipes are closed.
       child.on('error', (error) => {
         this.#end(cannotStart(error));
         resolve();
@@ -108,7 +108,7 @@ class RunningChild implements OrderedChild {
     this.#recordsPipe()?.destroy();
   }
 
-  /** Undefined when the process could not be started for want of descriptors: then Node has not even made `stdio`. */
+  /** Undefined when the process could not start for lack of descriptors: then Node has no `stdio` array. */
   #recordsPipe(): Readable | null | undefined {
     const stdio: readonly unknown[] | undefined = this.#process.stdio;
     return stdio?.[RECORDS_FD] as Readable | null | undefined;
@@ -127,10 +127,10 @@ class RunningChild implements OrderedChild {
     pipe?.on('data', (chunk: Buffer) => {
       if (this.#over) return;
       if (!reader.push(chunk)) {
-        this.#end('the capture process sent what is not a record');
+        this.#end('the capture process sent an invalid record');
         return;
       }
-      // One chunk a turn: under a flood libuv would hand us thirty before any timer of the daemon ran.
+      // One chunk per turn of the event loop: under a flood libuv would deliver thirty before any timer ran.
       pipe.pause();
       setImmediate(() => pipe.resume());
     });
@@ -141,7 +141,6 @@ function cannotStart(error: Error): string {
   return `cannot start the capture process: ${error.message}`.slice(0, MAX_REASON);
 }
 
-/** Under tsx the child needs the same loader; compiled code needs none. Debugger and test options are not for it. */
 function collectStderr(stream: Readable | null | undefined): () => string {
   let text = '';
   let read = 0;
@@ -160,7 +159,7 @@ function reasonOf(code: number | null, signal: NodeJS.Signals | null, stderr: st
     .findLast((candidate) => candidate.startsWith(CHILD_PREFIX))
     ?.slice(CHILD_PREFIX.length);
   if (line !== undefined) return line.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_REASON);
-  // cap's assertion: the text of it would say nothing to anyone.
+  // An assertion of `cap`, whose text would not help an administrator.
   if (signal === 'SIGABRT') return 'the interface went down or was deleted';
   return signal === null
     ? `the capture process ended with exit code ${code}`

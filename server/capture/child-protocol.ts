@@ -1,13 +1,10 @@
-/**
- * What the daemon and its capture children must agree on besides the records: descriptors, times and the mark of a line
- * that is meant to be read.
- */
+/** Constants that the daemon and its capture children share: descriptors, times, and the prefix of a reason on stderr. */
 
-/** The child's end of the pipe for records. */
+/** The child's descriptor of the pipe for records. */
 export const RECORDS_FD = 3;
-/** How often a child says that it lives, with frames or without. */
+/** Interval of heartbeats, sent with or without traffic. */
 export const HEARTBEAT_MS = 1000;
-/** Other lines on a child's stderr are libraries talking. */
+/** Marks a line on stderr as the child's reason; other lines come from libraries. */
 export const CHILD_PREFIX = 'knock-otp-capture: ';
-/** A child that did nothing for so long does not trust its own stamps any more. Its daemon has given it up by then. */
+/** A child suspended for longer no longer trusts its own time stamps. Its daemon has given it up by then. */
 export const STALL_MS = 5000;

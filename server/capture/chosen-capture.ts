@@ -1,6 +1,6 @@
 /**
- * The Capture of a configuration: the kernel's choice where that can be had, libpcap elsewhere or by wish, ports that
- * listen by wish alone. Knows when the one takes the other's place; how each hears is theirs.
+ * Chooses the Capture of a configuration: nftables where the kernel supports it, libpcap otherwise or when configured,
+ * listening ports only when configured. Falls back from nftables to libpcap at the start.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { formatProblemOf } from '../log/error-text.ts';
@@ -13,11 +13,11 @@ import { PcapCapture } from './pcap/pcap-capture.ts';
 import { isNflog } from './pcap/pcap-filter.ts';
 
 export interface ChosenCaptureOptions extends KernelCaptureOptions, Omit<ListenOptions, 'live' | 'doors'> {
-  /** What listens, where that is wanted. */
+  /** The doors of the `listen` method. */
   readonly listenedDoors: ListenOptions['doors'];
-  /** Undefined: the kernel, and libpcap where the kernel cannot. */
+  /** Undefined: the kernel, with libpcap as fallback. */
   readonly wanted: CaptureMethod['kind'] | undefined;
-  /** Once, when libpcap is used because the kernel cannot, with the reason. */
+  /** Called once with the reason when libpcap replaces the kernel. */
   readonly onFallback: (reason: string) => void;
 }
 
@@ -31,8 +31,8 @@ export class ChosenCapture implements Capture {
   }
 
   /**
-   * @throws KnockError CAPTURE when the kernel's choice is wanted and cannot be had, STATE_REFUSED or STORE when it is
-   * unknown what listened before
+   * @throws KnockError CAPTURE when `kernel` is configured and not possible; STATE_REFUSED or STORE when the file of shown
+   * ports is unusable
    */
   async start(): Promise<void> {
     const { wanted, onFallback } = this.#options;
@@ -48,7 +48,7 @@ export class ChosenCapture implements Capture {
       if (wanted === 'kernel') {
         throw new KnockError('CAPTURE', `the kernel cannot choose packets here: ${reason}`, {
           cause,
-          hint: 'capture = pcap in [options] hears without it',
+          hint: 'set capture = pcap in [options]',
         });
       }
       onFallback(reason);
@@ -79,12 +79,12 @@ function captureOf(options: ChosenCaptureOptions): Capture {
   return usesPcap(options) ? new PcapCapture(options) : new KernelCapture(options);
 }
 
-/** Where an interface is an NFLOG group, rules of the administrator's choose. */
+/** An interface that is an NFLOG group means libpcap too: the administrator's own rules choose the packets. */
 function usesPcap({ wanted, interfaces }: ChosenCaptureOptions): boolean {
   return wanted === 'pcap' || interfaces.some(isNflog);
 }
 
-/** What a daemon that was killed left, when this one would not replace it. Harmless, but no longer anybody's. */
+/** Removes the table of a killed daemon. It does no harm, but this daemon would not replace it. */
 async function removeLeftover(): Promise<void> {
   const nft = await openNftRunner();
   await nft.run(REMOVE_WATCH).catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
- * One interface: when a child runs, what state that is, and when the next try is. Knows no process and no clock of its
- * own; it is ticked, and told by its child. Every change of state is reported once.
+ * The capture state of one interface: starts and replaces its child, with backoff, and reports each change of state once.
+ * It has no process and no clock of its own: the caller ticks it, and the child's events drive it.
  */
 
 import type { ArrivalListener, CaptureScope, CaptureState, CaptureStatus } from './capture.ts';
@@ -9,12 +9,12 @@ import type { Child, ChildEvents, ChildLauncher } from './child-process.ts';
 import type { LinkReader } from './link-state.ts';
 import type { Bound, Heartbeat, Opened } from './records.ts';
 
-/** A child that says nothing for so long hangs: it beats every second even under a flood. Starting takes a second at worst. */
+/** A child silent for longer hangs: it sends a heartbeat each second, under a flood too. A start takes a second at most. */
 export const SILENCE_MS = 5000;
-/** First wait after a failure; doubled up to the largest, and forgotten when the link comes back or the child lasted. */
+/** Backoff after a failure: doubled up to the maximum, reset when the link comes back or the child ran long enough. */
 export const FIRST_BACKOFF_MS = 250;
 export const MAX_BACKOFF_MS = 10_000;
-/** A child that listened for so long was no failure to start. */
+/** A child that captured for this long resets the backoff. */
 export const LASTED_MS = 10_000;
 
 export interface InterfaceEdges {
@@ -26,16 +26,16 @@ export interface InterfaceEdges {
   readonly wallMs: () => number;
 }
 
-/** With what the NFLOG rule said that chose the packet, 0 where there is none. */
+/** An arrival with the tag of the NFLOG rule that chose the packet, 0 without such a rule. */
 export type TaggedArrivalListener = (...arrival: [...Parameters<ArrivalListener>, tag: number]) => void;
 
 export interface InterfaceOptions {
   readonly name: string;
   readonly scope: CaptureScope;
   readonly onArrival: TaggedArrivalListener;
-  /** Packets are missing between those told before and those told after; 0 where nobody knows how many. */
+  /** Packets were lost between earlier and later arrivals; 0 when their number is unknown. */
   readonly onLost: (packets: number) => void;
-  /** Of a child that listens. */
+  /** Results of orders, from a child with listening sockets. */
   readonly onBound?: (bound: Bound) => void;
   readonly onState: (status: CaptureStatus) => void;
 }
@@ -54,11 +54,11 @@ export class InterfaceCapture {
   #linkWasUsable = false;
   #nextLaunchAt = 0;
   #backoffMs = 0;
-  #lastWordAt = 0;
+  #heardAt = 0;
   #listeningSince = 0;
   #silent = false;
   #lastArrivalMs = 0;
-  /** Of the children before this one. */
+  /** Totals of earlier children. */
   #earlier = { received: 0, dropped: 0 };
   #current = { received: 0, dropped: 0 };
 
@@ -82,7 +82,7 @@ export class InterfaceCapture {
     };
   }
 
-  /** Looks at the link and at the child. Call a few times a second. */
+  /** Checks the link and the child. Call it a few times a second. */
   tick(): void {
     const now = this.#edges.monotonicMs();
     const link = this.#edges.readLink(this.#options.name);
@@ -116,8 +116,8 @@ export class InterfaceCapture {
       this.#enter('deaf', 'the interface was deleted and created again');
       return;
     }
-    if (now - this.#lastWordAt <= SILENCE_MS) this.#silent = false;
-    // Twice in a row: when it was the daemon that stood still, the child's words are waiting to be read before the next tick.
+    if (now - this.#heardAt <= SILENCE_MS) this.#silent = false;
+    // Two silent ticks in a row: after a pause of the daemon, records wait in the pipe and are read before the second tick.
     else if (this.#silent) {
       this.#drop();
       this.#postpone(now);
@@ -127,7 +127,7 @@ export class InterfaceCapture {
 
   #launch(now: number, index: number): void {
     this.#index = index;
-    this.#lastWordAt = now;
+    this.#heardAt = now;
     this.#silent = false;
     this.#launches += 1;
     const events: ChildEvents = {
@@ -135,14 +135,14 @@ export class InterfaceCapture {
         const arrival = this.#arrival(atMs);
         this.#options.onArrival(arrival, source, destination, pair, flags, tag);
       },
-      heartbeat: (heartbeat) => this.#hear(heartbeat),
+      heartbeat: (heartbeat) => this.#heartbeat(heartbeat),
       opened: (opened) => this.#opened(opened),
       lost: ({ packets }) => {
-        this.#lastWordAt = this.#edges.monotonicMs();
+        this.#heardAt = this.#edges.monotonicMs();
         this.#options.onLost(packets);
       },
       bound: (bound) => {
-        this.#lastWordAt = this.#edges.monotonicMs();
+        this.#heardAt = this.#edges.monotonicMs();
         this.#options.onBound?.(bound);
       },
       ended: (reason) => this.#ended(reason),
@@ -151,40 +151,40 @@ export class InterfaceCapture {
   }
 
   /**
-   * The child's clock is ours, so a packet is never from the future and never older than the one before it. A child that
-   * says otherwise is not to be believed: it could stretch or shrink timeouts.
+   * Clamps a time stamp. Daemon and child share one clock, so no packet is from the future or older than the one before
+   * it. A compromised child could otherwise stretch or shrink timeouts.
    */
   #arrival(atMs: number): number {
     const now = this.#edges.monotonicMs();
-    // Packets are signs of life: where the daemon cannot keep up, the pipe is full and heartbeats find no room in it.
-    this.#lastWordAt = now;
+    // Packets prove that the child lives: when the daemon is too slow, the pipe is full and has no room for heartbeats.
+    this.#heardAt = now;
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, Math.min(atMs, now));
     return this.#lastArrivalMs;
   }
 
-  #hear(heartbeat: Heartbeat): void {
-    this.#lastWordAt = this.#edges.monotonicMs();
+  #heartbeat(heartbeat: Heartbeat): void {
+    this.#heardAt = this.#edges.monotonicMs();
     this.#current = { received: heartbeat.received, dropped: heartbeat.dropped };
   }
 
   #opened(opened: Opened): void {
-    this.#lastWordAt = this.#edges.monotonicMs();
-    this.#listeningSince = this.#lastWordAt;
+    this.#heardAt = this.#edges.monotonicMs();
+    this.#listeningSince = this.#heardAt;
     this.#privileges = describePrivileges(opened);
     this.#countsLosses = opened.countsLosses;
-    // What came before nobody heard.
+    // Packets before this moment were not captured.
     this.#options.onLost(0);
     this.#enter('listening', undefined);
   }
 
-  /** Told by the child's end. The link's word goes before the child's: it says what the administrator can mend. */
+  /** The link's reason comes before the child's, because the administrator can repair the link. */
   #ended(reason: string): void {
     const now = this.#edges.monotonicMs();
-    const lasted = this.#state === 'listening' && now - this.#listeningSince >= LASTED_MS;
+    const ranLong = this.#state === 'listening' && now - this.#listeningSince >= LASTED_MS;
     this.#forgetChild();
     const link = this.#edges.readLink(this.#options.name);
     if (!link.usable) this.#linkWasUsable = false;
-    if (lasted) this.#backoffMs = 0;
+    if (ranLong) this.#backoffMs = 0;
     this.#postpone(now);
     this.#enter('deaf', link.usable ? reason : link.reason);
   }

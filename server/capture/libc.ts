@@ -1,24 +1,24 @@
 /**
- * The handful of C library calls that Node has no name for, through koffi. Knows their signatures; what they are for is
- * said where they are used. Where koffi or the library is missing, there is no Libc, and whoever wanted it says so.
+ * The C library calls that Node does not offer, through koffi. {@link loadLibc} returns undefined when koffi or the
+ * library is missing; each caller reports that itself.
  */
 
 export interface Libc {
-  /** 0, or what was asked for; -1 for refused. */
+  /** 0 or the value asked for; -1 when refused. */
   prctl(option: number, value: number): number;
-  /** Takes every capability from the calling thread. False when that was refused. */
+  /** Drops every capability of the calling thread. False when refused. */
   dropCapabilities(): boolean;
-  /** Index of the interface in this process's network namespace; 0 when there is none. */
+  /** Index of the interface in this process's network namespace; 0 when it does not exist. */
   interfaceIndex(name: string): number;
-  /** IFF_ flags of the interface; -1 when it is gone. */
+  /** IFF_ flags of the interface; -1 when it does not exist. */
   interfaceFlags(name: string): number;
-  /** The value of a socket option, at most `bytes` long; undefined where the descriptor is no socket or has no such option. */
+  /** The value of a socket option, at most `bytes` long; undefined if the descriptor is no socket or has no such option. */
   socketOption(descriptor: number, level: number, option: number, bytes: number): Buffer | undefined;
   /** False when the kernel refused. */
   setSocketOption(descriptor: number, level: number, option: number, value: number): boolean;
-  /** One message, whole or not at all. */
+  /** Sends one message, whole or not at all. */
   send(descriptor: number, message: Buffer): boolean;
-  /** Waits for nothing. The message's length, cut to the buffer's; -1 when there is none. */
+  /** Receives without waiting. Returns the length of the message, cut to the buffer's; -1 when there is none. */
   receive(descriptor: number, into: Buffer): number;
   /** Installs a seccomp filter, an array of struct sock_filter, on every thread of the process. */
   filterSystemCalls(seccompNumber: number, program: Buffer): boolean;
@@ -26,9 +26,9 @@ export interface Libc {
 
 const CAPABILITY_VERSION_3 = 0x20080522;
 const SECCOMP_SET_MODE_FILTER = 1;
-/** To all threads: V8's were there before us. The caller's no_new_privs goes to them as well. */
+/** Applies to all threads, because V8 started some earlier. They get the caller's no_new_privs too. */
 const SECCOMP_FILTER_FLAG_TSYNC = 1;
-/** Any socket takes the question, this one where the service may have no internet sockets. */
+/** Any socket serves for the ioctl; a Unix socket is allowed even in a service without internet sockets. */
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const SIOCGIFFLAGS = 0x8913;
@@ -36,7 +36,7 @@ const MSG_DONTWAIT = 0x40;
 const IFNAMSIZ = 16;
 const SOCK_FILTER_BYTES = 8;
 
-/** Tables of a musl system carry another file name; both have these calls. */
+/** glibc, and musl under its own file name: both have these calls. */
 const LIBRARIES = ['libc.so.6', 'libc.so'];
 
 let loaded: Promise<Libc | undefined> | undefined;
@@ -69,8 +69,8 @@ async function load(): Promise<Libc | undefined> {
     const setsockopt = library.func('setsockopt', 'int', ['int', 'int', 'int', bytes, 'uint32_t']);
     const send = library.func('send', 'long', ['int', bytes, 'ulong', 'int']);
     const recv = library.func('recv', 'long', ['int', koffi.inout(bytes), 'ulong', 'int']);
-    // One datagram socket for good: asking by ioctl needs some socket, and one made at each question can fail for want.
-    let asking = -1;
+    // ioctl needs a socket. It is opened once and kept: a new one for each call could fail for lack of descriptors.
+    let ioctlFd = -1;
     return {
       prctl: (option, value) => Number(prctl(option, value, 0, 0, 0)),
       dropCapabilities() {
@@ -80,10 +80,10 @@ async function load(): Promise<Libc | undefined> {
       },
       interfaceIndex: (name) => Number(ifNameToIndex(name)),
       interfaceFlags(name) {
-        if (asking < 0) asking = Number(socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0));
+        if (ioctlFd < 0) ioctlFd = Number(socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0));
         const request = Buffer.alloc(40);
         request.write(name, 0, IFNAMSIZ - 1, 'latin1');
-        return ioctl(asking, SIOCGIFFLAGS, request) === 0 ? request.readUInt16LE(IFNAMSIZ) : -1;
+        return ioctl(ioctlFd, SIOCGIFFLAGS, request) === 0 ? request.readUInt16LE(IFNAMSIZ) : -1;
       },
       socketOption(descriptor, level, option, length) {
         const value = Buffer.alloc(length);

@@ -1,6 +1,6 @@
 /**
- * Whether an interface can be listened to right now: is it there, is it up, and is it still the same one. Asked a few
- * times a second, so it costs three system calls. Knows libc's names for it, and sysfs where there is no koffi.
+ * Whether an interface can be captured on now: does it exist, is it up, and is it still the same one. Reads this through
+ * libc, or from sysfs without koffi. Called a few times a second, so it costs three system calls.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { loadLibc } from './libc.ts';
@@ -9,9 +9,9 @@ import { isDeviceName, isPseudoDevice } from './pcap/pcap-filter.ts';
 export type LinkState =
   | {
       readonly usable: true;
-      /** Another number under the same name is another interface. 0 for pseudo-devices: they are always there. */
+      /** A new index under the same name is another interface. 0 for pseudo-devices, which always exist. */
       readonly index: number;
-      /** The bridge or bond that this interface is a port of, where sysfs shows it. */
+      /** The bridge or bond of which this interface is a port, if sysfs shows it. */
       readonly master?: string;
     }
   | { readonly usable: false; readonly reason: string };
@@ -24,7 +24,7 @@ const NO_NAME: LinkState = { usable: false, reason: 'not the name of an interfac
 const MISSING: LinkState = { usable: false, reason: 'the interface does not exist' };
 const DOWN: LinkState = { usable: false, reason: 'the interface is down' };
 
-/** The kernel's own answer where koffi is there: sysfs shows the network namespace of whoever mounted it, not ours. */
+/** Uses libc when koffi is installed: sysfs shows the network namespace of the process that mounted it, maybe not ours. */
 export async function linkReader(): Promise<LinkReader> {
   const libc = await loadLibc();
   return (name) => {
@@ -40,7 +40,7 @@ export async function linkReader(): Promise<LinkReader> {
   };
 }
 
-/** Only where sysfs shows this very interface, and not one of that name in another network namespace. */
+/** Undefined when sysfs shows an interface of that name in another network namespace. */
 function masterOf(name: string, index: number): string | undefined {
   try {
     const master = readlinkSync(`/sys/class/net/${name}/master`).split('/').at(-1);

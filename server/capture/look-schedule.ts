@@ -1,30 +1,31 @@
 /**
- * When to look again: soon while something is wrong, seldom while all is well. At rest, being woken up costs more than what is
- * looked at. What is looked at, and what is wrong, is others' knowledge; they also know of events that do not wait for a look.
+ * The schedule of health checks of a capture: soon while something is wrong, seldom while all is well. At rest, a wake-up
+ * costs more than the check itself. Events call {@link LookSchedule.checkSoon} and need not wait for the timer.
  */
 
-/** Well under the seconds within which knocks must be heard again. */
+/** Interval while something is wrong: well under the seconds within which knocks must be captured again. */
 export const SOON_MS = 250;
+/** Interval while all is well. */
 export const CALM_MS = 1_000;
 
 export class LookSchedule {
-  readonly #look: () => boolean;
+  readonly #check: () => boolean;
   #timer: NodeJS.Timeout | undefined;
   #isCalm = false;
   #stopped = false;
 
-  /** `look` answers whether all is well. */
-  constructor(look: () => boolean) {
-    this.#look = look;
+  /** `check` returns whether all is well. */
+  constructor(check: () => boolean) {
+    this.#check = check;
   }
 
-  /** The first look comes soon. */
+  /** The first check follows after {@link SOON_MS}. */
   start(): void {
     this.#wait(SOON_MS);
   }
 
-  /** Something has happened: the next look comes soon, however well all was at the last one. */
-  soon(): void {
+  /** After an event: the next check follows within {@link SOON_MS}. */
+  checkSoon(): void {
     if (this.#isCalm) this.#wait(SOON_MS);
   }
 
@@ -37,6 +38,6 @@ export class LookSchedule {
     if (this.#stopped) return;
     clearTimeout(this.#timer);
     this.#isCalm = ms === CALM_MS;
-    this.#timer = setTimeout(() => this.#wait(this.#look() ? CALM_MS : SOON_MS), ms);
+    this.#timer = setTimeout(() => this.#wait(this.#check() ? CALM_MS : SOON_MS), ms);
   }
 }

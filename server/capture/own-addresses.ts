@@ -1,20 +1,20 @@
 /**
- * This host's own addresses: a packet to anyone else is no knock (the capture is promiscuous). Knows how to ask the
- * system and how often; a DHCP lease or an interface that comes later is seen within a second.
+ * The addresses of this host. A packet to any other address is not a knock, because the capture is promiscuous. Rereads
+ * them often enough that a DHCP lease or a new interface counts within a second.
  */
 import { networkInterfaces } from 'node:os';
 import { type AddressKey, addressKey } from '../../shared/address.ts';
 
 export const REREAD_MS = 1000;
-/** Packets to strangers make it look again no more often than this: a flood of them costs ten readings a second. */
+/** Minimum between rereads that packets to unknown addresses cause: a flood of them costs ten rereads a second. */
 export const LOOK_AGAIN_MS = 100;
 
-/** Address texts as the system has them now. */
+/** Returns the addresses of this host as text, from the system. */
 export type AddressReader = () => readonly string[];
 
 export interface OwnAddressesOptions {
   readonly read?: AddressReader;
-  /** After a change only, not for the first reading. */
+  /** Called after a change, not for the first reading. */
   readonly onChange?: (addresses: ReadonlySet<AddressKey>) => void;
   /** Milliseconds of a clock that never jumps; default performance.now. */
   readonly now?: () => number;
@@ -25,12 +25,12 @@ export class OwnAddresses {
   readonly #onChange: (addresses: ReadonlySet<AddressKey>) => void;
   readonly #now: () => number;
   #addresses: ReadonlySet<AddressKey>;
-  /** As the system wrote them. */
-  #written: string | undefined;
+  /** The texts of the last reading, joined. */
+  #lastTexts: string | undefined;
   #readAtMs: number;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Reads once, so that {@link has} is right from the start. */
+  /** Reads the addresses once, so that {@link has} is correct from the start. */
   constructor({ read = readSystem, onChange = () => {}, now = () => performance.now() }: OwnAddressesOptions = {}) {
     this.#read = read;
     this.#onChange = onChange;
@@ -39,7 +39,7 @@ export class OwnAddresses {
     this.#readAtMs = now();
   }
 
-  /** On the packet path. An address that is not known may have come a moment ago, with its interface: looks once more. */
+  /** Called for each packet. Rereads for an unknown address, at most every {@link LOOK_AGAIN_MS}. */
   has(address: AddressKey): boolean {
     if (this.#addresses.has(address)) return true;
     if (this.#now() - this.#readAtMs < LOOK_AGAIN_MS) return false;
@@ -51,7 +51,7 @@ export class OwnAddresses {
     return this.#addresses;
   }
 
-  /** Rereads every {@link REREAD_MS}; the timer alone keeps no process alive. */
+  /** Rereads every {@link REREAD_MS}; the timer does not keep the process alive. */
   start(): void {
     this.#timer ??= setInterval(() => this.reread(), REREAD_MS).unref();
   }
@@ -69,15 +69,15 @@ export class OwnAddresses {
     this.#onChange(addresses);
   }
 
-  /** Undefined when the system would not say (out of descriptors, say): what was true a second ago is the better guess. */
+  /** Undefined when the system call fails (no descriptors, for example); the last addresses stay in use. */
   #current(): ReadonlySet<AddressKey> | undefined {
     try {
       const texts = this.#read();
-      // Second after second they are the same: taking them apart costs ten times what it costs to read them.
-      const written = texts.join(' ');
-      if (written === this.#written) return this.#addresses;
+      // Usually nothing has changed, and parsing costs ten times as much as reading.
+      const joined = texts.join(' ');
+      if (joined === this.#lastTexts) return this.#addresses;
       const addresses = new Set(texts.map((text) => addressKey(text)).filter((key) => key !== undefined));
-      this.#written = written;
+      this.#lastTexts = joined;
       return addresses;
     } catch {
       return undefined;

@@ -1,10 +1,9 @@
 /**
- * What the capture child tells the daemon: records of one size on a pipe. Knows their bytes, both ways; who writes when
- * and what a silence means is child's and supervisor's business.
+ * The records that a capture child sends to the daemon, as bytes on a pipe: writers for the child, a reader for the daemon.
  *
- * The child has looked attackers' packets in the eye and may be theirs. So there is no length in a record, no text, and
- * nothing that the daemon would have to allocate for; and since a stream of fixed sizes cannot be found again once it is
- * out of step, the first byte that is wrong condemns the child.
+ * An attacker's packet may have compromised the child. So a record has a fixed size, no length field, no text, and nothing
+ * that makes the daemon allocate memory. A stream of fixed sizes cannot be synchronized again, so the first wrong byte
+ * condemns the child.
  *
  * ```
  *            0       1      2      3   4..7        8..15       16..23    24..31    32..39    40..47
@@ -14,8 +13,9 @@
  * lost       'K'     4      0      0   0           atMs        packets   0         0         0
  * bound      'K'     5      0      0   number      atMs        bound     taken     refused   0
  * ```
- * Integers of 4 bytes and float64 are little-endian. Flags are the byte of TCP flags, 0 for UDP. The tag is what an NFLOG
- * rule's prefix says, 0 elsewhere. `counts` is 1 where the child notices losses. `lost` stands where packets are missing between those before it and those behind it.
+ * Integers of 4 bytes and float64 are little-endian. `flags` is the byte of TCP flags, 0 for UDP. `tag` is the prefix of
+ * the NFLOG rule, 0 elsewhere. `counts` is 1 if the child detects losses. A `lost` record is at the place of the loss:
+ * packets are missing between the records before it and after it.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { isUdp, PAIR_COUNT, type Pair } from '../../shared/knock.ts';
@@ -30,11 +30,11 @@ const HEARTBEAT = 2;
 const OPENED = 3;
 const LOST = 4;
 const BOUND = 5;
-/** Of a packet record's first four bytes. */
+/** Masks for the first four bytes of a packet record, read as one integer. */
 const FLAGS = 0xff0000;
 const TAG = 0xff000000;
 
-/** What the child could not give up, as bits of `kept`. */
+/** Privileges that the child could not drop, as bits of `kept`. */
 export const KEPT_USER = 1;
 export const KEPT_GROUPS = 2;
 export const KEPT_CAPABILITIES = 4;
@@ -47,9 +47,9 @@ export interface Heartbeat {
   readonly atMs: number;
   /** Packets decoded into knock candidates since the device was opened. */
   readonly received: number;
-  /** Packets that the kernel or the pipe did not take, as far as that is known. */
+  /** Packets known to be dropped by the kernel or by a full pipe. */
   readonly dropped: number;
-  /** Frames that the kernel's filter let through. */
+  /** Frames that passed the kernel's filter. */
   readonly frames: number;
 }
 
@@ -57,32 +57,32 @@ export interface Opened {
   readonly atMs: number;
   readonly linkType: number;
   readonly uid: number;
-  /** {@link KEPT_USER} and so on. */
+  /** Bits {@link KEPT_USER} to {@link KEPT_SYSTEM_CALLS}. */
   readonly kept: number;
-  /** Whether packets that the kernel had no room for are noticed: without that there is no {@link Lost} for them. */
+  /** Whether the child detects packets that the kernel dropped; if not, it sends no {@link Lost} for them. */
   readonly countsLosses: boolean;
 }
 
-/** Packets are missing here; what was on its way before them has not been seen whole. */
+/** Packets were lost here, so attempts in progress were not seen whole. */
 export interface Lost {
   readonly atMs: number;
-  /** How many, as far as that is known. */
+  /** Number of lost packets as far as known. */
   readonly packets: number;
 }
 
-/** Of a child that listens: what became of the ports of one of the daemon's orders. */
+/** From a child with listening sockets: the result of one of the daemon's orders. */
 export interface Bound {
   readonly atMs: number;
-  /** Of the order, 1 to 2^32 - 1. */
+  /** Number of the order, 1 to 2^32 - 1. */
   readonly number: number;
   readonly bound: number;
-  /** Ports that others hold. */
+  /** Ports already in use by other programs. */
   readonly taken: number;
-  /** Ports that the system refused for another reason: no right, no descriptor left. */
+  /** Ports that the system refused for another reason: no permission, no descriptor left. */
   readonly refused: number;
 }
 
-/** Who is told. Called synchronously; a throw would be the daemon's end, so none may. */
+/** Receives the records, synchronously. Its methods must not throw, because that would end the daemon. */
 export interface RecordSink {
   packet(atMs: number, source: AddressKey, destination: AddressKey, pair: Pair, flags: number, tag: number): void;
   heartbeat(heartbeat: Heartbeat): void;
@@ -91,7 +91,7 @@ export interface RecordSink {
   bound(bound: Bound): void;
 }
 
-/** What a record takes from a decoded packet. */
+/** The fields of a decoded packet that a record needs. */
 export type PacketPlaces = Pick<PacketView, 'family' | 'sourceAt' | 'destinationAt' | 'pair' | 'flags' | 'tag'>;
 
 /** Writes a packet record at `into[at]`; addresses are copied from `frame`, IPv4 in its mapped form (shared/address). */
@@ -124,8 +124,8 @@ export function writeLost(into: Buffer, at: number, lost: Lost): void {
 }
 
 /**
- * Makes a loss of one packet of each packet record between `from` and `to`, whole records only: the one that `from` cuts is
- * on its way already. Returns how many.
+ * Replaces each packet record between `from` and `to` by a loss of one packet, and returns how many. Whole records only: a
+ * record that `from` cuts is partly sent already.
  */
 export function forgetPackets(bytes: Buffer, from: number, to: number): number {
   let forgotten = 0;
@@ -145,14 +145,14 @@ export function writeBound(into: Buffer, at: number, { atMs, number, bound, take
   into.fill(0, at + 40, at + RECORD_BYTES);
 }
 
-/** `type` is the byte of that name, with those of the flags and the tag above it. */
+/** `type` holds the bytes 1 to 3: the record type, the flags and the tag. */
 function writeHead(into: Buffer, at: number, type: number, value: number, atMs: number): void {
   into.writeUInt32LE((MARK | (type << 8)) >>> 0, at);
   into.writeUInt32LE(value, at + 4);
   into.writeDoubleLE(atMs, at + 8);
 }
 
-/** Byte by byte: for so few, a call of fill or copy costs more than the bytes. */
+/** Copies byte by byte: for so few bytes a call of fill or copy costs more. */
 function writeAddress(into: Buffer, at: number, frame: Buffer, family: 4 | 6, from: number): void {
   if (family === 6) {
     for (let i = 0; i < 16; i += 1) into[at + i] = frame[from + i] ?? 0;
@@ -164,7 +164,7 @@ function writeAddress(into: Buffer, at: number, frame: Buffer, family: 4 | 6, fr
   for (let i = 0; i < 4; i += 1) into[at + 12 + i] = frame[from + i] ?? 0;
 }
 
-/** Reads records out of chunks that are cut anywhere. Holds less than one record between them. */
+/** Reads records from chunks with any boundaries. Buffers less than one record between chunks. */
 export class RecordReader {
   readonly #sink: RecordSink;
   readonly #rest = Buffer.alloc(RECORD_BYTES);
@@ -177,7 +177,7 @@ export class RecordReader {
     this.#sink = sink;
   }
 
-  /** False once anything was not a record; nothing is told any more then. */
+  /** False from the first invalid record on; the sink gets nothing more. */
   push(chunk: Buffer): boolean {
     let at = 0;
     if (this.#held > 0) {
@@ -193,10 +193,10 @@ export class RecordReader {
   }
 
   #read(bytes: Buffer, at: number): void {
-    if (!this.#broken && !this.#tell(bytes, at)) this.#broken = true;
+    if (!this.#broken && !this.#decode(bytes, at)) this.#broken = true;
   }
 
-  #tell(bytes: Buffer, at: number): boolean {
+  #decode(bytes: Buffer, at: number): boolean {
     const head = bytes.readUInt32LE(at);
     const value = bytes.readUInt32LE(at + 4);
     const atMs = bytes.readDoubleLE(at + 8);
@@ -234,7 +234,7 @@ export class RecordReader {
     return false;
   }
 
-  /** Most packets are for one address, and a flood's all are: its key is not made, nor its hash counted out, anew. */
+  /** Reuses the last key, because most packets go to one address (in a flood, all). */
   #destinationAt(bytes: Buffer, at: number): AddressKey {
     for (let i = 0; i < ADDRESS_BYTES; i += 1) {
       if (bytes[at + i] === this.#lastDestination[i]) continue;

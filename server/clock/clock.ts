@@ -1,4 +1,4 @@
-/** The clock edge: the wall clock for time steps and journals, the monotonic one for everything that must not jump. */
+/** The clock: wall time for time steps and journals, monotonic time for durations, which must not jump. */
 import type { Now } from '../core/grants.ts';
 import { monotonicMs } from './monotonic.ts';
 
@@ -6,7 +6,7 @@ export interface Clock {
   now(): Now;
 }
 
-/** `monoMs` is CLOCK_MONOTONIC: the same line that the capture children stamp packets on. */
+/** `monoMs` is CLOCK_MONOTONIC, by which the capture children stamp packets too. */
 export const systemClock: Clock = {
   now: () => ({ wallMs: Date.now(), monoMs: monotonicMs() }),
 };

@@ -1,10 +1,10 @@
 /**
- * CLOCK_MONOTONIC in milliseconds, the one line that the daemon and its capture children measure on: process.hrtime counts it
- * from the same origin in every process, performance.now() from one of its own, but without making an object for each
- * packet. Both are libuv's.
+ * CLOCK_MONOTONIC in milliseconds, the same in the daemon and its capture children. process.hrtime has one origin for all
+ * processes but allocates an object per call; performance.now() allocates nothing but has its own origin. Both use libuv's
+ * clock, so their difference is constant.
  */
 
-// Before hrtime: the first mention of `performance` loads a module, and what that takes would be in the difference.
+// A first call before hrtime, because it loads a module, and that time would be in the difference.
 performance.now();
 const [seconds, nanoseconds] = process.hrtime();
 const originMs = seconds * 1000 + nanoseconds / 1e6 - performance.now();

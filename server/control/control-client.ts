@@ -1,23 +1,23 @@
-/** The asking end of the control socket, for `knock-otpd status`, `enroll` and `revoke`. */
+/** The client side of the control socket, for `knock-otpd status`, `enroll` and `revoke`. */
 import { createConnection } from 'node:net';
 import { KnockError } from '../../shared/errors.ts';
 import { controlSocketPath, MAX_ANSWER_BYTES, parseAnswer, type Request } from './control-requests.ts';
 
-const PATIENCE_MS = 10_000;
-/** Doors that are removed are closed by their commands first, which may take their time. */
-const RELOAD_PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 10_000;
+/** Longer for a reload, because the commands of removed doors first close them. */
+const RELOAD_MS = 60_000;
 
-/** @throws KnockError CONTROL when no daemon answers, or whatever code the daemon failed with */
+/** @throws KnockError CONTROL when no daemon answers; otherwise with the code of the daemon's own error */
 export async function askDaemon(stateDir: string, request: Request): Promise<unknown> {
   const path = controlSocketPath(stateDir);
-  const patienceMs = request === 'reload' ? RELOAD_PATIENCE_MS : PATIENCE_MS;
-  const line = await exchange(path, `${JSON.stringify({ request })}\n`, patienceMs);
+  const timeoutMs = request === 'reload' ? RELOAD_MS : TIMEOUT_MS;
+  const line = await exchange(path, `${JSON.stringify({ request })}\n`, timeoutMs);
   const answer = parseAnswer(line);
   if (answer.ok) return answer.result;
   throw new KnockError(answer.code, answer.message, { problems: answer.problems ?? [] });
 }
 
-/** As {@link askDaemon}, undefined when no daemon runs on this state directory. */
+/** As {@link askDaemon}, but undefined when no daemon uses this state directory. */
 export async function askIfRunning(
   stateDir: string,
   request: Request,
@@ -32,7 +32,7 @@ export async function askIfRunning(
   }
 }
 
-async function exchange(path: string, question: string, patienceMs: number): Promise<string> {
+async function exchange(path: string, question: string, timeoutMs: number): Promise<string> {
   return await new Promise<string>((resolve, reject) => {
     const socket = createConnection(path);
     let text = '';
@@ -42,12 +42,12 @@ async function exchange(path: string, question: string, patienceMs: number): Pro
       reject(new KnockError('CONTROL', message, cause === undefined ? { hint } : { cause, hint }));
     };
     socket.setEncoding('utf8');
-    socket.setTimeout(patienceMs, () => fail(`the daemon behind ${path} does not answer`));
+    socket.setTimeout(timeoutMs, () => fail(`the daemon behind ${path} does not answer`));
     socket.on('connect', () => socket.write(question));
     socket.on('error', (error) => fail(`no daemon answers at ${path}`, error));
     socket.on('data', (chunk: string) => {
       text += chunk;
-      if (text.length > MAX_ANSWER_BYTES) fail(`the daemon behind ${path} says too much`);
+      if (text.length > MAX_ANSWER_BYTES) fail(`the answer of the daemon behind ${path} is too long`);
     });
     socket.on('end', () => resolve(text.trim()));
   });

@@ -1,6 +1,6 @@
 /**
- * The control socket's words: one JSON line each way over a Unix socket in the state directory, which only the owner can
- * enter. What the daemon is asked for is listed here; transport is server/control/control-server and ask.
+ * The protocol of the control socket: one JSON line each way over a Unix socket in the state directory, which only its
+ * owner can enter. Lists the requests. `control-server.ts` and `control-client.ts` have the transport.
  */
 import { join } from 'node:path';
 import { type ErrorCode, errorCodes, KnockError, type Problem } from '../../shared/errors.ts';
@@ -8,11 +8,11 @@ import { type ErrorCode, errorCodes, KnockError, type Problem } from '../../shar
 export const requests = ['status', 'reload', 'reload-clients', 'accept-clock', 'confirm'] as const;
 export type Request = (typeof requests)[number];
 
-/** What is answered by lines until the asker leaves: the story of each packet. */
+/** Requests answered by lines until the client disconnects. `trace`: one line for each packet. */
 export const streamRequests = ['trace'] as const;
 export type StreamRequest = (typeof streamRequests)[number];
 
-/** Longest line in either direction, bytes: a status of ten thousand clients fits. */
+/** Longest lines in bytes: a status of ten thousand clients fits into an answer. */
 export const MAX_REQUEST_BYTES = 4_096;
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
@@ -25,7 +25,7 @@ export type Answer =
       readonly problems?: readonly Problem[];
     };
 
-/** The same as it goes over the socket. */
+/** An answer as the socket transmits it: each problem is one formatted line. */
 export type WrittenAnswer =
   | Extract<Answer, { readonly ok: true }>
   | (Omit<Extract<Answer, { readonly ok: false }>, 'problems'> & { readonly problems?: readonly string[] });
@@ -41,7 +41,7 @@ export function controlSocketPath(stateDir: string): string {
   return path;
 }
 
-/** What a line asks for; undefined for anything else, however malformed. */
+/** The request in a line; undefined for any other input, however malformed. */
 export function parseRequest(line: string): Request | undefined {
   const value = parseObject(line)?.['request'];
   return requests.find((request) => request === value);
@@ -52,7 +52,7 @@ export function parseStreamRequest(line: string): StreamRequest | undefined {
   return streamRequests.find((request) => request === value);
 }
 
-/** @throws KnockError CONTROL when the line is no answer of ours */
+/** @throws KnockError CONTROL when the line is not a valid answer */
 export function parseAnswer(line: string): Answer {
   const value = parseObject(line);
   if (value?.['ok'] === true) return { ok: true, result: value['result'] };
@@ -65,7 +65,7 @@ export function parseAnswer(line: string): Answer {
   });
 }
 
-/** Each said in one line by the daemon already. */
+/** Reads the problems, which the daemon has formatted as lines. */
 function problemsOf(value: unknown): readonly Problem[] {
   if (!Array.isArray(value)) return [];
   return value.filter((line): line is string => typeof line === 'string').map((message) => ({ message }));

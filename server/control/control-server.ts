@@ -1,6 +1,6 @@
 /**
- * The daemon's end of the control socket: bounded lines, bounded connections, one answer each. What an answer is comes
- * from the handler. Local root is the only one who can connect, but a stuck or broken asker must still cost nothing.
+ * The daemon's side of the control socket: bounded lines, bounded connections, one answer each, which the handler gives.
+ * Only local root can connect, but a stuck or broken client must not cost anything either.
  */
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -17,14 +17,14 @@ import {
 import { type Follow, stream } from './control-stream.ts';
 
 const MAX_CONNECTIONS = 16;
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 export interface ControlListener {
   close(): Promise<void>;
 }
 
 /**
- * Listens in `stateDir`. The caller holds the state's lock, so a socket file that is there is a dead daemon's.
+ * Listens in `stateDir`. The caller holds the state's lock, so an existing socket file belongs to a dead daemon.
  * @throws KnockError CONTROL
  */
 export async function listenForControl(
@@ -59,10 +59,9 @@ function serve(socket: Socket, handle: (request: Request) => Promise<unknown>, f
   let text = '';
   let answering = false;
   socket.setEncoding('utf8');
-  socket.setTimeout(PATIENCE_MS, () => socket.destroy());
+  socket.setTimeout(TIMEOUT_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
-  // Goes on reading behind the line: the asker's end would not be seen behind what is left unread, and the connection
-  // would never be free again.
+  // Reads on after the line: unread data would hide the client's end, and the connection would never be freed.
   socket.on('data', (chunk: string) => {
     text += chunk;
     if (text.length > MAX_REQUEST_BYTES) socket.destroy();
@@ -77,7 +76,7 @@ function serve(socket: Socket, handle: (request: Request) => Promise<unknown>, f
     }
     void answer(text.slice(0, end), handle).then((reply) => {
       socket.end(`${JSON.stringify(reply)}\n`);
-      socket.setTimeout(PATIENCE_MS);
+      socket.setTimeout(TIMEOUT_MS);
     });
   });
 }
@@ -89,7 +88,7 @@ async function answer(line: string, handle: (request: Request) => Promise<unknow
     return { ok: true, result: await handle(request) };
   } catch (error) {
     if (!(error instanceof KnockError)) return { ok: false, code: 'CONTROL', message: 'the daemon failed to answer' };
-    // As lines: where each problem is stands in them.
+    // As formatted lines, which include the place of each problem.
     const problems = error.problems.map((problem) => formatProblem(problem));
     return {
       ok: false,

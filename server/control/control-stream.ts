@@ -1,19 +1,19 @@
 /**
- * Answers that go on: lines to whoever asked, until he leaves. The sender never waits for him: who does not keep up is cut
- * off. What the lines say is the follower's business.
+ * Streamed answers on the control socket: lines until the client disconnects. The daemon never waits for a client: one that
+ * reads too slowly is disconnected.
  */
 import { createConnection, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { KnockError } from '../../shared/errors.ts';
 import { controlSocketPath, parseAnswer, type StreamRequest } from './control-requests.ts';
 
-/** Bytes that may wait for a reader. */
+/** Maximum of bytes that wait for a client. */
 const MAX_BACKLOG = 256 * 1024;
 
-/** Begins to send lines; the result ends it. Undefined where there are too many followers already. */
+/** Starts to send lines and returns a function that stops it; undefined when too many clients follow already. */
 export type Follow = (send: (line: string) => void) => (() => void) | undefined;
 
-/** The daemon's end. */
+/** The daemon's side. */
 export function stream(socket: Socket, follow: Follow): void {
   const send = (line: string): void => {
     if (socket.writableLength > MAX_BACKLOG) socket.destroy();
@@ -21,19 +21,19 @@ export function stream(socket: Socket, follow: Follow): void {
   };
   const stop = follow(send);
   if (stop === undefined) {
-    const message = 'enough others are following already';
+    const message = 'too many others follow already';
     socket.end(`${JSON.stringify({ ok: false, code: 'CONTROL', message })}\n`);
     return;
   }
   socket.on('close', stop);
-  // His leaving is heard only where he is read.
+  // Only a socket that is read reports its end.
   socket.resume().on('end', () => socket.destroy());
   send(JSON.stringify({ ok: true, result: 'following' }));
 }
 
 /**
- * The asking end: calls `onLine` until the daemon ends or `signal` says so.
- * @throws KnockError CONTROL when no daemon answers, or when it cuts us off
+ * The client's side: calls `onLine` for each line until the daemon ends or `signal` is aborted.
+ * @throws KnockError CONTROL when no daemon answers, or when it ends or disconnects us
  */
 export async function followDaemon(
   stateDir: string,
@@ -59,14 +59,14 @@ export async function followDaemon(
       isFollowing = true;
     }
   } catch (error) {
-    // The socket's own errors are told below.
+    // Errors of the socket itself are reported below.
     if (error instanceof KnockError) throw error;
   } finally {
     socket.destroy();
   }
   const cause = await failed;
   if (signal.aborted) return;
-  if (isFollowing) throw new KnockError('CONTROL', 'the daemon ended, or cut us off for reading too slowly');
+  if (isFollowing) throw new KnockError('CONTROL', 'the daemon ended, or disconnected this slow reader');
   const hint = 'is knock-otpd running with this configuration, and are you allowed to ask it?';
   throw new KnockError('CONTROL', `no daemon answers at ${path}`, { hint, ...(cause === undefined ? {} : { cause }) });
 }

@@ -1,21 +1,21 @@
 /**
- * A file that lines are appended to by somebody who must not wait for it: writing is left to a thread, what waits for a
- * slow disk is bounded, and what a full one does not take is lost and counted. Knows nothing of what a line means.
+ * Appends lines to a log file without blocking the daemon: a thread writes, the queue for a slow disk is bounded, and lines
+ * that a full disk refuses are dropped and counted.
  */
 import { close, constants, openSync, write } from 'node:fs';
 
-/** What waits for the disk at most; a line is some hundred bytes. */
+/** Maximum size of the queue for the disk; a line is about a hundred bytes. */
 const MAX_WAITING_BYTES = 256 * 1024;
-/** A FIFO that nobody reads must be an error, not a wait, at opening as at writing. Neither flag is there on Windows. */
+/** A FIFO without a reader must fail, not block, both at open and at write. Windows has neither optional flag. */
 const FLAGS =
   constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
-/** Until the next try when the disk took nothing. */
+/** Pause before the next try after a failed write. */
 const RETRY_MS = 1000;
 const LINE_END = 0x0a;
 
 interface Waiting {
   readonly line: string;
-  /** What was said before a rotation belongs to the file of then. */
+  /** Descriptor of the file that was open when the line was logged; a rotation does not change it. */
   readonly file: number;
 }
 
@@ -26,14 +26,14 @@ export class LogFile {
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #lost = 0;
-  /** The last write ended in the midst of a line. */
+  /** Whether the last write ended in the middle of a line. */
   #isTorn = false;
   #isBusy = false;
   #closed: (() => void) | undefined;
 
   /**
-   * Made with mode 0640. `lostLine` says how many lines are missing before it.
-   * @throws the system's error when it cannot be opened at first; nothing throws later
+   * Creates the file with mode 0640. `lostLine` makes a line that tells how many are missing before it.
+   * @throws the system's error when it cannot be opened; other methods never throw
    */
   constructor(path: string, lostLine: (lines: number) => string) {
     this.#path = path;
@@ -49,10 +49,10 @@ export class LogFile {
     }
     this.#waiting.push({ line, file: this.#file });
     this.#waitingBytes += bytes;
-    this.#goOn();
+    this.#writeNext();
   }
 
-  /** Opens it again by its name (logrotate). Keeps the file that it has where that fails. */
+  /** Opens the path again (logrotate); on failure it keeps the current file. */
   reopen(): void {
     const before = this.#file;
     try {
@@ -63,15 +63,15 @@ export class LogFile {
     if (!this.#isBusy && this.#waiting.length === 0) close(before, () => undefined);
   }
 
-  /** Resolves when all is written that the disk takes. */
+  /** Resolves when every line has been written or refused. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#closed = resolve;
-      this.#goOn();
+      this.#writeNext();
     });
   }
 
-  #goOn(): void {
+  #writeNext(): void {
     if (this.#isBusy) return;
     const [first] = this.#waiting;
     if (first === undefined) {
@@ -89,14 +89,14 @@ export class LogFile {
       if (first.file !== this.#file && this.#waiting[0]?.file !== first.file) close(first.file, () => undefined);
       const next = (): void => {
         this.#isBusy = false;
-        this.#goOn();
+        this.#writeNext();
       };
       if (isWritten || this.#closed !== undefined) next();
       else setTimeout(next, RETRY_MS).unref();
     });
   }
 
-  /** A disk may take a part of it, and then no more. */
+  /** Writes all bytes, in several writes if the disk takes only a part. */
   #write(file: number, bytes: Buffer, from: number, done: (isWritten: boolean) => void): void {
     write(file, bytes, from, bytes.length - from, null, (error, written) => {
       const to = from + (error === null ? written : 0);

@@ -1,11 +1,11 @@
 /**
- * Keeps lines that a stranger can cause at will (replays) from filling the log: a few at once, then one summary a
- * minute. Bounded in keys too: beyond the limit, kinds share one bucket.
+ * Limits log lines that strangers can cause at will (replays): a few lines at once, then one summary a minute. The number
+ * of keys is bounded too: beyond the limit, new keys share one bucket.
  */
 export interface LogLimit {
-  /** True when the line may be written now; otherwise it is counted. */
+  /** True when the line may be written now; otherwise counts it as suppressed. */
   allow(key: string, nowMs: number): boolean;
-  /** How many lines of each key were held back since the last call, for keys whose minute is over. */
+  /** Returns and resets the counts of suppressed lines, for the keys whose minute is over. */
   drain(nowMs: number): readonly { readonly key: string; readonly suppressed: number }[];
 }
 

@@ -1,7 +1,7 @@
 /**
- * Where log lines go: stderr with the program's prefix, a file with times, syslog through logger(1). Each sink takes
- * whole lines and never throws: a full disk must not stop the daemon, nor a slow one hold it up. A line of JSON has its time and level in it, so
- * that sinks add nothing to it.
+ * The destinations of log lines: stderr with the program's prefix, a file with times, syslog through logger(1). A sink
+ * never throws, so neither a full nor a slow disk stops the daemon. A JSON line contains its time and level, so sinks add
+ * nothing to it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fstatSync } from 'node:fs';
@@ -18,20 +18,20 @@ import { LogFile } from './log-file.ts';
 
 export interface LogSink {
   write(level: LogLevel, line: string): void;
-  /** A line as knockd would write it. */
+  /** Writes a line in the form that knockd uses. */
   writeKnockd(line: string): void;
-  /** Opens again what was renamed away (logrotate). */
+  /** Opens the log file again after it was renamed (logrotate). */
   reopen?(): void;
-  /** What is on its way may take a moment. */
+  /** Resolves when pending lines are written. */
   close?(): void | Promise<void>;
 }
 
 export interface LogOptions {
   readonly sinks: readonly LogSink[];
   readonly verbose: boolean;
-  /** Default text. */
+  /** Default: text. */
   readonly format?: LogFormat;
-  /** Told of everything that is written. */
+  /** Called with each entry that is written. */
   readonly onEntry?: (entry: LogEntry) => void;
 }
 
@@ -55,8 +55,8 @@ export function createLog({ sinks, verbose, format = 'text', onEntry }: LogOptio
 }
 
 /**
- * `knock-otpd: opened door=ssh`, with the level where it matters. What systemd's journal reads gets the level in front as
- * sd-daemon(3) has it, and the journal knows the rest.
+ * Writes `knock-otpd: opened door=ssh`, with the level for warnings and errors. For systemd's journal it writes the level
+ * as sd-daemon(3) defines it instead of the prefix.
  */
 export function streamSink(
   stream: NodeJS.WritableStream,
@@ -70,12 +70,12 @@ export function streamSink(
   };
   return {
     write: (level, line) => stream.write(`${lead(level)}${line}\n`),
-    // knockd -v says these bare.
+    // knockd -v writes these lines without a prefix.
     writeKnockd: (line) => stream.write(`${isJournal ? lead('info') : ''}${line}\n`),
   };
 }
 
-/** Whether `descriptor` is what systemd connected to the journal, by JOURNAL_STREAM in the environment (systemd.exec(5)). */
+/** Whether systemd connected `descriptor` to the journal; `variable` is JOURNAL_STREAM of systemd.exec(5). */
 export function isJournalStream(descriptor: number, variable: string | undefined): boolean {
   const [, device, inode] = /^(\d+):(\d+)$/.exec(variable ?? '') ?? [];
   if (device === undefined || inode === undefined) return false;
@@ -88,8 +88,8 @@ export function isJournalStream(descriptor: number, variable: string | undefined
 }
 
 /**
- * Appends to `path`, created 0640, without ever waiting for it; lines that the disk does not take are counted.
- * @throws when it cannot be opened at first; never later
+ * Appends to `path`, created with mode 0640, without waiting; lines that the disk refuses are counted.
+ * @throws when the file cannot be opened; the sink itself never throws
  */
 export function fileSink(path: string, format: LogFormat = 'text'): LogSink {
   const lineOf = (level: LogLevel, line: string) =>
@@ -110,18 +110,18 @@ export function fileSink(path: string, format: LogFormat = 'text'): LogSink {
   };
 }
 
-/** `2026-11-21 07:40`, the local time, as knockd's log file has it. */
+/** The local time as in knockd's log file: `2026-11-21 07:40`. */
 function localMinute(now: Date): string {
   const two = (value: number): string => `${value}`.padStart(2, '0');
   const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
   return `${date} ${two(now.getHours())}:${two(now.getMinutes())}`;
 }
 
-/** Severities of RFC 5424; the facility daemon stands in front of them by eights. */
+/** Severities of RFC 5424. A priority is the facility times 8 plus the severity. */
 const SEVERITY: Readonly<Record<LogLevel, number>> = { debug: 7, info: 6, warn: 4, error: 3 };
 const FACILITY_DAEMON = 3 * 8;
 
-/** Facility daemon. Lines in knockd's words have its tag, which rules of fail2ban go by. */
+/** Writes to syslog with facility daemon. Lines in knockd's words get its tag, which fail2ban rules match. */
 export function syslogSink(program = '/usr/bin/logger'): LogSink {
   const [own, knockd] = [loggerProcess(program, 'knock-otpd'), loggerProcess(program, 'knockd')];
   return {
@@ -134,7 +134,7 @@ export function syslogSink(program = '/usr/bin/logger'): LogSink {
   };
 }
 
-/** One logger(1) process, started with the first line, which adds time and host and knows where syslog is. */
+/** One logger(1) process, started with the first line. It adds time and host, and finds syslog. */
 function loggerProcess(program: string, tag: string): { write(text: string): void; close(): void } {
   let logger: ChildProcess | undefined;
   const start = (): ChildProcess => {
@@ -149,7 +149,7 @@ function loggerProcess(program: string, tag: string): { write(text: string): voi
   return {
     write: (text) => {
       if (logger === undefined || logger.exitCode !== null || logger.signalCode !== null) logger = start();
-      // A logger that does not read must not make us grow.
+      // Drop lines when logger does not read, so that memory stays bounded.
       if (logger.stdin !== null && logger.stdin.writableLength < 65_536) logger.stdin.write(text);
     },
     close: () => logger?.stdin?.end(),

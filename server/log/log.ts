@@ -1,6 +1,6 @@
 /**
- * The logger's narrow interface. A line is a sentence in lower case and fields; values are quoted where they need it and
- * cleaned of control characters, since some come from the network. Where lines go is server/log/log-sinks.
+ * The Log interface and the formats of a log line. A line is a message in lower case and fields. Values are quoted when
+ * needed, and control characters removed, because some values come from the network. `log-sinks.ts` has the destinations.
  */
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -12,30 +12,30 @@ export interface Log {
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
   /**
-   * A line in knockd's words and, where it goes to a file, in knockd's form; of printable characters only. Where the log
-   * is for programs, `event` is written instead.
+   * Logs a line in knockd's words, in a file also in knockd's form; `line` must be printable. A JSON log gets `event`
+   * instead.
    */
   knockd(line: string, event: LogEvent): void;
 }
 
-/** One entry, before it becomes a line. */
+/** One entry of the log, before it becomes a line. */
 export interface LogEntry extends LogEvent {
   readonly level: LogLevel;
 }
 
-/** `refused: replay`: what comes before the colon names the event, the rest says more. */
+/** Splits `refused: replay` at the colon into the event and the rest. */
 export function splitMessage(message: string): { readonly event: string; readonly rest: string | undefined } {
   const [, event = message, rest] = /^([a-z][a-z -]{0,60}): (.+)$/s.exec(message) ?? [];
   return { event, rest };
 }
 
-/** What happened, for a log that programs read. */
+/** An event with its fields, for the JSON log. */
 export interface LogEvent {
   readonly message: string;
   readonly fields: LogFields;
 }
 
-/** `message key=value key="two words"`; undefined fields are left out. */
+/** Formats `message key=value key="two words"`, without undefined fields. */
 export function formatLine(message: string, fields: LogFields = {}): string {
   const parts = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
@@ -44,8 +44,8 @@ export function formatLine(message: string, fields: LogFields = {}): string {
 }
 
 /**
- * One JSON object: time, level, event and the fields. Of `refused: replay` the event is `refused`, and the rest is the
- * `reason`, or the `detail` where there is a reason besides. Whatever a value holds, the object is one line.
+ * Formats one JSON object: time, level, event and the fields. Of `refused: replay` the event is `refused`, and the rest
+ * becomes `reason`, or `detail` if a field `reason` exists. The result is always one line.
  */
 export function formatJson(level: LogLevel, message: string, fields: LogFields, at: Date): string {
   const { event, rest } = splitMessage(message);
@@ -58,7 +58,7 @@ function formatValue(value: string): string {
   return /^[A-Za-z0-9_.:/@+-]+$/.test(value) ? value : JSON.stringify(clean(value));
 }
 
-/** Log injection: nothing that could start a line of its own or move a terminal's cursor passes. */
+/** Prevents log injection: replaces characters that could start a new line or move a terminal's cursor. */
 function clean(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');

@@ -1,7 +1,7 @@
 /**
- * Telling somebody: runs the administrator's `notify_command` for what is logged of openings, refusals and trouble. Takes
- * log entries, so that what is not said there, being said too often already, is not told either. Never on the packet
- * path and in no door's way: one command at a time, few waiting, so many a minute, and what was left out is counted.
+ * Runs the administrator's `notify_command` for log entries about openings, refusals and failures. Entries that the log
+ * suppressed as too frequent cause no command. It delays neither packets nor doors: one command at a time, a short queue, a
+ * limit per minute, and a count of what was left out.
  */
 import { parseCommandLine, parseShellLine } from '../process/command-line.ts';
 import { runCommand } from '../process/run-command.ts';
@@ -16,7 +16,7 @@ export interface NotifyConfig {
   readonly events: readonly NotifyEvent[];
 }
 
-/** What the log calls them. */
+/** The log's event names. */
 const NAMES: ReadonlyMap<string, NotifyEvent> = new Map([
   ['opened', 'open'],
   ['extended', 'open'],
@@ -32,7 +32,7 @@ export interface NotifierOptions extends NotifyConfig {
   readonly timeoutMs?: number;
   readonly perMinute?: number;
   readonly onFailure: (error: unknown) => void;
-  /** So many were left out in the minute that has ended. */
+  /** Called at the end of a minute with the number of notifications left out. */
   readonly onSuppressed: (count: number) => void;
 }
 
@@ -40,7 +40,7 @@ const DEFAULT_PER_MINUTE = 30;
 const MAX_WAITING = 16;
 const MINUTE_MS = 60_000;
 const MAX_VALUE = 200;
-/** In place of what an event does not have, so that the words after it keep their places. */
+/** The value for a field that an event does not have, so that later arguments keep their positions. */
 const ABSENT = '-';
 
 export class Notifier {
@@ -56,7 +56,7 @@ export class Notifier {
     this.#options = options;
   }
 
-  /** Returns at once. */
+  /** Queues a command and returns at once. */
   readonly tell = ({ message, fields }: Pick<LogEntry, 'message' | 'fields'>): void => {
     const { event, rest } = splitMessage(message);
     const name = NAMES.get(event);
@@ -71,7 +71,7 @@ export class Notifier {
     void this.#run();
   };
 
-  /** What waits is dropped; what runs ends within its time. */
+  /** Drops waiting commands; a running one ends within its timeout. */
   stop(): void {
     this.#stopped = true;
     this.#waiting.length = 0;
@@ -103,7 +103,7 @@ type Values = Readonly<Record<'EVENT' | 'DOOR' | 'IP' | 'CLIENT' | 'REASON', str
 function valuesOf(event: NotifyEvent, rest: string | undefined, fields: LogFields): Values {
   const text = (...candidates: (LogFields[string] | '')[]): string => {
     const found = candidates.find((candidate) => candidate !== undefined && candidate !== '');
-    return found === undefined ? ABSENT : harmless(String(found));
+    return found === undefined ? ABSENT : plainWord(String(found));
   };
   return {
     EVENT: event,
@@ -114,15 +114,15 @@ function valuesOf(event: NotifyEvent, rest: string | undefined, fields: LogField
   };
 }
 
-/** Nothing that a shell, a terminal or a program's options would take for more than a word. */
-function harmless(value: string): string {
+/** Makes a value one plain word: for a shell, a terminal, and as an argument that is not an option. */
+function plainWord(value: string): string {
   return value
     .replaceAll(/[^A-Za-z0-9._:/@+,-]/g, '_')
     .replace(/^-/, '_')
     .slice(0, MAX_VALUE);
 }
 
-/** Put in after the line was split: a value never becomes more arguments. */
+/** Puts the values in after the line was split, so that a value never becomes more arguments. */
 function argumentsOf({ command, shell }: NotifyConfig, values: Values): readonly string[] {
   const { program, arguments: words } = shell ? parseShellLine(command) : parseCommandLine(command);
   const filled = words.map((word) =>

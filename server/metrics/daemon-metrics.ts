@@ -1,30 +1,30 @@
 /**
- * The daemon's state as metrics. Every label comes from the configuration: names of doors, clients, interfaces and reasons.
- * A source's address is never one, since strangers would choose how many series there are, and who knocks is nobody's
- * business who only watches.
+ * Converts the daemon's status into metrics. Every label comes from the configuration: doors, clients, interfaces, reasons.
+ * A source's address is never a label: strangers would decide the number of series, and watching the metrics must not
+ * reveal who knocks.
  */
 import type { Status } from '../daemon/status.ts';
 import type { Histogram, HistogramMetric, Metric } from './exposition.ts';
 
-/** Seconds: a healthy disk takes less than the first. */
+/** Bucket bounds in seconds: a healthy disk stays below the first. */
 export const SPEND_BOUNDS: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 
 const COUNTERS = [
-  ['packets', 'Packets that the capture handed over.'],
-  ['eligible', 'Packets that counted at some door.'],
-  ['strays', 'Packets that counted and belonged to no live sequence.'],
+  ['packets', 'Packets that the capture delivered.'],
+  ['eligible', 'Packets that counted at a door.'],
+  ['strays', 'Counted packets that belong to no live sequence.'],
   ['opened', 'Openings, extensions included.'],
-  ['failed', 'Openings that failed after a good knock.'],
-  ['serviceStarts', 'Services that knocks have started.'],
-  ['serviceStops', 'Services that were stopped for being idle.'],
-  ['evictedSources', 'Sources forgotten for want of room.'],
+  ['failed', 'Openings that failed after a valid knock.'],
+  ['serviceStarts', 'Services that knocks started.'],
+  ['serviceStops', 'Services stopped because they were idle.'],
+  ['evictedSources', 'Sources forgotten for lack of room.'],
 ] as const;
 
 const GAUGES = [
-  ['attempts', 'Sources that are on their way through a sequence.'],
-  ['trackedSources', 'Sources that are remembered.'],
-  ['liveSequences', 'Sequences that are watched for.'],
-  ['unwrittenSpends', 'Used sequences that could not be stored yet.'],
+  ['attempts', 'Sources with an incomplete sequence.'],
+  ['trackedSources', 'Sources in memory.'],
+  ['liveSequences', 'Sequences that are live.'],
+  ['unwrittenSpends', 'Used sequences not stored yet.'],
 ] as const;
 
 export function daemonMetrics(status: Status, spends: Histogram): readonly (Metric | HistogramMetric)[] {
@@ -48,9 +48,9 @@ export function daemonMetrics(status: Status, spends: Histogram): readonly (Metr
       samples: [{ labels: { version: status.version }, value: 1 }],
     },
     one('start_time_seconds', 'When the daemon started, in Unix seconds.', status.startedAt / 1000),
-    one('healthy', 'Whether every interface is heard and the guard stands.', status.healthy),
-    one('guard_stands', "Whether the firewall's guard stands.", status.guardStands),
-    one('clock_trusted', 'Whether the clock stands behind no time already seen.', status.clockTrusted),
+    one('healthy', 'Whether all interfaces are captured and the guard is in place.', status.healthy),
+    one('guard_stands', "Whether the firewall's guard is in place.", status.guardStands),
+    one('clock_trusted', 'Whether the clock is not before a time already seen.', status.clockTrusted),
     ...COUNTERS.map(([key, help]) => ({
       ...{ name: `knock_otp_${snake(key)}_total`, type: 'counter' as const, help },
       samples: [{ value: counters[key] ?? 0 }],
@@ -65,28 +65,28 @@ export function daemonMetrics(status: Status, spends: Histogram): readonly (Metr
         ...{ labels: { reason }, value },
       }),
     ),
-    each('gauge', 'service_up', 'Whether a service on demand runs; absent where nobody knows.', services, (one) => ({
+    each('gauge', 'service_up', 'Whether a service on demand runs; absent when unknown.', services, (one) => ({
       ...{ labels: { door: one.door }, value: one.state === 'unknown' ? undefined : Number(one.state !== 'stopped') },
     })),
-    each('gauge', 'service_connections', 'Connections to a service that was started on demand.', services, (one) => ({
+    each('gauge', 'service_connections', 'Connections to a service on demand.', services, (one) => ({
       ...{ labels: { door: one.door }, value: one.connections },
     })),
-    each('gauge', 'service_idle_seconds', 'Since when it is idle; absent while it is in use.', services, (one) => ({
+    each('gauge', 'service_idle_seconds', 'How long it has been idle; absent while in use.', services, (one) => ({
       ...{ labels: { door: one.door }, value: one.idleSeconds },
     })),
-    each('gauge', 'capture_up', 'Whether the interface is heard.', interfaces, (one) => ({
+    each('gauge', 'capture_up', 'Whether the interface is captured.', interfaces, (one) => ({
       ...{ labels: { interface: one.interface }, value: Number(one.state === 'listening') },
     })),
-    each('counter', 'capture_packets_total', 'Packets heard.', interfaces, (one) => ({
+    each('counter', 'capture_packets_total', 'Packets captured.', interfaces, (one) => ({
       ...{ labels: { interface: one.interface }, value: one.received },
     })),
-    each('counter', 'capture_dropped_total', 'Packets lost since the daemon did not keep up.', interfaces, (one) => ({
+    each('counter', 'capture_dropped_total', 'Packets lost because the daemon was too slow.', interfaces, (one) => ({
       ...{ labels: { interface: one.interface }, value: one.dropped },
     })),
-    each('counter', 'capture_restarts_total', 'Times that listening was begun anew.', interfaces, (one) => ({
+    each('counter', 'capture_restarts_total', 'Restarts of the capture.', interfaces, (one) => ({
       ...{ labels: { interface: one.interface }, value: one.restarts },
     })),
-    each('gauge', 'grants_open', 'Sources that are let in now.', doors, ({ name: door, openFor: value }) => ({
+    each('gauge', 'grants_open', 'Sources let in now.', doors, ({ name: door, openFor: value }) => ({
       ...{ labels: { door }, value },
     })),
     each('gauge', 'sequences_left', 'Unspent lines of one-time files.', doors, ({ name: door, linesLeft: value }) => ({

@@ -1,11 +1,10 @@
 /**
- * Prometheus' text format, version 0.0.4: metrics as data in, lines out. What is measured stands in daemon-metrics. Ours
- * rather than prom-client, which brings OpenTelemetry's interface and a statistics library into a process with secrets,
- * for what is a page of text about values that are kept elsewhere.
+ * Formats metrics as Prometheus text, version 0.0.4. Own code instead of prom-client, which would bring OpenTelemetry's
+ * interface and a statistics library into a process with secrets, only to format a page of text.
  */
 
 export interface Sample {
-  /** Values may be anything; names are ours. */
+  /** Values may be any text; names are fixed in the code. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly value: number;
 }
@@ -24,7 +23,7 @@ export interface HistogramMetric {
   readonly histogram: Histogram;
 }
 
-/** Counts observations by upper bounds, which are given in rising order. */
+/** Counts observations by upper bounds, given in ascending order. */
 export class Histogram {
   readonly bounds: readonly number[];
   readonly counts: number[];
@@ -74,7 +73,7 @@ function line(name: string, labels: Readonly<Record<string, string>>, value: num
   return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}`;
 }
 
-/** In a label's value a backslash, a quote and a line feed are escaped. */
+/** Escapes backslashes, quotes and line feeds for a label's value. */
 function escaped(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -1,6 +1,6 @@
 /**
- * Where metrics are fetched: HTTP on loopback or on a Unix socket. Anybody on this machine may ask on loopback, so that
- * connections, requests and patience are bounded; what an answer says is the caller's business.
+ * Serves metrics by HTTP on loopback or on a Unix socket. Any local user can connect to loopback, so connections, request
+ * sizes and times are bounded.
  */
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,18 +8,18 @@ import { KnockError } from '../../shared/errors.ts';
 import { formatMetricsAddress, type MetricsAddress } from '../config/metrics-address.ts';
 
 export interface MetricsServer {
-  /** The port, where one was given as 0. */
+  /** The TCP port in use, also if 0 was given; undefined for a Unix socket. */
   readonly port: number | undefined;
   close(): Promise<void>;
 }
 
 const MAX_CONNECTIONS = 8;
 const MAX_HEADER_BYTES = 8_192;
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
-/** @throws KnockError CONFIG_INVALID when the address cannot be had */
+/** @throws KnockError CONFIG_INVALID when it cannot listen on the address */
 export async function serveMetrics(address: MetricsAddress, text: () => string): Promise<MetricsServer> {
-  const timeouts = { headersTimeout: PATIENCE_MS, requestTimeout: PATIENCE_MS, keepAliveTimeout: PATIENCE_MS };
+  const timeouts = { headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS };
   const server = createServer(
     { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1_000, ...timeouts },
     (request, response) => {
@@ -29,7 +29,7 @@ export async function serveMetrics(address: MetricsAddress, text: () => string):
         request.headers['content-length'] !== undefined ||
         request.headers['transfer-encoding'] !== undefined
       ) {
-        // A body is nothing that is asked for: the connection ends with the answer.
+        // A request with a body is refused, and the connection closed.
         response.writeHead(413, { connection: 'close' }).end();
       } else if (request.url !== '/metrics') {
         response.writeHead(404).end('metrics are at /metrics\n');
@@ -40,8 +40,8 @@ export async function serveMetrics(address: MetricsAddress, text: () => string):
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
-  // Whoever does not read his answer.
-  server.setTimeout(PATIENCE_MS, (socket) => socket.destroy());
+  // For clients that do not read the answer.
+  server.setTimeout(TIMEOUT_MS, (socket) => socket.destroy());
   try {
     if (address.kind === 'unix') removeDead(address.path);
     await new Promise<void>((resolve, reject) => {
@@ -68,11 +68,11 @@ export async function serveMetrics(address: MetricsAddress, text: () => string):
   };
 }
 
-/** A socket that is there is a dead daemon's; anything else is somebody's. */
+/** Removes the socket of a dead daemon, but no other kind of file. */
 function removeDead(path: string): void {
   try {
     if (lstatSync(path).isSocket()) rmSync(path);
   } catch {
-    // There is none.
+    // No such file.
   }
 }

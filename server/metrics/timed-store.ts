@@ -1,16 +1,16 @@
-/** A store that is timed: how long each durable spend took, whether it succeeded or not. */
+/** A store that measures how long each durable spend takes, successful or not. */
 import type { Store } from '../store/store.ts';
 
-/** `observe` gets seconds. */
+/** Calls `observe` with seconds. */
 export function timedStore(store: Store, observe: (seconds: number) => void): Store {
   return {
     load: () => store.load(),
     spend: async (...args) => {
-      const began = performance.now();
+      const startedAt = performance.now();
       try {
         await store.spend(...args);
       } finally {
-        observe((performance.now() - began) / 1000);
+        observe((performance.now() - startedAt) / 1000);
       }
     },
     journal: (grant) => store.journal(grant),

@@ -1,7 +1,7 @@
 /**
- * nft scripts through libnftables.so.1, called by koffi: no process is started, a script costs what the kernel takes.
- * Calls run on a worker thread, since another program's large ruleset load makes the kernel hold every transaction
- * back, and the daemon's timers must not wait for that; one at a time, because a context is not safe for two threads.
+ * Runs nft scripts through libnftables.so.1 and koffi, without starting a process. Calls run on a worker thread: while
+ * another program loads a large ruleset, the kernel delays every transaction, and the daemon's timers must go on. One call
+ * runs at a time, because a context is not thread-safe.
  */
 import { readdirSync } from 'node:fs';
 import type { KoffiFunc } from 'koffi';
@@ -41,14 +41,14 @@ interface Calls {
   readonly run: KoffiFunc<(context: Context, script: string) => number>;
 }
 
-/** Undefined where koffi is not installed, has no build for this machine, or the library is missing. */
+/** Undefined if koffi is not installed or has no build for this machine, or if the library is missing. */
 export async function openLibnftables(library: string = LIBRARY): Promise<NftRunner | undefined> {
   try {
     const calls = await bind(library);
     const context = calls.newContext(NFT_CTX_DEFAULT);
     if (context === null) return undefined;
-    // The library's netlink socket is inheritable, unlike all that Node opens: the commands of doors would get it, whoever
-    // they run as. Standard input, output and error stay, as children are given their own.
+    // The library's netlink socket is inheritable, unlike descriptors that Node opens. So the commands of doors would
+    // inherit it, whatever user they run as. Descriptors 0 to 2 stay, because children get their own.
     for (const name of readdirSync('/proc/self/fd')) {
       if (Number(name) > 2) calls.setDescriptorFlags(Number(name), F_SETFD, FD_CLOEXEC);
     }
@@ -68,7 +68,7 @@ async function bind(library: string): Promise<Calls> {
   const pointer = 'void *';
   const bound: Record<keyof Calls, unknown> = {
     newContext: loaded.func('nft_ctx_new', pointer, ['uint32_t']),
-    // libc's, which the library is linked to.
+    // fcntl is in libc, to which the library is linked.
     setDescriptorFlags: loaded.func('fcntl', 'int', ['int', 'int', 'int']),
     freeContext: loaded.func('nft_ctx_free', 'void', [pointer]),
     bufferOutput: loaded.func('nft_ctx_buffer_output', 'int', [pointer]),
@@ -93,11 +93,11 @@ class Libnftables implements NftRunner {
   }
 
   async run(script: string): Promise<void> {
-    await this.#inTurn(script, 0);
+    await this.#enqueue(script, 0);
   }
 
   list(script: string, listing: NftListing): Promise<string> {
-    return this.#inTurn(script, LISTING_FLAGS[listing]);
+    return this.#enqueue(script, LISTING_FLAGS[listing]);
   }
 
   close(): void {
@@ -106,12 +106,12 @@ class Libnftables implements NftRunner {
     if (context !== undefined) void this.#last.then(() => this.#calls.freeContext(context));
   }
 
-  #inTurn(script: string, flags: number): Promise<string> {
+  #enqueue(script: string, flags: number): Promise<string> {
     const context = this.#context;
     if (context === undefined) return Promise.reject(refusal('the connection to it is closed'));
-    const turn = this.#last.then(() => this.#call(context, script, flags));
-    this.#last = turn.catch(() => undefined);
-    return turn;
+    const result = this.#last.then(() => this.#call(context, script, flags));
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 
   #call(context: Context, script: string, flags: number): Promise<string> {
@@ -119,11 +119,11 @@ class Libnftables implements NftRunner {
     calls.setOutputFlags(context, flags);
     return new Promise((resolve, reject) => {
       calls.run.async(context, script, (failure: unknown, status: number) => {
-        // Reading a buffer also empties it: both are read on either way, or the next script would answer with these.
+        // Reading a buffer also empties it. So both are always read; otherwise the next script would return them.
         const output = calls.output(context) ?? '';
-        const words = calls.error(context) ?? '';
+        const errors = calls.error(context) ?? '';
         if (failure !== null && failure !== undefined) reject(refusal('the library call failed', failure));
-        else if (status !== 0) reject(refusal(words));
+        else if (status !== 0) reject(refusal(errors));
         else resolve(output);
       });
     });

@@ -1,19 +1,20 @@
 /**
- * nft scripts through the nft program, where the library cannot be had: never through a shell, bounded in size and time.
+ * Runs nft scripts through the nft program, when the library is not available: without a shell, with limits on output and
+ * time.
  *
- * A script is one argument (it holds no secret). `-f -` would be nicer, but nft opens /dev/stdin by that name, and what
- * Node calls a pipe is a socket, which Linux does not open by a name; versions that read it instead still fail with -j.
- * Only a script longer than an argument may be (some thousand openings) takes that way.
+ * A script is one argument (it holds no secret), because `-f -` is not reliable. nft opens /dev/stdin by name, but Node's
+ * pipes are sockets, which Linux does not open by name. Versions that read standard input instead still fail with -j. Only a
+ * script too long for an argument (some thousand openings) uses `-f -`.
  */
 import { spawn } from 'node:child_process';
 import { SYSTEM_PATH } from '../process/program-search-path.ts';
 import { type NftListing, type NftRunner, refusal } from './nft-runner.ts';
 
-/** Most output that a listing may have: 100,000 elements are about 6 MB of JSON. */
+/** Maximum size of a listing: 100,000 elements are about 6 MB of JSON. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 const MAX_ERROR_BYTES = 16 * 1024;
 
-/** Linux takes 128 KiB for one argument (MAX_ARG_STRLEN). */
+/** Linux accepts at most 128 KiB for one argument (MAX_ARG_STRLEN). */
 const MAX_ARGUMENT_BYTES = 96 * 1024;
 
 const LISTING_ARGUMENTS: Readonly<Record<NftListing, readonly string[]>> = {
@@ -53,7 +54,7 @@ export class NftProcess implements NftRunner {
     return new Promise((resolve, reject) => {
       const long = Buffer.byteLength(script) > MAX_ARGUMENT_BYTES;
       const child = spawn(this.#program, [...listing, ...(long ? ['-f', '-'] : ['--', script])], {
-        // The environment is searched for the program and read by its runtime: nothing of it comes from our starter.
+        // Nothing of the daemon's own environment: it would choose the program and change its behaviour.
         env: { PATH: SYSTEM_PATH, LC_ALL: 'C' },
         cwd: '/',
         stdio: ['pipe', 'pipe', 'pipe'],
@@ -73,7 +74,7 @@ export class NftProcess implements NftRunner {
         wordBytes += chunk.length;
         if (wordBytes <= MAX_ERROR_BYTES) words.push(chunk);
       });
-      // EPIPE of a program that ended without reading; its exit status says the rest.
+      // EPIPE from a program that ended without reading; its exit status tells the result.
       child.stdin.on('error', () => undefined);
       child.on('error', (error: NodeJS.ErrnoException) => {
         const missing = error.code === 'ENOENT';

@@ -1,4 +1,4 @@
-/** Which way to nftables this process has: the library when it can be loaded, else the program; none without the right. */
+/** Opens the nft runner of this process: libnftables, else the nft program; without CAP_NET_ADMIN one that refuses. */
 import { readFileSync } from 'node:fs';
 import { openLibnftables } from './libnftables.ts';
 import { NftProcess } from './nft-process.ts';
@@ -8,16 +8,16 @@ import { type NftRunner, refusal } from './nft-runner.ts';
 const NET_ADMIN = 1n << 12n;
 
 /**
- * libnftables where koffi and the library are there, the nft program otherwise (some twenty times slower). Never
- * rejects: that neither is there is said by the first script.
+ * Opens libnftables if koffi and the library are installed, otherwise the nft program (about twenty times slower). Never
+ * rejects: when both are missing, the first script fails.
  */
 export async function openNftRunner(): Promise<NftRunner> {
-  if (!mayChangeFirewall()) return withoutRight;
+  if (!mayChangeFirewall()) return refusing;
   return (await openLibnftables()) ?? new NftProcess();
 }
 
-/** A daemon of command doors may have no right at all. The library would say so on our standard error, each time. */
-const withoutRight: NftRunner = {
+/** Refuses every script. Daemons with command doors may lack CAP_NET_ADMIN, and the library would print each refusal. */
+const refusing: NftRunner = {
   via: 'nothing',
   run: () => Promise.reject(refusal('Operation not permitted')),
   list: () => Promise.reject(refusal('Operation not permitted')),
@@ -29,7 +29,7 @@ function mayChangeFirewall(): boolean {
     const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
     return effective === undefined || (BigInt(`0x${effective}`) & NET_ADMIN) !== 0n;
   } catch {
-    // Not Linux: whoever asks is told by the firewall.
+    // Not Linux: the firewall itself will report the error.
     return true;
   }
 }

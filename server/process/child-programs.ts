@@ -1,11 +1,10 @@
 /**
- * How the programs are started that the daemon has beside its own: processes with less right, or with a longer life, than
- * itself. Knows where they are: among the sources, among what is compiled, or, as people have them, single files beside its
- * own. What they are told, and by which pipes, is their starters' business.
+ * The command lines of the daemon's child programs: processes with fewer privileges, or a longer life, than the daemon.
+ * Finds them among the sources, among the compiled files, or as single files next to the daemon's own.
  */
 import { fileURLToPath } from 'node:url';
 
-/** Written into single files by scripts/build. */
+/** Defined by scripts/build in the single-file programs. */
 declare const KNOCK_OTP_SINGLE_FILE: true | undefined;
 
 const MODULES = {
@@ -16,10 +15,10 @@ const MODULES = {
 
 export type ChildProgram = keyof typeof MODULES;
 
-/** Started from its sources, for a test: then it is compiled by what stands in the working directory. */
+/** True when run from its sources, in a test: then the child needs the loader tsx from the working directory. */
 export const isFromSource = import.meta.url.endsWith('.ts');
 
-/** Words for Node that come before the program's own. */
+/** Arguments for Node that start the program; the program's own arguments follow. */
 export function childProgram(name: ChildProgram): readonly string[] {
   const from = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
   if (typeof KNOCK_OTP_SINGLE_FILE !== 'undefined') return [from(`./knock-otpd-${name}.cjs`)];

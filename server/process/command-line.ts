@@ -1,61 +1,60 @@
 /**
- * A start or stop command as words: how a configured line becomes a program and its arguments, and where the address
- * goes. Pure. No shell is involved, so a line that counts on one is refused when the configuration is read, not silently
- * run as something else.
+ * Parses start, stop and notify commands into a program and its arguments, and puts the source's address in. Pure. Without
+ * a shell, a line that needs one is refused when the configuration is read, so it never silently runs as something else.
  */
 import parseArgsStringToArgv from 'string-argv';
 import { type AddressKey, formatAddress } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
 
-/** What a source's address replaces, anywhere in an argument. */
+/** The source's address replaces this anywhere in an argument. */
 const PLACEHOLDER = '%IP%';
 
-/** Unquoted, these are a shell's business: sequences, pipes, redirections, substitution, variables, globs, escapes. */
+/** Characters that need a shell when unquoted: sequences, pipes, redirections, substitution, variables, globs, escapes. */
 const SHELL_SYNTAX = /[;&|<>`$*?\\]/;
 
 export interface CommandLine {
   readonly program: string;
-  /** With %IP% in them. */
+  /** With %IP% not yet replaced. */
   readonly arguments: readonly string[];
 }
 
 /**
- * Splits a configured line at unquoted white space; '...' and "..." keep what is in them, to the letter.
+ * Splits a configured line at unquoted white space. Text in '...' and "..." stays unchanged.
  * @throws KnockError CONFIG_INVALID when it is empty, a quote is not closed, or it needs a shell
  */
 export function parseCommandLine(line: string): CommandLine {
   const outside = line.replaceAll(/'[^']*'|"[^"]*"/g, '');
-  if (/['"]/.test(outside)) throw invalid(line, 'a quote is not closed', 'close it, or put one kind into the other');
+  if (/['"]/.test(outside)) throw invalid(line, 'a quote is not closed', 'close it, or put one kind inside the other');
   const syntax = SHELL_SYNTAX.exec(outside)?.[0];
   if (syntax !== undefined) {
     throw invalid(
       line,
       `"${syntax}" needs a shell, and commands run without one`,
-      'quote it if it is meant as it stands, else name a script with %IP% as its argument, or say shell = yes',
+      'quote it if it is literal text, else run a script with %IP% as its argument, or set shell = yes',
     );
   }
-  if (line.includes('\0')) throw invalid(line, 'it holds a NUL character', 'remove it');
+  if (line.includes('\0')) throw invalid(line, 'it contains a NUL character', 'remove it');
   const [program = '', ...rest] = parseArgsStringToArgv(line);
   if (program === '') throw invalid(line, 'it names no program', 'write a program and its arguments');
-  if (program.includes(PLACEHOLDER)) throw invalid(line, 'the program itself depends on the address', 'name it');
+  if (program.includes(PLACEHOLDER)) throw invalid(line, 'the program name contains %IP%', 'name the program');
   return { program, arguments: rest };
 }
 
 /**
- * A line that a shell reads. An address that is put into it later is digits, letters, dots and colons: no shell takes
- * any of them for syntax.
- * @throws KnockError CONFIG_INVALID when it is empty or would be an option of the shell
+ * Makes a line into a command for the shell. An address put in later has only digits, letters, dots and colons, none of
+ * which is shell syntax.
+ * @throws KnockError CONFIG_INVALID when the line is empty or would be an option of the shell
  */
 export function parseShellLine(line: string): CommandLine {
-  if (line.includes('\0')) throw invalid(line, 'it holds a NUL character', 'remove it');
-  if (line.trim() === '') throw invalid(line, 'it is empty', 'write what the shell is to do');
-  if (/^\s*[-+]/.test(line)) throw invalid(line, 'the shell would take it for its own option', 'begin with a program');
+  if (line.includes('\0')) throw invalid(line, 'it contains a NUL character', 'remove it');
+  if (line.trim() === '') throw invalid(line, 'it is empty', 'write a command for the shell');
+  if (/^\s*[-+]/.test(line)) throw invalid(line, 'the shell would take it as its own option', 'begin with a program');
   return { program: '/bin/sh', arguments: ['-c', line] };
 }
 
 /**
- * The arguments for one source. The line was split before, so an address never becomes more arguments or an option; only
- * the formatted form of 4 or 16 bytes is ever put in: digits, a to f, dots and colons.
+ * The arguments for one source. The line is already split, so an address never becomes more arguments or an option. It is
+ * formatted from 4 or 16 bytes: digits, a to f, dots and colons only.
  */
 export function argumentsFor(command: CommandLine, source: AddressKey): readonly string[] {
   const address = formatAddress(source);

@@ -1,15 +1,12 @@
-/**
- * What starting another program needs whichever it is: where it is looked up, and how its words are made fit for an
- * error text. How each is run, and for how long, stands with the program.
- */
+/** What every start of another program needs: the search path, and cleaning of its output for error texts. */
 
-/** Where programs are looked up, whoever started the daemon: a PATH that somebody else chose is a way to run his code. */
+/** The PATH for all programs. The daemon's own PATH is not used, because whoever set it could run their code with it. */
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Longest piece of a program's words that goes into an error. */
+/** Most characters of a program's output in an error text. */
 const MAX_WORDS = 600;
 
-/** One line without control characters, at most 600 characters: the words end in a log and on a terminal. */
+/** Makes output fit for logs and terminals: one line without control characters, at most 600 characters. */
 export function cleanWords(words: string): string {
   const line = words
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed

@@ -1,15 +1,15 @@
 /**
- * Running one command of a door: alone in its session, with nothing of the daemon's environment, bounded in time and in
- * what it may say. Which command, and when, is command-doors.ts' business.
+ * Runs one command of a door: in its own session, without the daemon's environment, with limits on time and output.
+ * `command-doors.ts` decides which command runs when.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { KnockError } from '../../shared/errors.ts';
 import { cleanWords, SYSTEM_PATH } from './program-search-path.ts';
 
-/** Kept of each of stdout and stderr; the rest is read and thrown away, so that a talkative command does not stall. */
+/** Bytes kept of stdout and of stderr. The rest is read and discarded, so that a command with much output does not block. */
 const MAX_KEPT_BYTES = 4096;
-/** How long, after a command's end, its last words may take to arrive when something it started keeps the pipe open. */
-const LAST_WORDS_MS = 100;
+/** Wait for the last output after a command's end, when a process that it started keeps the pipe open. */
+const OUTPUT_MS = 100;
 
 export interface CommandRun {
   readonly program: string;
@@ -20,13 +20,13 @@ export interface CommandRun {
   readonly timeoutMs: number;
 }
 
-/** A command that never ran: nothing it does can have happened. */
+/** A command that never ran, so it has had no effect. */
 export class CommandNotStarted extends KnockError {}
 
 /**
- * Resolves when the command ended with status 0; what it leaves in the background is not waited for.
- * The command has a session of its own: a signal to the daemon, or its end, does not reach it.
- * @throws KnockError COMMAND with its status and the first of its words; CommandNotStarted when it could not be run
+ * Resolves when the command ended with status 0, without waiting for its background processes. The command has its own
+ * session, so neither a signal to the daemon nor the daemon's end reaches it.
+ * @throws KnockError COMMAND with its status and the beginning of its output; CommandNotStarted when it could not run
  */
 export function runCommand(run: CommandRun): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -36,7 +36,7 @@ export function runCommand(run: CommandRun): Promise<void> {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const words = collect(child.stderr);
+    const errors = collect(child.stderr);
     const output = collect(child.stdout);
     let killed = false;
     const limit = setTimeout(() => {
@@ -50,7 +50,7 @@ export function runCommand(run: CommandRun): Promise<void> {
     child.on('exit', (status, signal) => {
       clearTimeout(limit);
       if (status === 0) {
-        letGo(child);
+        unref(child);
         resolve();
         return;
       }
@@ -60,37 +60,37 @@ export function runCommand(run: CommandRun): Promise<void> {
           ? `ended with status ${status}`
           : `was ended by ${signal}`;
       const report = () => {
-        clearTimeout(patience);
-        letGo(child);
-        const said = cleanWords(words() || output());
+        clearTimeout(timer);
+        unref(child);
+        const said = cleanWords(errors() || output());
         reject(new KnockError('COMMAND', `command ${run.program} ${end}${said === '' ? '' : `: ${said}`}`));
       };
-      const patience = setTimeout(report, LAST_WORDS_MS);
+      const timer = setTimeout(report, OUTPUT_MS);
       child.once('close', report);
     });
   });
 }
 
-/** Reads a stream to its end, keeps its beginning. */
+/** Reads a stream to its end and keeps its beginning. */
 function collect(stream: NodeJS.ReadableStream): () => string {
-  const kept: Buffer[] = [];
+  const beginning: Buffer[] = [];
   let bytes = 0;
   stream.on('data', (chunk: Buffer) => {
-    if (bytes < MAX_KEPT_BYTES) kept.push(chunk.subarray(0, MAX_KEPT_BYTES - bytes));
+    if (bytes < MAX_KEPT_BYTES) beginning.push(chunk.subarray(0, MAX_KEPT_BYTES - bytes));
     bytes += chunk.length;
   });
   stream.on('error', () => undefined);
-  return () => Buffer.concat(kept).toString('utf8');
+  return () => Buffer.concat(beginning).toString('utf8');
 }
 
-/** Background work that still holds the pipes may go on writing to us, but does not keep this process alive. */
-function letGo(child: ChildProcess): void {
+/** A background process that holds the pipes may go on writing, but must not keep the daemon alive. */
+function unref(child: ChildProcess): void {
   for (const stream of [child.stdout, child.stderr]) {
     if (stream !== null && 'unref' in stream && typeof stream.unref === 'function') stream.unref();
   }
 }
 
-/** The command leads its group (setsid), and its number is not given away before its end has been reported to us. */
+/** Kills the command's group, which it leads (setsid). Its pid is not reused before its end has been reported. */
 function killGroup(child: ChildProcess): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
@@ -102,7 +102,7 @@ function killGroup(child: ChildProcess): void {
 function notStarted(program: string, cause: NodeJS.ErrnoException): CommandNotStarted {
   const why = cause.code === 'ENOENT' ? `is not found in ${SYSTEM_PATH}` : cleanWords(cause.message);
   return new CommandNotStarted('COMMAND', `command ${program} could not be started: ${why}`, {
-    hint: 'write its whole path, and make it executable',
+    hint: 'write its full path, and make it executable',
     cause,
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Running one program of the system whose answer is read: by system path, with an argument vector, bounded in time and
- * output. Knows nothing of what it says; a status other than 0 is an answer too.
+ * Runs one system program and returns its output: found by the system path, with an argument vector, with limits on time
+ * and output. A status other than 0 is a result too, not an error.
  */
 import { spawn } from 'node:child_process';
 import { KnockError } from '../../shared/errors.ts';
@@ -12,30 +12,30 @@ const MAX_ERROR_BYTES = 16 * 1024;
 export interface ProgramOptions {
   /** Milliseconds after which it is killed; default 20,000. */
   readonly timeoutMs?: number;
-  /** Written to its standard input; without it, it has none. */
+  /** Written to its standard input, which is /dev/null without it. */
   readonly input?: string;
 }
 
 export interface ProgramAnswer {
   readonly status: number;
   readonly output: string;
-  /** Its standard error, as it is. */
+  /** Its standard error, unchanged. */
   readonly words: string;
 }
 
-/** How programs are run, so that a test can stand in for those that this machine cannot have. */
+/** The type of {@link runProgram}, so that a test can replace programs that this machine does not have. */
 export type RunProgram = (program: string, args: readonly string[], options?: ProgramOptions) => Promise<ProgramAnswer>;
 
-/** @throws KnockError FIREWALL when it cannot be started, takes too long, says too much or is ended by a signal */
+/** @throws KnockError FIREWALL when it cannot be started, takes too long, prints too much or is ended by a signal */
 export const runProgram: RunProgram = (program, args, { timeoutMs = 20_000, input } = {}) =>
   new Promise((resolve, reject) => {
     const child = spawn(program, args, {
-      // Not the environment of whoever started us; tools answer in their own language only when asked to.
+      // Not the daemon's environment; LC_ALL and LANG make the tools answer in English.
       env: { PATH: SYSTEM_PATH, LC_ALL: 'C', LANG: 'C' },
       cwd: '/',
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
-    // Not spawn's own limit: that stands, and with it this process, after a program that is not installed.
+    // Not spawn's own timeout: its timer would keep this process alive when the program is not installed.
     const limit = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     const output: Buffer[] = [];
     const words: Buffer[] = [];
@@ -50,7 +50,7 @@ export const runProgram: RunProgram = (program, args, { timeoutMs = 20_000, inpu
       wordBytes += chunk.length;
       if (wordBytes <= MAX_ERROR_BYTES) words.push(chunk);
     });
-    // EPIPE of a program that ended without reading; its exit status says the rest.
+    // EPIPE from a program that ended without reading; its exit status tells the result.
     child.stdin?.on('error', () => undefined);
     child.on('error', (cause: NodeJS.ErrnoException) => {
       clearTimeout(limit);
@@ -68,7 +68,7 @@ export const runProgram: RunProgram = (program, args, { timeoutMs = 20_000, inpu
           words: Buffer.concat(words).toString('utf8'),
         });
       } else if (outputBytes > MAX_OUTPUT_BYTES) {
-        reject(new KnockError('FIREWALL', `${program} said more than ${MAX_OUTPUT_BYTES} bytes`));
+        reject(new KnockError('FIREWALL', `${program} printed more than ${MAX_OUTPUT_BYTES} bytes`));
       } else {
         reject(new KnockError('FIREWALL', `${program} was ended by ${signal} (time limit ${timeoutMs} ms)`));
       }
@@ -76,7 +76,7 @@ export const runProgram: RunProgram = (program, args, { timeoutMs = 20_000, inpu
     if (input !== undefined) child.stdin?.end(input);
   });
 
-/** The output of a program that must end with status 0. @throws KnockError FIREWALL with its words */
+/** Returns the output of a program that must end with status 0. @throws KnockError FIREWALL with its error output */
 export async function outputOf(
   run: RunProgram,
   program: string,
@@ -86,7 +86,7 @@ export async function outputOf(
   const { status, output, words } = await run(program, args, options);
   if (status === 0) return output;
   const said = cleanWords(words || output) || 'no reason given';
-  const { hint = /permi|root/i.test(said) ? 'the daemon needs CAP_NET_ADMIN, some tools all of root' : undefined } =
+  const { hint = /permi|root/i.test(said) ? 'the daemon needs CAP_NET_ADMIN; some tools need full root' : undefined } =
     options;
   throw new KnockError(
     'FIREWALL',

@@ -1,4 +1,4 @@
-/** The user of `run_as`, looked up for each run: one that was removed meanwhile must not be run as. */
+/** Looks up the user of `run_as` for each run, because the account may have been removed meanwhile. */
 import { findUser, type User } from './other-user.ts';
 import { CommandNotStarted } from './run-command.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The order in which doors move: openings and closings of one source at one door one after the other, others side by side,
- * and all of them in the turnstile. A job that fails is said, and the next one runs.
+ * Runs openings and closings in order: one after another for one source at one door, in parallel for others. All jobs hold
+ * the shared lock. A job that fails is logged, and the next one runs.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { formatProblemOf } from '../log/error-text.ts';
@@ -8,7 +8,7 @@ import type { Log } from '../log/log.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import type { SharedLock } from './shared-lock.ts';
 
-/** What moves: a door for a source. */
+/** A door and a source: the place of an opening or closing. */
 export interface DoorPlace {
   readonly door: string;
   readonly source: AddressKey;
@@ -16,18 +16,18 @@ export interface DoorPlace {
 
 export class DoorQueues {
   readonly #queue = new KeyedQueue();
-  readonly #turnstile: SharedLock;
+  readonly #lock: SharedLock;
   readonly #log: Log;
 
-  constructor(turnstile: SharedLock, log: Log) {
-    this.#turnstile = turnstile;
+  constructor(lock: SharedLock, log: Log) {
+    this.#lock = lock;
     this.#log = log;
   }
 
-  /** Runs `job` after the earlier ones of `turn`. */
-  run(place: DoorPlace, job: () => Promise<void>, turn: string = keyOf(place)): void {
-    const inTurnstile = () => this.#turnstile.shared(job);
-    this.#queue.run(turn, inTurnstile, (error) => {
+  /** Runs `job` after the earlier jobs of `key`. */
+  run(place: DoorPlace, job: () => Promise<void>, key: string = keyOf(place)): void {
+    const lockedJob = () => this.#lock.shared(job);
+    this.#queue.run(key, lockedJob, (error) => {
       this.#log.error('unexpected failure', { door: place.door, reason: formatProblemOf(error) });
     });
   }

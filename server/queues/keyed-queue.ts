@@ -1,11 +1,11 @@
 /**
- * Runs asynchronous jobs one after another for each key, different keys side by side. Openings and closings of one
- * source at one door must not overtake each other. A job that rejects is the job's own loss: the next one runs.
+ * Runs asynchronous jobs one after another for each key, and different keys in parallel. So openings and closings of one
+ * source at one door cannot overtake each other. After a job that rejects, the next one runs.
  */
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<void>>();
 
-  /** Runs `job` when all earlier jobs of `key` have ended. `onError` gets what it rejects with. */
+  /** Runs `job` when all earlier jobs of `key` have ended. `onError` receives its rejection. */
   run(key: string, job: () => Promise<void>, onError: (error: unknown) => void): void {
     const tail = (this.#tails.get(key) ?? Promise.resolve()).then(job).catch(onError);
     this.#tails.set(key, tail);

@@ -1,15 +1,15 @@
 /**
- * Work that may go on side by side, and now and then something that must be alone: openings and closings of doors go on
- * together, while a firewall that is built anew from what is open must see none of them half done.
+ * A lock with shared and exclusive holders. Openings and closings share it; a rebuild of the firewall from the open grants
+ * holds it alone, so that it sees none of them half done.
  */
 export class SharedLock {
   #running = 0;
-  #closed: Promise<void> | undefined;
+  #barrier: Promise<void> | undefined;
   #whenIdle: (() => void) | undefined;
 
-  /** Runs `job` beside others, after whatever is alone. */
+  /** Runs `job` in parallel with other shared jobs, after any exclusive work. */
   async shared(job: () => Promise<void>): Promise<void> {
-    while (this.#closed !== undefined) await this.#closed;
+    while (this.#barrier !== undefined) await this.#barrier;
     this.#running += 1;
     try {
       await job();
@@ -19,12 +19,12 @@ export class SharedLock {
     }
   }
 
-  /** Runs `work` when what is under way has ended; nothing else begins before it has. Never call it from a shared job. */
+  /** Runs `work` alone, after all running jobs have ended. Never call it from a shared job. */
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#closed !== undefined) await this.#closed;
-    let open: () => void = () => {};
-    this.#closed = new Promise((resolve) => {
-      open = resolve;
+    while (this.#barrier !== undefined) await this.#barrier;
+    let release: () => void = () => {};
+    this.#barrier = new Promise((resolve) => {
+      release = resolve;
     });
     try {
       if (this.#running > 0) {
@@ -35,8 +35,8 @@ export class SharedLock {
       return await work();
     } finally {
       this.#whenIdle = undefined;
-      this.#closed = undefined;
-      open();
+      this.#barrier = undefined;
+      release();
     }
   }
 }

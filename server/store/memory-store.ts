@@ -1,6 +1,6 @@
 /**
- * A store that forgets everything with its process: for the tests of whatever stands on a store. It keeps the whole
- * contract but durability, and can be told to fail as a full disk does.
+ * A store in memory, for tests. It keeps the whole contract of a store except durability, and can be told to fail like a
+ * full disk.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
@@ -16,7 +16,7 @@ export class MemoryStore implements Store {
   #failure: KnockError | undefined;
   #closed = false;
 
-  /** Every change rejects with `failure` from now on; undefined ends that. */
+  /** From now on every change rejects with `failure`; undefined ends that. */
   failWith(failure: KnockError | undefined): void {
     this.#failure = failure;
   }

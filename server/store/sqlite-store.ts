@@ -1,9 +1,9 @@
 /**
- * The store on a local disk: SQLite, write-ahead log, each commit on the disk before its promise resolves. Knows the
- * statements; whether the files may be used at all is state-file's business.
+ * The store on a local disk: SQLite with a write-ahead log. Each promise resolves after its commit is on the disk. This file
+ * has the statements; `state-file.ts` opens and checks the files.
  *
- * A verb that fails leaves nothing behind, and the store remains usable: when the disk has room again, the next verb
- * succeeds. SQLite's calls are synchronous and take a fraction of a millisecond on a healthy disk.
+ * A method that fails changes nothing, and the store stays usable: when the disk has room again, the next call succeeds.
+ * SQLite's calls are synchronous and take a fraction of a millisecond on a healthy disk.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -43,7 +43,7 @@ interface ServiceRow {
   readonly boot: string;
 }
 
-/** The comparison stands in the statement: whatever a caller believes, a lower or equal factor changes no row. */
+/** The statement itself compares, so a lower or equal factor never changes a row, whatever the caller assumes. */
 const SPEND = `
   INSERT INTO factors (door, client, key_id, spent, drift, last_use)
   VALUES (@door, @client, @keyId, @spent, @drift, @lastUse)
@@ -63,9 +63,9 @@ const NOTE_CLOCK = 'UPDATE clock SET high_water = max(high_water, ?)';
 const ACCEPT_CLOCK = 'UPDATE clock SET high_water = ?';
 
 /**
- * Opens the state in `directory`, made 0700 with a file of 0600 where there is none, for this process alone.
- * @throws KnockError STATE_REFUSED when it is in use, damaged, of another version or open to others; STORE when the disk
- * refuses
+ * Opens the state in `directory` for this process alone. Creates a missing directory with mode 0700 and file with 0600.
+ * @throws KnockError STATE_REFUSED when it is in use, damaged, of another version or writable by others; STORE when the
+ * disk fails
  */
 export function openSqliteStore(directory: string): SqliteStore {
   const lock = lockState(directory);
@@ -82,10 +82,10 @@ export class SqliteStore implements Store {
   readonly #inode: number;
   readonly #database: Sqlite;
   readonly #lock: Sqlite;
-  /** Compiled once: a knock waits for what these do. */
+  /** Compiled once, because knocks wait for them. */
   readonly #writes: ReturnType<typeof prepareWrites>;
 
-  /** Use openSqliteStore: `database` is checked and `lock` is held there. */
+  /** Use {@link openSqliteStore}, which checks `database` and holds `lock`. */
   constructor(path: string, database: Sqlite, lock: Sqlite) {
     this.#path = path;
     this.#inode = statSync(path).ino;
@@ -153,15 +153,15 @@ export class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
-    // The lock last: the final checkpoint is a write.
+    // Close the lock last, because closing the database writes a final checkpoint.
     this.#database.close();
     this.#lock.close();
   }
 
   #change(work: (writes: ReturnType<typeof prepareWrites>) => void): void {
     this.#guarded('cannot be written', () => {
-      // Somebody moved or removed the file: what is written now would be gone at the next start.
-      if (statSync(this.#path).ino !== this.#inode) throw new Error('another file stands in its place');
+      // After the file was moved or removed, writes to it would be lost at the next start.
+      if (statSync(this.#path).ino !== this.#inode) throw new Error('it was replaced by another file');
       this.#database.transaction(() => work(this.#writes)).immediate();
     });
   }

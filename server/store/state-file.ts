@@ -1,10 +1,10 @@
 /**
- * The state as files: the directory, the database in it, and the lock of the one daemon that may use them. Decides
- * whether what is there may be used at all; what stands in the tables is sqlite-store's business.
+ * Opens the state files: the directory, the database and the lock of the one daemon that may use them. Decides whether they
+ * may be used at all; `sqlite-store.ts` reads and writes the tables.
  *
- * Whoever can put an older or an empty database in place brings spent sequences back to life. So nothing that is there is
- * ever replaced by something new: a database that is damaged, empty, of a later version, writable by others, or missing
- * while its write-ahead log remains is refused, and an administrator decides.
+ * An older or an empty database would make spent sequences valid again. So an existing database is never replaced by a new
+ * one. A database that is damaged, empty, of a later version, writable by others, or missing while its write-ahead log
+ * exists is refused, and an administrator must decide.
  */
 import {
   chmodSync,
@@ -28,11 +28,11 @@ export type Sqlite = Database.Database;
 export const STATE_FILE = 'state.db';
 const LOCK_FILE = 'state.lock';
 
-/** `KNOT`: tells our database from any other (PRAGMA application_id). */
+/** `KNOT`: identifies a database of knock-otp (PRAGMA application_id). */
 const APPLICATION_ID = 0x4b4e4f54;
 const SCHEMA_VERSION = 1;
 
-/** How long a transaction waits for another process that reads or checkpoints; the event loop stands still meanwhile. */
+/** Longest wait for another process that reads or checkpoints; it blocks the event loop. */
 const BUSY_MS = 200;
 
 const SCHEMA = `
@@ -50,7 +50,7 @@ const SCHEMA = `
   INSERT INTO clock VALUES (1, 0);
 `;
 
-/** Came later than the rest: made where it is missing, since it changes nothing of what an earlier version knows. */
+/** Added later, and created when missing: earlier versions of the schema are not affected. */
 const SERVICES = `
   CREATE TABLE IF NOT EXISTS services (
     door TEXT NOT NULL, stop TEXT NOT NULL, terms TEXT NOT NULL, started_at INTEGER NOT NULL, idle_since INTEGER,
@@ -61,10 +61,10 @@ const SERVICES = `
 `;
 
 /**
- * A lock on the directory that this process holds until it closes it or ends, by whatever signal: SQLite's exclusive lock
- * is a lock of the kernel, and Node has no flock of its own. Never read the lock file by other means: POSIX drops a
- * process's locks on a file when any of its descriptors is closed.
- * @throws KnockError STATE_REFUSED when another daemon holds it, STORE when it cannot be had
+ * Locks the directory until this process closes the lock or ends, by any signal. It uses SQLite's exclusive lock, a lock of
+ * the kernel, because Node has no flock. Never open the lock file in another way: POSIX drops a process's locks on a file
+ * when it closes any descriptor of it.
+ * @throws KnockError STATE_REFUSED when another daemon holds the lock, STORE when locking fails
  */
 export function lockState(directory: string): Sqlite {
   prepareDirectory(directory);
@@ -88,8 +88,8 @@ export function lockState(directory: string): Sqlite {
 }
 
 /**
- * Opens the database, or makes it where there has never been one. Call it only with the lock held.
- * @throws KnockError STATE_REFUSED when it is there but must not be used, STORE when it cannot be read or made
+ * Opens the database, or creates it if there has never been one. Call it only with the lock held.
+ * @throws KnockError STATE_REFUSED when it exists but must not be used, STORE when it cannot be read or created
  */
 export function openState(directory: string): Sqlite {
   const path = join(directory, STATE_FILE);
@@ -99,7 +99,7 @@ export function openState(directory: string): Sqlite {
     refuseForeign(path);
     database = openPrivately(path, BUSY_MS);
     checkIdentity(database, path);
-    // FULL: in WAL mode only this makes a commit wait for the disk.
+    // In WAL mode only FULL makes a commit wait for the disk.
     database.pragma('journal_mode = WAL');
     database.pragma('synchronous = FULL');
     const found = database.pragma('quick_check(1)', { simple: true });
@@ -114,14 +114,14 @@ export function openState(directory: string): Sqlite {
   }
 }
 
-/** True for the error that says that another daemon runs on this state directory. */
+/** Whether the error means that another daemon uses this state directory. */
 export function isHeldByOther(error: unknown): boolean {
   return (
     error instanceof KnockError && error.code === 'STATE_REFUSED' && sqliteCode(error.cause).startsWith('SQLITE_BUSY')
   );
 }
 
-/** The error for a disk that does not do what it should. */
+/** The error for a disk that fails. */
 export function storeError(path: string, what: string, cause: unknown): KnockError {
   const why = cause instanceof Error ? `: ${cause.message}` : '';
   return new KnockError('STORE', `${path} ${what}${why}`, {
@@ -136,7 +136,7 @@ function sqliteCode(error: unknown): string {
 
 function refused(path: string, what: string, cause?: unknown): KnockError {
   return new KnockError('STATE_REFUSED', `${path} ${what}`, {
-    hint: 'the door stays shut until it is repaired, or moved away and every client enrolled anew',
+    hint: 'the door stays shut until it is repaired, or moved away and every client enrolled again',
     ...(cause === undefined ? {} : { cause }),
   });
 }
@@ -152,7 +152,7 @@ function prepareDirectory(directory: string): void {
   }
 }
 
-/** Others must neither have been able to write what we are about to trust, nor have put a link to it there. */
+/** Refuses a path that others can write or own, and a symbolic link, because its content would not be trustworthy. */
 function refuseForeign(path: string): void {
   const { mode, uid } = lstatSync(path);
   const us = process.geteuid?.() ?? uid;
@@ -167,16 +167,16 @@ function refuseForeign(path: string): void {
   if (fault !== undefined) throw refused(path, fault);
 }
 
-/** SQLite gives its -wal and -shm files the mode of the database, so that one decides. */
+/** Opens with mode 0600. SQLite gives its -wal and -shm files the mode of the database. */
 function openPrivately(path: string, timeout: number): Sqlite {
   closeSync(openSync(path, 'a', 0o600));
   if ((lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
   return new Database(path, { timeout });
 }
 
-/** Made aside and renamed: a database under the final name is complete, so an empty or partial one is a damaged one. */
+/** Creates the database under another name and renames it. So a file under the final name is complete, or damaged. */
 function createState(directory: string, path: string): void {
-  if (existsSync(`${path}-wal`)) throw refused(path, 'is missing, but its write-ahead log is there');
+  if (existsSync(`${path}-wal`)) throw refused(path, 'is missing, but its write-ahead log exists');
   const fresh = `${path}.new`;
   try {
     for (const leftover of [fresh, `${fresh}-journal`]) rmSync(leftover, { force: true });
@@ -196,17 +196,17 @@ function createState(directory: string, path: string): void {
     fsyncSync(entry);
     closeSync(entry);
   } catch (error) {
-    throw storeError(path, 'cannot be made', error);
+    throw storeError(path, 'cannot be created', error);
   }
 }
 
 function checkIdentity(database: Sqlite, path: string): void {
   if (database.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
-    throw refused(path, 'is not a state of knock-otpd, or is damaged');
+    throw refused(path, 'is not a state of knock-otpd, or damaged');
   }
   const version = database.pragma('user_version', { simple: true });
   if (version === SCHEMA_VERSION) return;
-  throw new KnockError('STATE_REFUSED', `${path} has version ${String(version)}, this is version ${SCHEMA_VERSION}`, {
-    hint: 'it was written by another version of knock-otpd: use that one',
+  throw new KnockError('STATE_REFUSED', `${path} has version ${String(version)}, not ${SCHEMA_VERSION}`, {
+    hint: 'another version of knock-otpd wrote it: use that version',
   });
 }

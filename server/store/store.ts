@@ -1,12 +1,12 @@
 /**
- * The store edge: what must survive a crash. Each verb that changes something resolves only when the change is durable,
- * and rejects with KnockError STORE when it is not: then nothing may be opened. Verbs are asynchronous because a cluster
- * of bastions will keep this elsewhere than on a local disk.
+ * The Store interface: the state that must survive a crash. Each change resolves only when it is durable. If it is not, it
+ * rejects with KnockError STORE, and nothing may be opened. The methods are asynchronous because a cluster of bastions will
+ * store this elsewhere than on a local disk.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import type { FactorState } from '../core/door.ts';
 
-/** Which factors: the client's, at one door, under one secret. */
+/** The owner of factors: a client at one door, with one secret. */
 export interface FactorOwner {
   readonly door: string;
   readonly client: string;
@@ -20,26 +20,26 @@ export interface JournaledGrant {
   /** Unix milliseconds. */
   readonly openedAt: number;
   readonly expiresAt: number;
-  /** False from the journal entry until the backend said that it opened. */
+  /** False from the journal entry until the firewall or command has confirmed the opening. */
   readonly confirmed: boolean;
 }
 
-/** A service that a knock has started, or is about to start, and that is to be stopped. */
+/** A service that a knock has started, or is about to start, and that must be stopped later. */
 export interface JournaledService {
   readonly door: string;
-  /** With the door: which service. */
+  /** Identifies the service, together with the door. */
   readonly stop: string;
-  /** All that is needed to stop it, as server/demand writes it. */
+  /** All data needed to stop it, as server/demand writes it. */
   readonly terms: string;
   /** Unix milliseconds. */
   readonly startedAt: number;
-  /** Unix milliseconds since when it is idle; absent while it is busy. */
+  /** Start of its idle time in Unix milliseconds; absent while it is busy. */
   readonly idleSince?: number;
-  /** Whether it has been seen to listen. */
+  /** Whether it has been seen listening. */
   readonly seen: boolean;
-  /** The stop command may be running, or have run. */
+  /** Whether the stop command may be running or have run. */
   readonly stopping: boolean;
-  /** Names the start of the machine that it was started in; empty where that is not known. */
+  /** Id of the machine's boot in which it was started; empty when unknown. */
   readonly boot: string;
 }
 
@@ -49,29 +49,29 @@ export interface StoredState {
   readonly grants: readonly JournaledGrant[];
   /** At most one for each (door, stop). */
   readonly services: readonly JournaledService[];
-  /** The latest Unix millisecond that the store has seen; 0 when new. */
+  /** The latest time that the store has seen, in Unix milliseconds; 0 when new. */
   readonly clockHighWater: number;
 }
 
 export interface Store {
   load(): Promise<StoredState>;
   /**
-   * One durable transaction: the factor state of `owner` (its `spent` never goes down; a lower one rejects), and the
-   * grant, unconfirmed, replacing the one of the same door and source. Without a grant only the factor is spent.
+   * Spends in one durable transaction: sets the factor state of `owner` (rejects unless `spent` goes up), and journals the
+   * grant, unconfirmed, replacing that of the same door and source. Without a grant only the factor is spent.
    */
   spend(owner: FactorOwner, factor: FactorState, grant?: Omit<JournaledGrant, 'confirmed'>): Promise<void>;
-  /** Journals a grant, unconfirmed, in place of the one of the same door and source: for doors that spend elsewhere. */
+  /** Journals a grant, unconfirmed, replacing that of the same door and source: for doors that spend elsewhere. */
   journal(grant: Omit<JournaledGrant, 'confirmed'>): Promise<void>;
   confirmOpen(door: string, source: AddressKey): Promise<void>;
-  /** Forgets the grant: the close has been done. */
+  /** Removes the grant after its close. */
   closeGrant(door: string, source: AddressKey): Promise<void>;
-  /** Journals a service, in place of the one of the same door and stop command. */
+  /** Journals a service, replacing that of the same door and stop command. */
   noteService(service: JournaledService): Promise<void>;
-  /** Forgets a service: it has been stopped. */
+  /** Removes a service after it has been stopped. */
   forgetService(door: string, stop: string): Promise<void>;
-  /** Remembers that it has been this late. Never goes down. */
+  /** Raises the clock high-water mark to `wallMs`; never lowers it. */
   noteClock(wallMs: number): Promise<void>;
-  /** Sets the clock high-water mark to `wallMs` even when that is lower: the administrator says that the clock is right. */
+  /** Sets the clock high-water mark to `wallMs`, even to a lower time: the administrator confirmed the clock. */
   acceptClock(wallMs: number): Promise<void>;
   close(): Promise<void>;
 }

@@ -1,20 +1,20 @@
-/** A capture child's way to its daemon: the descriptor that records go down, and the end of the process with it. */
+/** A capture child's connection to its daemon: writes records, ends with the daemon, and reports the reason of a failure. */
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { CHILD_PREFIX, RECORDS_FD } from '../child-protocol.ts';
 
-/** As PipeWrite asks: what the pipe takes at once. */
+/** A PipeWrite: writes what the pipe takes at once, and returns how many bytes. */
 export function writeToDaemon(bytes: Buffer, from: number, to: number): number {
   try {
     return writeSync(RECORDS_FD, bytes, from, to - from);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
-    // EPIPE: the daemon is gone, and nobody will close what we might still be told of.
+    // EPIPE: the daemon is gone.
     process.exit(0);
   }
 }
 
-/** Ends the process when the daemon does: nothing is ever written to us on the records' pipe, and stdin stays open. */
+/** Ends this process with the daemon, which keeps stdin and the records' pipe open as long as it runs. */
 export function leaveWithDaemon(): void {
   const leave = (): never => process.exit(0);
   // Wrapping the descriptor makes it non-blocking, which writeToDaemon relies on.
@@ -22,7 +22,7 @@ export function leaveWithDaemon(): void {
   for (const stream of [pipe, process.stdin]) stream.on('end', leave).on('close', leave).on('error', leave).resume();
 }
 
-/** The last word: the daemon's log has it as the reason. */
+/** Ends this process; the daemon logs `message` as the reason. */
 export function failInChild(message: string): never {
   writeSync(2, `${CHILD_PREFIX}${message}\n`);
   process.exit(1);

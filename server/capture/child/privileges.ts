@@ -1,7 +1,6 @@
 /**
- * What the capture child gives up once its device is open, and how that is told. Knows users, capabilities and the order
- * in which they go; each step is tried whatever became of the one before, and the result is read back from the kernel
- * rather than believed.
+ * Drops the capture child's privileges once its device is open, and describes the result: users, groups, capabilities,
+ * system calls. Each step runs even if an earlier one failed. The result is read back from the kernel.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Libc } from '../libc.ts';
@@ -15,12 +14,12 @@ import {
 } from '../records.ts';
 import { systemCallFilter } from './system-calls.ts';
 
-/** The kernel's overflow ids, `nobody` and its group on Linux: they own nothing. Fixed: no lookup of names in the child. */
+/** The kernel's overflow ids (`nobody` and its group on Linux), which own nothing. Fixed, so the child looks up no names. */
 const NOBODY = 65534;
 const PR_SET_DUMPABLE = 4;
 const PR_SET_NO_NEW_PRIVS = 38;
 
-/** Gives up what it can; what it could not, as bits. Irreversible. `listens`: sockets can still be made and bound. */
+/** Drops all privileges it can, for good; `kept` has a bit for each it could not. `listens` still allows binding sockets. */
 export function dropPrivileges(libc: Libc | undefined, { listens = false } = {}): Pick<Opened, 'uid' | 'kept'> {
   if (process.getuid?.() === 0) {
     attempt(() => process.setgroups?.([]));
@@ -29,15 +28,15 @@ export function dropPrivileges(libc: Libc | undefined, { listens = false } = {})
   }
   let kept = 0;
   if (libc?.prctl(PR_SET_NO_NEW_PRIVS, 1) !== 0) kept |= KEPT_NEW_PRIVILEGES;
-  // Where the user stays the same (not root, or nobody is not mapped here), capabilities stay too unless they are dropped.
+  // Needed when the user stays the same (not root, or nobody is not mapped here): then capabilities stay too.
   libc?.dropCapabilities();
-  // The assertion that ends us when the interface goes is expected: it shall not fill the host's crash reports.
+  // `cap` aborts the process when the interface disappears: that must not fill the host's crash reports.
   libc?.prctl(PR_SET_DUMPABLE, 0);
   const uid = process.getuid?.() ?? 0;
   if (uid === 0) kept |= KEPT_USER;
   if (process.getgid?.() === 0 || process.getgroups?.().includes(0) === true) kept |= KEPT_GROUPS;
   if (!everyThreadWithoutCapabilities()) kept |= KEPT_CAPABILITIES;
-  // Last, since it ends the reading of files.
+  // Last, because the process cannot open files afterwards.
   const filter = systemCallFilter(process.arch, { listens });
   if (libc === undefined || filter === undefined || !libc.filterSystemCalls(filter.seccompNumber, filter.program)) {
     kept |= KEPT_SYSTEM_CALLS;
@@ -45,7 +44,7 @@ export function dropPrivileges(libc: Libc | undefined, { listens = false } = {})
   return { uid, kept };
 }
 
-/** For people: what an `opened` record says about privileges. */
+/** The privileges of an `opened` record, as text. */
 export function describePrivileges({ uid, kept }: Pick<Opened, 'uid' | 'kept'>): string {
   const has = (bit: number): boolean => (kept & bit) !== 0;
   const kepts = [
@@ -60,7 +59,7 @@ export function describePrivileges({ uid, kept }: Pick<Opened, 'uid' | 'kept'>):
     : `runs as user ${uid}, kept ${kepts.join(', ')}`;
 }
 
-/** capset reaches the calling thread only, and V8 has others. */
+/** capset changes only the calling thread, and V8 has others. */
 function everyThreadWithoutCapabilities(): boolean {
   try {
     return readdirSync('/proc/self/task').every((thread) =>
@@ -75,6 +74,6 @@ function attempt(action: () => void): void {
   try {
     action();
   } catch {
-    // Refused; what remains is read back afterwards.
+    // Refused; the remaining privileges are read back afterwards.
   }
 }

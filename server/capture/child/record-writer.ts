@@ -1,16 +1,15 @@
 /**
- * The child's end of the pipe: gathers records, hands them to the pipe in batches, and when the pipe takes no more, drops
- * the new ones and counts them. Never waits: while it waited, the kernel would drop packets and nobody would count. Knows
- * nothing of packets.
+ * The child's writer of records: collects them and writes them to the pipe in batches. When the pipe is full, it drops new
+ * records and counts them. It never waits, because then the kernel would drop packets that are not counted.
  */
 import { RECORD_BYTES } from '../records.ts';
 
-/** Records that are written together; a flood pays for one system call in so many. */
+/** Records per batch, so that a flood costs one system call for so many packets. */
 export const BATCH_RECORDS = 64;
-/** A refused write costs an exception; under a flood with a slow reader, one in this many milliseconds is enough. */
+/** Pause after a refused write: each refusal costs an exception, and a flood with a slow reader would cause many. */
 const REFUSED_PAUSE_MS = 2;
 
-/** Writes some of `bytes[from, to)` at once and returns how many; 0 when the pipe is full. Ends the process, or throws, when the reader is gone. */
+/** Writes a part of `bytes[from, to)`; returns its length, 0 when full. Ends the process or throws without a reader. */
 export type PipeWrite = (bytes: Buffer, from: number, to: number) => number;
 
 export class RecordWriter {
@@ -25,17 +24,17 @@ export class RecordWriter {
     this.#write = write;
   }
 
-  /** True while records wait here. */
+  /** True while records wait to be written. */
   get waiting(): boolean {
     return this.#to > this.#from;
   }
 
-  /** Since when the oldest batch waits; for whoever must not leave it lying. */
+  /** Time since which the oldest batch waits, in milliseconds of `nowMs`. */
   get waitingSinceMs(): number {
     return this.#sinceMs;
   }
 
-  /** Where in `bytes` the next record belongs, or -1: there is no room and the record is lost. */
+  /** Offset in `bytes` for the next record; -1 when there is no room and the record is lost. */
   slot(nowMs: number): number {
     if (this.#to === this.bytes.length) {
       this.flush(nowMs);
@@ -48,12 +47,12 @@ export class RecordWriter {
     return at;
   }
 
-  /** True when a whole batch waits: time to {@link flush}. */
+  /** True when a whole batch waits: call {@link flush}. */
   get full(): boolean {
     return this.#to === this.bytes.length;
   }
 
-  /** Hands over what the pipe takes. */
+  /** Writes as much as the pipe takes. */
   flush(nowMs: number): void {
     if (nowMs < this.#retryAtMs) return;
     while (this.#from < this.#to) {
@@ -68,7 +67,7 @@ export class RecordWriter {
     this.#to = 0;
   }
 
-  /** The pipe may have taken part of a record: the rest goes first, and whole slots are free again behind it. */
+  /** Frees the slots of written records. The pipe may have taken part of a record, so its rest stays at the front. */
   #compact(): void {
     const whole = this.#from - (this.#from % RECORD_BYTES);
     if (whole === 0) return;

@@ -1,18 +1,16 @@
 /**
- * A seccomp filter for capture children: what they will never do again once their device is open, or they wait for ports
- * to bind. Knows system call numbers of the two architectures we run on; elsewhere there is no filter, and the child says
- * so.
+ * Builds the seccomp filter of capture children, for the time after their device is open or while they bind ports. Has the
+ * system call numbers of x64 and arm64; other architectures have no filter, and the child reports that.
  *
- * A list of what is denied, not of what is allowed: V8 and the C library may call something new after any update, and a
- * child that dies of it is a deaf daemon. Denied is what would carry an attacker who owns the child any further: other
- * programs, files, sockets, other processes, namespaces, the kernel's own loaders; and options of the sockets that it has,
- * since taking the packet socket's filter away would show all that the host receives. Reading them (getsockopt) stays: the
- * losses of that socket are counted there. It holds for all threads, so that a
- * capability left on one of V8's (capset is per thread) finds nothing to be used on.
+ * The list denies instead of allows: V8 or the C library may use a new system call after an update, and a killed child is
+ * a deaf daemon. It denies what would help an attacker who controls the child: programs, files, sockets, other processes,
+ * namespaces and kernel modules. It denies setsockopt too, because the packet socket without its filter would show all
+ * received traffic. getsockopt stays, because it counts that socket's losses. The filter holds for all threads, so a
+ * capability left on a V8 thread (capset is per thread) is of no use.
  */
 
 interface Architecture {
-  /** AUDIT_ARCH_: a call made through another ABI of the same processor has other numbers. */
+  /** AUDIT_ARCH_ value: another ABI of the same processor has other numbers. */
   readonly audit: number;
   readonly seccomp: number;
   readonly denied: readonly number[];
@@ -20,12 +18,15 @@ interface Architecture {
   readonly listening: readonly number[];
 }
 
-/** pidfd_send_signal, io_uring_setup, open_tree, move_mount, fsopen, fsmount, pidfd_open, openat2, pidfd_getfd: the same everywhere. */
+/**
+ * pidfd_send_signal, io_uring_setup, open_tree, move_mount, fsopen, fsmount, pidfd_open, openat2, pidfd_getfd: the same
+ * numbers on all architectures.
+ */
 const DENIED_EVERYWHERE = [424, 425, 428, 429, 430, 432, 434, 437, 438];
 
-// In the order of the names below; architectures without the old call have none.
-// execve execveat ptrace process_vm_readv process_vm_writev socket connect bind listen sendto sendmsg sendmmsg setsockopt openat
-// mount umount2 pivot_root chroot unshare setns bpf init_module finit_module kexec_load open_by_handle_at kill tkill
+// In the order of the names in the comments; arm64 does not have the old calls.
+// execve execveat ptrace process_vm_readv process_vm_writev socket connect bind listen sendto sendmsg sendmmsg setsockopt
+// openat mount umount2 pivot_root chroot unshare setns bpf init_module finit_module kexec_load open_by_handle_at kill tkill
 // perf_event_open add_key keyctl unlinkat renameat renameat2 linkat symlinkat mkdirat mknodat fchmodat fchownat userfaultfd
 const X64 = [
   59, 322, 101, 310, 311, 41, 42, 49, 50, 44, 46, 307, 54, 257, 165, 166, 155, 161, 272, 308, 321, 175, 313, 246, 304,
@@ -48,7 +49,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   arm64: { audit: 0xc00000b7, seccomp: 277, denied: [...ARM64, ...DENIED_EVERYWHERE], listening: [198, 200, 201, 208] },
 };
 
-/** Numbers from here on are the x32 ABI under AUDIT_ARCH_X86_64: the same calls by another name. */
+/** From this number on: the x32 ABI under AUDIT_ARCH_X86_64, the same calls with other numbers. */
 const X32_BIT = 0x40000000;
 
 const LOAD_WORD = 0x20;
@@ -56,21 +57,21 @@ const JUMP_EQUAL = 0x15;
 const JUMP_GREATER_OR_EQUAL = 0x35;
 const RETURN = 0x06;
 const ALLOW = 0x7fff0000;
-/** SECCOMP_RET_ERRNO with EPERM: a refused call fails, the child lives on and hears. */
+/** SECCOMP_RET_ERRNO with EPERM: a refused call fails, and the child goes on capturing. */
 const REFUSE = 0x00050001;
 const OFFSET_NUMBER = 0;
 const OFFSET_ARCHITECTURE = 4;
 
 export interface SystemCallFilter {
-  /** Number of seccomp(2) itself. */
+  /** System call number of seccomp(2). */
   readonly seccompNumber: number;
   /** struct sock_filter[], 8 bytes each. */
   readonly program: Buffer;
 }
 
 /**
- * @param architecture as process.arch names it; undefined for one whose numbers are not known here
- * @param listens for a child that goes on making sockets: still none that connects
+ * @param architecture as in process.arch; the result is undefined for an unknown one
+ * @param listens allows to create and bind sockets, but not to connect
  */
 export function systemCallFilter(architecture: string, { listens = false } = {}): SystemCallFilter | undefined {
   const known = ARCHITECTURES[architecture];

@@ -1,7 +1,7 @@
 /**
- * The Capture that lets the kernel choose: one child that reads an NFLOG group, and a table that says what goes there.
- * Knows what makes an interface deaf, since packets of the group do not say where they came from: the interface itself,
- * the child, or the table. The table is kernel-watch's, the child interface-capture's.
+ * The Capture by nftables: a table of rules sends chosen packets to an NFLOG group, which one child reads. Packets of the
+ * group do not name their interface. So an interface is deaf when its link, the child or the table has a problem.
+ * `kernel-watch.ts` maintains the table.
  */
 import { KnockError } from '../../../shared/errors.ts';
 import { monotonicMs } from '../../clock/monotonic.ts';
@@ -17,36 +17,36 @@ import { KernelWatch } from './kernel-watch.ts';
 import { MODE_REASONS } from './watch-plan.ts';
 import type { WatchLayout } from './watch-script.ts';
 
-/** Between looks at the child while it starts. */
+/** Interval of checks of the child while it starts. */
 const OPENING_MS = 25;
-/** Between looks at the kernel's table. */
+/** Interval of checks of the kernel's table. */
 const TABLE_MS = 1_000;
-/** What the group may take to open: an earlier daemon that was killed may hold it for a moment. */
+/** Time limit for opening the group: a killed daemon's child may hold it for a moment. */
 const OPEN_MS = 2_000;
 const OPEN_RESTARTS = 2;
-/** As many as the matcher remembers. */
+/** As many sources as the matcher tracks. */
 const SUSPECTS = 65_536;
-/** Beyond the longest sequence: as long as the child may stand still and still believe its clock, and that again. */
+/** Added to the longest sequence: twice the longest suspension after which the child still trusts its time stamps. */
 const SUSPECT_MARGIN_MS = 10_000;
 
 export interface KernelCaptureOptions extends CaptureOptions {
   readonly live: LivePairs;
-  /** Of NFLOG. */
+  /** Number of the NFLOG group. */
   readonly group: number;
   readonly ownAddresses: boolean;
   readonly targets: WatchLayout['targets'];
-  /** Milliseconds that the longest sequence may take. */
+  /** Timeout of the longest sequence, in milliseconds. */
   readonly longestTimeoutMs: number;
 }
 
 export interface KernelEdges {
   readonly readLink?: LinkReader;
   readonly launch?: ChildLauncher;
-  /** Suspects of each family, at most. */
+  /** Maximum of suspects of each address family. */
   readonly suspects?: number;
 }
 
-interface Heard {
+interface InterfaceState {
   readonly name: string;
   state: CaptureState;
   since: number;
@@ -56,21 +56,21 @@ interface Heard {
 export class KernelCapture implements Capture {
   readonly #options: KernelCaptureOptions;
   readonly #edges: KernelEdges;
-  readonly #heard: readonly Heard[];
+  readonly #states: readonly InterfaceState[];
   #runners: readonly NftRunner[] = [];
   #group: InterfaceCapture | undefined;
   #watch: KernelWatch | undefined;
   #readLink: LinkReader | undefined;
-  readonly #looks = new LookSchedule(() => this.#look());
+  readonly #checks = new LookSchedule(() => this.#check());
   #nextTableMs = 0;
   #started = false;
 
-  /** The edges are for tests; without them, libc, child processes and nftables. */
+  /** Tests pass edges; the defaults are libc, child processes and nftables. */
   constructor(options: KernelCaptureOptions, edges: KernelEdges = {}) {
     this.#options = options;
     this.#edges = edges;
     const since = Date.now();
-    this.#heard = [...new Set(options.interfaces)].map((name) => ({
+    this.#states = [...new Set(options.interfaces)].map((name) => ({
       name,
       state: 'starting',
       since,
@@ -78,7 +78,7 @@ export class KernelCapture implements Capture {
     }));
   }
 
-  /** @throws KnockError CAPTURE when this machine cannot do it; everything is taken back then */
+  /** @throws KnockError CAPTURE when this machine cannot do it; all changes are undone */
   async start(): Promise<void> {
     try {
       this.#readLink = this.#edges.readLink ?? (await linkReader());
@@ -90,8 +90,8 @@ export class KernelCapture implements Capture {
       throw error;
     }
     this.#started = true;
-    this.#judgeAll();
-    this.#looks.start();
+    this.#refresh();
+    this.#checks.start();
   }
 
   async followLivePairs(): Promise<void> {
@@ -105,7 +105,7 @@ export class KernelCapture implements Capture {
 
   status(): readonly CaptureStatus[] {
     const child = this.#group?.status();
-    return this.#heard.map(({ name, state, since, reason }) => ({
+    return this.#states.map(({ name, state, since, reason }) => ({
       interface: name,
       state,
       since,
@@ -119,19 +119,19 @@ export class KernelCapture implements Capture {
 
   async stop(): Promise<void> {
     this.#started = false;
-    this.#looks.stop();
+    this.#checks.stop();
     await this.#watch?.stop();
     await this.#group?.stop();
     for (const runner of this.#runners) runner.close();
     this.#runners = [];
   }
 
-  /** A port of a bridge or a bond gives its packets away before any hook that we could use. */
+  /** A port of a bridge or bond hands its packets over before any usable hook. */
   #refusePorts(readLink: LinkReader): void {
-    for (const { name } of this.#heard) {
+    for (const { name } of this.#states) {
       const link = readLink(name);
       if (!link.usable || link.master === undefined) continue;
-      throw new KnockError('CAPTURE', portOf(name, link.master), { hint: 'name that one as the interface' });
+      throw new KnockError('CAPTURE', portOf(name, link.master), { hint: `set interface to ${link.master}` });
     }
   }
 
@@ -146,7 +146,7 @@ export class KernelCapture implements Capture {
           if (tag === this.#watch?.tag) onArrival(atMs, source, destination, pair, flags);
         },
         onLost,
-        onState: () => this.#judgeSoon(),
+        onState: () => this.#refreshSoon(),
       },
       { readLink: () => ({ usable: true, index: 0 }), launch: this.#edges.launch ?? launchChild, ...clock },
     );
@@ -156,16 +156,16 @@ export class KernelCapture implements Capture {
       child.tick();
       const { state, reason, restarts } = child.status();
       if (state === 'listening') return;
-      // Starting may take long on a busy machine, which is no refusal; that is tried again too, but not for ever.
+      // A busy machine may need long for a start. Failures are retried too, but not forever.
       if (state === 'deaf' && restarts >= OPEN_RESTARTS && monotonicMs() > until)
-        throw new KnockError('CAPTURE', reason ?? 'it hears nothing');
+        throw new KnockError('CAPTURE', reason ?? 'it receives nothing');
       await new Promise((resolve) => setTimeout(resolve, OPENING_MS));
     }
   }
 
   async #openWatch(): Promise<void> {
     const { live, longestTimeoutMs, onLost, udp, tcp, interfaces, ownAddresses, targets, group } = this.#options;
-    // Not through the nft program: its arguments can be read by every user, and these scripts name the live ports.
+    // Not through the nft program: every user can read its arguments, and these scripts contain the live ports.
     const [changing, listing] = [await openLibnftables(), await openLibnftables()];
     this.#runners = [changing, listing].filter((runner) => runner !== undefined);
     if (changing === undefined || listing === undefined) {
@@ -180,47 +180,47 @@ export class KernelCapture implements Capture {
       listing,
       monotonicMs,
       onVoid: () => onLost(0),
-      onChange: () => this.#judgeSoon(),
+      onChange: () => this.#refreshSoon(),
     });
     this.#watch = watch;
     await watch.update();
     if (watch.problem !== undefined) throw new KnockError('CAPTURE', watch.problem);
   }
 
-  /** Whether all is heard. */
-  #look(): boolean {
+  /** Checks everything; returns whether all interfaces are listening. */
+  #check(): boolean {
     this.#group?.tick();
     const now = monotonicMs();
     if (now >= this.#nextTableMs) {
       this.#nextTableMs = now + TABLE_MS - TABLE_MS / 10;
       this.#watch?.tick();
     }
-    this.#judgeAll();
-    return this.#heard.every(({ state }) => state === 'listening');
+    this.#refresh();
+    return this.#states.every(({ state }) => state === 'listening');
   }
 
-  #judgeSoon(): void {
-    this.#judgeAll();
-    this.#looks.soon();
+  #refreshSoon(): void {
+    this.#refresh();
+    this.#checks.checkSoon();
   }
 
-  #judgeAll(): void {
+  #refresh(): void {
     const [group, watch, readLink] = [this.#group, this.#watch, this.#readLink];
     if (!this.#started || group === undefined || watch === undefined || readLink === undefined) return;
-    for (const one of this.#heard) this.#judge(one, this.#problemOf(one.name, readLink, group, watch));
+    for (const one of this.#states) this.#setState(one, this.#problemOf(one.name, readLink, group, watch));
   }
 
   #problemOf(name: string, readLink: LinkReader, group: InterfaceCapture, watch: KernelWatch): string | undefined {
     const link = readLink(name);
-    // The link's word goes first: it says what the administrator can mend.
+    // The link's problem comes first, because the administrator can repair it.
     if (!link.usable) return link.reason;
     if (link.master !== undefined) return portOf(name, link.master);
     const { state, reason } = group.status();
-    if (state !== 'listening') return reason ?? 'the capture process starts';
+    if (state !== 'listening') return reason ?? 'the capture process is starting';
     return watch.problem;
   }
 
-  #judge(one: Heard, problem: string | undefined): void {
+  #setState(one: InterfaceState, problem: string | undefined): void {
     const state = problem === undefined ? 'listening' : 'deaf';
     one.reason = problem;
     if (one.state === state) return;

@@ -1,12 +1,10 @@
 /**
- * Keeps the kernel's table of live ports and suspects what it should be: built at the start, changed with every rotation,
- * switched to handing over everything and back, and built again when somebody took it away. Knows when which script is
- * run, and which packets that come from the group may be believed: those that carry the tag of today's rules. What is in
- * the scripts is watch-script's, what should be watched is watch-plan's.
+ * Maintains the kernel's table of live ports and suspects: builds it, changes it with each rotation, switches between
+ * "live" and "all", and rebuilds it when it was removed. `watch-script.ts` has the scripts, `watch-plan.ts` the decisions.
+ * Each set of rules has a tag; only packets with the current tag count.
  *
- * Nothing seen is ever forgotten on the way from "live" to "all": those who were suspects are still seen whole. The other
- * way, and with every new table, packets may have been seen of sources that the kernel does not watch now: so from the
- * moment that the change is under way only packets with a new tag count, and what was in progress is void.
+ * A switch from "live" to "all" loses nothing: the packets of suspects are still seen. A switch back, or a new table, may
+ * leave seen sources unwatched. So the tag changes with it, and all attempts in progress become void.
  */
 import type { Pair } from '../../../shared/knock.ts';
 import type { LivePairs } from '../../core/matching/live-pairs.ts';
@@ -25,21 +23,22 @@ import {
   watchTable,
 } from './watch-script.ts';
 
-/** Between two comparisons of the whole table. Listing it costs a second when there are many suspects: then seldom. */
+/** Minimum between listings of the whole table. */
 const CHECK_MS = 5_000;
+/** The same as a multiple of a listing's own time, which is a second with many suspects. */
 const CHECK_SHARE = 20;
-const GONE = 'somebody took its rules from the kernel';
+const GONE = 'its rules were removed from the kernel';
 
 export interface KernelWatchOptions {
   readonly layout: WatchLayout;
   readonly live: LivePairs;
-  /** For changes, and for listings: a long listing must not hold a rotation up. The caller's to close. */
+  /** Two runners, because a long listing must not delay a rotation. The caller closes them. */
   readonly changing: NftRunner;
   readonly listing: NftRunner;
   readonly monotonicMs: () => number;
-  /** What is in progress has not been seen whole. */
+  /** Called when attempts in progress become void, because they were not seen whole. */
   readonly onVoid: () => void;
-  /** The mode or the problem has changed. */
+  /** Called when the mode or the problem changed. */
   readonly onChange: () => void;
 }
 
@@ -47,18 +46,18 @@ export class KernelWatch {
   readonly #options: KernelWatchOptions;
   #mode: WatchMode = 'filtered';
   #tag = nextTag(Math.floor(Math.random() * 255));
-  /** What the kernel's sets of live ports hold. */
+  /** The content of the kernel's sets of live ports. */
   #present = new Set<Pair>();
   #overflowing = false;
-  #stands = false;
+  #built = false;
   #problem: string | undefined;
   #running: Promise<void> | undefined;
-  #again = false;
-  #looking = false;
+  #dirty = false;
+  #busy = false;
   #stopped = false;
-  /** Counts changes of rules: a listing that was under way meanwhile says nothing. */
+  /** Counts changes of the rules: a listing that overlapped one is ignored. */
   #builds = 0;
-  /** The table as it was listed after the last change of its rules. */
+  /** The listing of the table after the last change of its rules. */
   #listed: string | undefined;
   #nextCheckMs = 0;
 
@@ -66,7 +65,7 @@ export class KernelWatch {
     this.#options = options;
   }
 
-  /** What packets must carry to be believed. */
+  /** The tag that packets must carry to count. */
   get tag(): number {
     return this.#tag;
   }
@@ -75,31 +74,31 @@ export class KernelWatch {
     return this.#mode;
   }
 
-  /** Why nothing is heard; undefined while the table stands. */
+  /** Why the capture is deaf; undefined while the table is installed. */
   get problem(): string | undefined {
     return this.#problem;
   }
 
-  /** Brings the kernel in line with what is live now. Resolves when that is done, or has failed: never rejects. */
+  /** Brings the table in line with the live pairs. Resolves when done or failed; never rejects. */
   update(): Promise<void> {
-    this.#again = true;
+    this.#dirty = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  /** Looks whether the table is there and whether its set overflows; call it about once a second. */
+  /** Checks whether the table exists and its set overflows. Call it about once a second. */
   tick(): void {
     void this.update();
-    if (!this.#stands || this.#looking) return;
-    this.#looking = true;
-    void this.#look().finally(() => {
-      this.#looking = false;
+    if (!this.#built || this.#busy) return;
+    this.#busy = true;
+    void this.#check().finally(() => {
+      this.#busy = false;
     });
   }
 
-  /** Takes the table away. */
+  /** Removes the table. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
@@ -107,12 +106,12 @@ export class KernelWatch {
   }
 
   async #run(): Promise<void> {
-    while (this.#again && !this.#stopped) {
-      this.#again = false;
+    while (this.#dirty && !this.#stopped) {
+      this.#dirty = false;
       try {
-        await (this.#stands ? this.#adjust() : this.#build());
+        await (this.#built ? this.#adjust() : this.#build());
       } catch (error) {
-        this.#fail(`nftables refused its rules: ${harmlessWords(error)}`);
+        this.#fail(`nftables refused its rules: ${withoutPorts(error)}`);
         return;
       }
     }
@@ -125,7 +124,7 @@ export class KernelWatch {
     const present = new Set(mode === 'crowded' ? [] : live.all());
     this.#newTag();
     await changing.run(watchTable(layout, this.#state(mode), present));
-    this.#stands = true;
+    this.#built = true;
     this.#present = present;
     this.#overflowing = false;
     this.#problem = undefined;
@@ -180,12 +179,12 @@ export class KernelWatch {
   }
 
   #fail(problem: string): void {
-    this.#stands = false;
+    this.#built = false;
     this.#problem = problem;
     this.#options.onChange();
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { listing, monotonicMs } = this.#options;
     const builds = this.#builds;
     const startedMs = monotonicMs();
@@ -197,14 +196,14 @@ export class KernelWatch {
         void this.update();
         return;
       }
-      if (startedMs >= this.#nextCheckMs) await this.#check(builds);
+      if (startedMs >= this.#nextCheckMs) await this.#checkTable(builds);
     } catch {
-      if (builds === this.#builds && !this.#stopped) await this.#mend();
+      if (builds === this.#builds && !this.#stopped) await this.#rebuild();
     }
   }
 
   /** @throws KnockError when the table is not there */
-  async #check(builds: number): Promise<void> {
+  async #checkTable(builds: number): Promise<void> {
     const { listing, layout, monotonicMs } = this.#options;
     const startedMs = monotonicMs();
     const listed = await listing.list(LIST_WATCH, 'handles');
@@ -212,19 +211,19 @@ export class KernelWatch {
     this.#nextCheckMs = endedMs + Math.max(CHECK_MS, (endedMs - startedMs) * CHECK_SHARE);
     if (builds !== this.#builds) return;
     const isOurs = hasWatchRules(listed, layout, this.#state(this.#mode));
-    if (!isOurs || (this.#listed !== undefined && listed !== this.#listed)) await this.#mend();
+    if (!isOurs || (this.#listed !== undefined && listed !== this.#listed)) await this.#rebuild();
     else this.#listed = listed;
   }
 
-  async #mend(): Promise<void> {
+  async #rebuild(): Promise<void> {
     if (this.#stopped) return;
     this.#fail(GONE);
     await this.update();
   }
 }
 
-/** nft quotes the script that it refuses, and that names live ports: only the words before any number are said. */
-function harmlessWords(error: unknown): string {
+/** nft quotes the refused script, which contains live ports: only the text before any number is returned. */
+function withoutPorts(error: unknown): string {
   const words = error instanceof Error ? error.message.replace('nftables refused: ', '') : '';
   return /^[A-Za-z ,:']+/.exec(words.replace(/\b(?:add|delete|flush|update) .*/s, ''))?.[0].trim() ?? 'no reason given';
 }

@@ -1,20 +1,19 @@
 /**
- * What the kernel should choose, and what must change for it. Pure: the sets that the kernel has and what it said of them
- * go in, decisions come out.
+ * Decides which mode the kernel's table should be in, and which ports to add to its sets or remove. Pure functions.
  */
 import type { Pair } from '../../../shared/knock.ts';
 import type { LivePairs } from '../../core/matching/live-pairs.ts';
 
 /**
- * `filtered`: what goes to live ports, and all of whoever sent that. The others hand everything over: `overflowing`, while
- * there may be sources that found no room among the suspects; `crowded`, while so many ports are live that choosing would
- * let most packets through.
+ * `filtered`: the kernel hands over packets to live ports, and then all packets of their sources. The other modes hand over
+ * everything: `overflowing` while a source may have found the set of suspects full; `crowded` while so many ports are live
+ * that a filter would pass most packets anyway.
  */
 export type WatchMode = 'filtered' | 'overflowing' | 'crowded';
 
-/** Some 200 clients of doors with six knocks and three sequences each. */
+/** Enough for about 200 clients of doors with six knocks and three live sequences each. */
 export const MAX_LIVE_PAIRS = 4096;
-/** Fewer than that, and it is worth while again: not back and forth at every rotation. */
+/** `crowded` ends below this limit. The gap avoids a switch at every rotation. */
 export const FEW_LIVE_PAIRS = 3072;
 
 export function nextMode(mode: WatchMode, livePairs: number, overflowing: boolean): WatchMode {
@@ -27,7 +26,7 @@ export interface SetChanges {
   readonly removed: readonly Pair[];
 }
 
-/** What brings `present`, the pairs that the kernel's sets hold, in line with `live`, as far as `touched` goes. */
+/** The changes that bring `present`, the pairs in the kernel's sets, in line with `live`. Compares only `touched`. */
 export function setChanges(
   touched: Iterable<Pair>,
   live: Pick<LivePairs, 'has'>,
@@ -42,7 +41,7 @@ export function setChanges(
   return { added, removed };
 }
 
-/** Another one than `tag`, 1 to 255: packets that were chosen by other rules must not look like those of today. */
+/** The tag after `tag`, 1 to 255. It differs, so packets chosen by older rules can be told from new ones. */
 export function nextTag(tag: number): number {
   return (tag % 255) + 1;
 }

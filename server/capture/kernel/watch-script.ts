@@ -1,17 +1,16 @@
 /**
- * The text of the nft scripts by which the kernel chooses packets for us. Pure. Knows the layout of the table and why a
- * packet is handed over; when a script is run is kernel-watch's business.
+ * Writes the nft scripts by which the kernel chooses packets. Pure functions; `kernel-watch.ts` runs the scripts.
  *
- * The table `inet knock_otp_watch` has one chain at the prerouting hook, before conntrack puts fragments together, so that
- * they look as they do to libpcap. Every verdict in it is `accept` or `return`, which in a base chain end that chain and
- * nothing else: what other rules of the host do with a packet is not changed. A packet is handed over
+ * The table `inet knock_otp_watch` has one chain at the prerouting hook. It runs before conntrack defragments, so packets
+ * look as they do to libpcap. Every verdict is `accept` or `return`. In a base chain these end only that chain, so the
+ * host's other rules still decide about the packet. The table hands a packet over
  *
- *  1. when it goes to a live port: its source is put among the suspects then, in the same rule. Where the set is full,
- *     nft breaks that rule off, and the packet is not handed over: a packet that we see has made its source a suspect.
- *  2. when its source is a suspect: that lasts from the last packet handed over, longer than any sequence may take.
+ *  1. when it goes to a live port. The same rule adds its source to the suspects. If that set is full, nft ends the rule
+ *     without the hand-over: so the source of every packet that we see is a suspect.
+ *  2. when its source is a suspect. That lasts from the last packet handed over, longer than any sequence may take.
  *
- * So whoever is seen at t is seen with all that he sends until t + that time, and the strays of every run that begins with
- * a knock are counted. A full set leaves a mark for as long; then all packets are handed over until the mark is gone.
+ * So after a packet of a source is seen, all its packets are seen for that time, and every stray of an attempt counts. A
+ * full set leaves a mark in the set `overflow` for as long; until it expires, all packets are handed over.
  */
 import { type AddressKey, formatAddress, isIpv4 } from '../../../shared/address.ts';
 import { isUdp, knockOf, type Pair } from '../../../shared/knock.ts';
@@ -20,44 +19,44 @@ import type { CaptureScope } from '../capture.ts';
 export const WATCH_TABLE = 'inet knock_otp_watch';
 const TCP_SET = 'live_tcp';
 const UDP_SET = 'live_udp';
-/** Holds something while a source may have been overlooked. */
+/** Not empty while a source may have been missed. */
 export const OVERFLOW_SET = 'overflow';
 
 /** conntrack defragments at -400. */
 const PRIORITY = -450;
-/** Headers of IPv6 may be long; what is behind them is not looked at. */
+/** Bytes of a packet that are handed over: enough for long IPv6 headers and the transport header. */
 const SNAP_BYTES = 2048;
-/** One change of a set, so that no transaction takes more than a few milliseconds. */
+/** Set elements per script, so that no transaction takes more than a few milliseconds. */
 const CHANGES_PER_SCRIPT = 256;
 
 export interface WatchLayout extends CaptureScope {
   /** Names of interfaces; `any` for all. */
   readonly interfaces: readonly string[];
-  /** Whether some door watches this host's own addresses. */
+  /** Whether a door watches this host's own addresses. */
   readonly ownAddresses: boolean;
-  /** Addresses that doors watch besides. */
+  /** Other addresses that doors watch. */
   readonly targets: readonly AddressKey[];
   readonly group: number;
-  /** Longer than any sequence may take. */
+  /** Lifetime of a suspect: longer than any sequence may take. */
   readonly suspectSeconds: number;
-  /** Suspects at a time, of each family. */
+  /** Maximum of suspects of each address family. */
   readonly suspects: number;
 }
 
 export interface WatchState {
-  /** Whether all packets are handed over, or those of suspects. */
+  /** `all`: every packet is handed over. `live`: packets to live ports, and packets of suspects. */
   readonly sees: 'live' | 'all';
-  /** Of the packets from here on, 1 to 255. */
+  /** The tag of packets that these rules hand over, 1 to 255. */
   readonly tag: number;
 }
 
-/** Takes the table away, whether it is there or not. */
+/** Removes the table, and succeeds without one. */
 export const REMOVE_WATCH = `add table ${WATCH_TABLE}\ndelete table ${WATCH_TABLE}\n`;
 export const LIST_WATCH = `list table ${WATCH_TABLE}\n`;
-/** Loads no other set: the listing of a table takes a second when there are many suspects. */
+/** Lists this set alone: listing the table takes a second when there are many suspects. */
 export const LIST_OVERFLOW = `list set ${WATCH_TABLE} ${OVERFLOW_SET}\n`;
 
-/** Replaces whatever table there is by a fresh one, without suspects. */
+/** Replaces the table, if any, by a new one without suspects. */
 export function watchTable(layout: WatchLayout, state: WatchState, live: Iterable<Pair>): string {
   const { tcp, udp, interfaces, suspects, suspectSeconds } = layout;
   const dynamic = (type: string, size: number) =>
@@ -84,9 +83,9 @@ export function watchTable(layout: WatchLayout, state: WatchState, live: Iterabl
     `type filter hook prerouting priority ${PRIORITY}; policy accept;`,
     ...(names.includes('any') ? [] : [`iifname != { ${names.map((name) => `"${name}"`).join(', ')} } return`]),
     `${eligibleTcp} jump eligible`,
-    // Later fragments have no port, and break off here.
+    // Later fragments have no port, so they do not match.
     ...(udp ? ['udp dport != 0 jump eligible'] : []),
-    // The kernel's matches do not look behind this header, our decoder does.
+    // nft does not match ports behind this header, but our decoder reads them.
     'meta nfproto ipv6 meta l4proto ah jump ours',
     '}',
     '}',
@@ -94,7 +93,7 @@ export function watchTable(layout: WatchLayout, state: WatchState, live: Iterabl
   return [REMOVE_WATCH, ...text, '', watchRules(layout, state)].join('\n');
 }
 
-/** Replaces the rules that say what is handed over, and with which tag; sets stay as they are. */
+/** Replaces the rules that choose and tag packets; the sets stay. */
 export function watchRules(layout: WatchLayout, { sees, tag }: WatchState): string {
   const all = sees === 'all';
   const log = `log prefix "${tag}" group ${layout.group} snaplen ${SNAP_BYTES} queue-threshold 1 accept`;
@@ -115,10 +114,10 @@ export function watchRules(layout: WatchLayout, { sees, tag }: WatchState): stri
   ].join('\n');
 }
 
-/** Scripts that bring the sets of live ports from what they hold to what they should; none when there is nothing to do. */
+/** Scripts that add ports to the sets of live ports and remove others; none without changes. */
 export function watchChanges(added: readonly Pair[], removed: readonly Pair[]): readonly string[] {
   const changes = [
-    // What must be seen first.
+    // Additions first, because new ports must be seen without delay.
     ...added.map((pair) => ['add', pair] as const),
     ...removed.map((pair) => ['delete', pair] as const),
   ];
@@ -141,12 +140,12 @@ export function watchChanges(added: readonly Pair[], removed: readonly Pair[]): 
   return scripts;
 }
 
-/** Whether a source may have been overlooked within the last `suspectSeconds`, by LIST_OVERFLOW's JSON. */
+/** Whether a source may have been missed in the last `suspectSeconds`, from the JSON of LIST_OVERFLOW. */
 export function saysOverflow(listing: string): boolean {
   return /"elem": ?\[/.test(listing);
 }
 
-/** Whether a listing of the table has as many rules that lead to us, and hand over with this tag, as it should. */
+/** Whether a listing has the expected number of jumps, and of rules that hand over with this tag. */
 export function hasWatchRules(listing: string, layout: WatchLayout, state: WatchState): boolean {
   const rule = new RegExp(`\\b(?:jump|goto) [a-z]+|prefix "${state.tag}" group ${layout.group} `, 'g');
   const count = (text: string) => text.match(rule)?.length ?? 0;

@@ -1,17 +1,16 @@
 /**
- * Which ports listen, and for how long. Pure: what is live and what has been shown before go in, what shall listen comes
- * out; the caller draws at random, keeps what was shown, and binds.
+ * Decides which ports listen, and for how long. Pure: the caller draws random numbers, saves what was shown, and binds.
  *
- * Whoever scans sees which ports listen and, from scan to scan, which came and went together. So ports come and go in
- * **cohorts**: all sequences of a door that become live for one time step in one go, and as many decoys as make it
- * `size` ports. A cohort is bound as a whole, lives as long as its time step asks for whether a sequence of it is used or
- * not, and goes as a whole. Given all cohorts, each sequence is as likely to be any n ports of its cohort as any other:
- * derived ports and decoys are drawn from the same list with the same odds. Two things keep that true:
+ * A scanner sees which ports listen and, from scan to scan, which appeared and disappeared together. So ports change in
+ * **cohorts**. A cohort is all sequences of a door that become live for one time step at once, plus as many decoys as fill
+ * it up to `size` ports. It is bound as a whole, listens for as long as its time step requires, used or not, and is closed
+ * as a whole. Derived ports and decoys are drawn from the same list with the same odds, so each sequence is equally likely
+ * to be any n ports of its cohort. Two rules keep that true:
  *
- *  - **A sequence is shown in one cohort.** In two, the ports that both have would name it. A sequence that is live again
- *    (a restart, a client that came back) joins the cohort that has all its ports; what was shown in a cohort that is
- *    gone, or under another shape of the door, is not shown again.
- *  - **Decoys are never chosen by what can be bound.** A port that cannot be is missing whether it is live or not.
+ *  - **A sequence is shown in one cohort.** If it were in two, their common ports would name it. A sequence that is live
+ *    again (a restart, a client that returns) joins the cohort with all its ports. A sequence shown in an expired cohort,
+ *    or under another shape of the door, is not shown again.
+ *  - **Decoys do not depend on what can be bound.** A port that cannot be bound is missing, live or not.
  */
 
 import { knockOf } from '../../../shared/knock.ts';
@@ -20,16 +19,16 @@ import { MAX_DRIFT_STEPS } from '../../core/policy.ts';
 
 export interface ListenedDoor {
   readonly name: string;
-  /** All ports that a knock may go to. */
+  /** All ports that a knock may use. */
   readonly ports: readonly number[];
   readonly protocols: 'tcp' | 'udp' | 'both';
-  /** Ports of a cohort. */
+  /** Number of ports of a cohort. */
   readonly size: number;
   readonly stepMs: number;
-  /** Steps either way. */
+  /** Look-ahead and look-behind window, in time steps. */
   readonly window: number;
   readonly seqTimeoutMs: number;
-  /** Whatever a door's sequences follow from besides secrets: another shape has other sequences for the same factors. */
+  /** All settings, besides secrets, that sequences are derived from. Another shape gives a factor another sequence. */
   readonly shape: string;
 }
 
@@ -37,27 +36,27 @@ export interface Cohort {
   readonly door: string;
   readonly shape: string;
   readonly factor: number;
-  /** Unix milliseconds: until when it listens though nothing of it is live. */
+  /** Unix milliseconds until which it listens even if none of its sequences is live. */
   readonly endsAt: number;
-  /** Unix milliseconds: until when a sequence of it may become live again. */
+  /** Unix milliseconds until which one of its sequences may become live again. */
   readonly keptUntil: number;
-  /** Ascending: they are bound in this order, which must not depend on which of them are live. */
+  /** Ascending. They are bound in this order, which must not depend on which ports are live. */
   readonly ports: readonly number[];
 }
 
-/** From and to, both included. */
+/** A range of factors, both ends included. */
 export type FactorSpan = readonly [from: number, to: number];
 
-/** What scanners may have seen. */
+/** The cohorts that scanners may have seen. */
 export interface Shown {
   readonly cohorts: readonly Cohort[];
-  /** By door, ascending: factors whose sequences must not be shown any more. */
+  /** By door: factors whose sequences must not be shown again, ascending. */
   readonly past: ReadonlyMap<string, readonly FactorSpan[]>;
 }
 
 export interface ListenPlan {
   readonly shown: Shown;
-  /** Whether `shown` is another than before, and must be kept before anything of it is bound. */
+  /** Whether `shown` changed. Then it must be saved before its ports are bound. */
   readonly changed: boolean;
   /** Ascending. */
   readonly tcp: readonly number[];
@@ -65,10 +64,10 @@ export interface ListenPlan {
 }
 
 export const NOTHING_SHOWN: Shown = { cohorts: [], past: new Map() };
-/** Of one door; the oldest grow together then, which shows less than was meant and never more. */
+/** Maximum of spans of one door. Beyond it the oldest spans are merged, so fewer sequences are shown, never more. */
 const MAX_SPANS = 32;
 
-/** @param draw a whole number from 0 to below its argument, each as likely */
+/** @param draw a uniform random integer from 0 up to, but not including, its argument */
 export function planListening(
   shown: Shown,
   doors: readonly ListenedDoor[],
@@ -85,7 +84,7 @@ export function planListening(
     if (door !== undefined && door.shape !== cohort.shape) {
       past.set(cohort.door, withFactor(past.get(cohort.door) ?? [], cohort.factor));
       changed = true;
-    } else put(cohorts, { cohort, ports: new Set(cohort.ports), isLive: false });
+    } else add(cohorts, { cohort, ports: new Set(cohort.ports), isLive: false });
   }
   const newcomers = new Map<
     string,
@@ -105,7 +104,7 @@ export function planListening(
     }
   }
   for (const { door, factor, ports } of newcomers.values()) {
-    fill(ports, door, draw);
+    addDecoys(ports, door, draw);
     const endsAt = (factor + door.window + 1) * door.stepMs + door.seqTimeoutMs;
     const cohort = {
       door: door.name,
@@ -115,10 +114,10 @@ export function planListening(
       keptUntil: endsAt + MAX_DRIFT_STEPS * door.stepMs,
       ports: [...ports].sort((a, b) => a - b),
     };
-    put(cohorts, { cohort, ports, isLive: true });
+    add(cohorts, { cohort, ports, isLive: true });
     changed = true;
   }
-  const kept: Cohort[] = [];
+  const remaining: Cohort[] = [];
   const tcp = new Set<number>();
   const udp = new Set<number>();
   for (const { cohort, isLive } of [...cohorts.values()].flat()) {
@@ -127,14 +126,14 @@ export function planListening(
       changed = true;
       continue;
     }
-    kept.push(cohort);
+    remaining.push(cohort);
     const protocols = doorOf.get(cohort.door)?.protocols;
     if (protocols === undefined || (!isLive && cohort.endsAt <= wallMs)) continue;
-    // With both protocols each port listens on both: one of them would say what kind of knock it could be.
+    // With both protocols each port listens on both: a single protocol would reveal the kind of knock.
     if (protocols !== 'udp') for (const port of cohort.ports) tcp.add(port);
     if (protocols !== 'tcp') for (const port of cohort.ports) udp.add(port);
   }
-  return { shown: { cohorts: kept, past }, changed, tcp: ascending(tcp), udp: ascending(udp) };
+  return { shown: { cohorts: remaining, past }, changed, tcp: ascending(tcp), udp: ascending(udp) };
 }
 
 interface Member {
@@ -143,19 +142,19 @@ interface Member {
   isLive: boolean;
 }
 
-function put(cohorts: Map<string, Member[]>, member: Member): void {
+function add(cohorts: Map<string, Member[]>, member: Member): void {
   const key = keyOf(member.cohort.door, member.cohort.factor);
   const others = cohorts.get(key);
   if (others === undefined) cohorts.set(key, [member]);
   else others.push(member);
 }
 
-/** A NUL stands in no name. */
+/** Joined by a NUL, which no name contains. */
 function keyOf(door: string, factor: number): string {
   return `${door}\0${factor}`;
 }
 
-function fill(ports: Set<number>, door: ListenedDoor, draw: (below: number) => number): void {
+function addDecoys(ports: Set<number>, door: ListenedDoor, draw: (below: number) => number): void {
   const size = Math.min(door.size, door.ports.length);
   while (ports.size < size) {
     const port = door.ports[draw(door.ports.length)];

@@ -1,7 +1,7 @@
 /**
- * The Capture without a packet in sight: ports listen, in a process of their own, and whoever connects to one, or sends it
- * a datagram, has knocked there. Needs no right and no library. Knows when which ports are ordered, and that what scanners
- * may see is on the disk before; which ports those are is cohorts' business, the sockets are listeners'.
+ * The Capture by listening ports: a child process listens, and a connection or datagram to one of its ports is a knock.
+ * Needs no privilege and no library. Orders ports from the child, after it has saved what scanners may see. `cohorts.ts`
+ * chooses the ports, `listeners.ts` has the sockets.
  */
 import { randomInt } from 'node:crypto';
 import { type AddressKey, isIpv4 } from '../../../shared/address.ts';
@@ -16,23 +16,23 @@ import { type ListenedDoor, type ListenPlan, NOTHING_SHOWN, planListening, type 
 import { formatOrder, type NumberedOrder, UNKNOWN } from './orders.ts';
 import { ShownFile } from './shown-file.ts';
 
-const LOOK_MS = 250;
-const LOOKS_PER_PLAN = 4;
-/** Ports that somebody else holds may be free again. */
+const CHECK_MS = 250;
+const PLAN_CHECKS = 4;
+/** Interval after which ports in use by other programs are tried again. */
 const REORDER_MS = 6_000;
-/** What an order may take, on a busy machine. */
+/** Time limit for the answer to an order, on a busy machine. */
 const ANSWER_MS = 5_000;
 const EVERYWHERE = 'any';
-/** With fewer of its ports bound than this share, next to no sequence has all of its own. */
+/** Share of ports that must be bound: below it, hardly any sequence has all its ports. */
 const ENOUGH = 0.5;
 
 export interface ListenOptions {
   readonly live: LivePairs;
   readonly doors: readonly ListenedDoor[];
   readonly stateDir: string;
-  /** An address of this host, of the family: where a datagram came to, as far as anybody knows. */
+  /** An address of this host, used as the destination of a datagram, because the system does not tell the real one. */
   readonly ownAddress: (family: 4 | 6) => AddressKey | undefined;
-  /** Once, when ports could not be bound. */
+  /** Called once, when ports could not be bound. */
   readonly onUnbound: (ports: Omit<Bound, 'atMs' | 'number'>) => void;
 }
 
@@ -45,21 +45,21 @@ export class ListenCapture implements Capture {
   #order: NumberedOrder = { number: 1, tcp: [], udp: [] };
   #answer: Omit<Bound, 'atMs' | 'number'> | undefined;
   #orderedAtMs = 0;
-  #answered: (() => void)[] = [];
-  #saidUnbound = false;
-  /** Why what is live cannot be shown. */
+  #waiters: (() => void)[] = [];
+  #warned = false;
+  /** Why new ports cannot be bound. */
   #problem: string | undefined;
   #running: Promise<void> | undefined;
-  #again = false;
+  #dirty = false;
   #started = false;
-  #looks = 0;
+  #checks = 0;
   #timer: NodeJS.Timeout | undefined;
-  #heard: { state: CaptureState; since: number; reason: string | undefined };
+  #state: { state: CaptureState; since: number; reason: string | undefined };
 
   constructor(options: CaptureOptions & ListenOptions) {
     this.#options = options;
     this.#file = new ShownFile(options.stateDir);
-    this.#heard = { state: 'starting', since: Date.now(), reason: undefined };
+    this.#state = { state: 'starting', since: Date.now(), reason: undefined };
     const { onArrival, onLost, ownAddress } = options;
     this.#process = new InterfaceCapture(
       {
@@ -70,8 +70,8 @@ export class ListenCapture implements Capture {
           if (place !== undefined) onArrival(atMs, source, place, pair, flags);
         },
         onLost,
-        onBound: (bound) => this.#hear(bound),
-        onState: () => this.#judge(),
+        onBound: (bound) => this.#onBound(bound),
+        onState: () => this.#refresh(),
       },
       {
         readLink: () => ({ usable: true, index: 0 }),
@@ -88,23 +88,23 @@ export class ListenCapture implements Capture {
     );
   }
 
-  /** @throws KnockError STATE_REFUSED or STORE when it is unknown what scanners may have seen */
+  /** @throws KnockError STATE_REFUSED or STORE when the file of shown cohorts is damaged or unreadable */
   async start(): Promise<void> {
     this.#shown = await this.#file.load();
     this.#process.tick();
     while (this.#process.status().state === 'starting') {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS / 10));
+      await new Promise((resolve) => setTimeout(resolve, CHECK_MS / 10));
       this.#process.tick();
     }
     this.#started = true;
     await this.followLivePairs();
-    this.#judge();
-    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    this.#refresh();
+    this.#timer = setInterval(() => this.#check(), CHECK_MS);
   }
 
   followLivePairs(): Promise<void> {
     if (!this.#started) return Promise.resolve();
-    this.#again = true;
+    this.#dirty = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
@@ -117,7 +117,7 @@ export class ListenCapture implements Capture {
   }
 
   status(): readonly CaptureStatus[] {
-    const { state, since, reason } = this.#heard;
+    const { state, since, reason } = this.#state;
     const { reason: _, ...process } = this.#process.status();
     return [{ ...process, state, since, ...(reason === undefined ? {} : { reason }) }];
   }
@@ -125,45 +125,45 @@ export class ListenCapture implements Capture {
   async stop(): Promise<void> {
     this.#started = false;
     clearInterval(this.#timer);
-    this.#release();
+    this.#wake();
     await this.#running;
     await this.#process.stop();
   }
 
-  #look(): void {
+  #check(): void {
     this.#process.tick();
-    this.#looks += 1;
-    if (this.#looks % LOOKS_PER_PLAN === 0) void this.followLivePairs();
+    this.#checks += 1;
+    if (this.#checks % PLAN_CHECKS === 0) void this.followLivePairs();
     const isShort = this.#answer === undefined || this.#answer.taken + this.#answer.refused > 0;
     if (isShort && monotonicMs() - this.#orderedAtMs > REORDER_MS) this.#send();
-    this.#judge();
+    this.#refresh();
   }
 
   async #run(): Promise<void> {
-    while (this.#again && this.#started) {
-      this.#again = false;
+    while (this.#dirty && this.#started) {
+      this.#dirty = false;
       const { live, doors } = this.#options;
       const plan = planListening(this.#shown, doors, live.sequences, Date.now(), randomInt);
-      // Kept first: what was shown and is forgotten would be shown a second time, among other decoys.
-      if (plan.changed && !(await this.#keep(plan))) continue;
+      // Saved first: after a crash, an unsaved sequence would be shown again, among other decoys.
+      if (plan.changed && !(await this.#save(plan))) continue;
       await this.#follow(plan);
     }
   }
 
-  async #keep({ shown }: ListenPlan): Promise<boolean> {
+  async #save({ shown }: ListenPlan): Promise<boolean> {
     try {
       await this.#file.save(shown);
       this.#shown = shown;
       this.#problem = undefined;
       return true;
     } catch (error) {
-      this.#problem = `what listens cannot be kept on the disk, and must be: ${formatProblemOf(error)}`;
-      this.#judge();
+      this.#problem = `cannot save which ports listen: ${formatProblemOf(error)}`;
+      this.#refresh();
       return false;
     }
   }
 
-  /** Resolves when the process has answered, or is not there to. */
+  /** Resolves when the child has answered, or after a timeout. */
   async #follow({ tcp, udp }: ListenPlan): Promise<void> {
     if (sameList(tcp, this.#order.tcp) && sameList(udp, this.#order.udp)) return;
     this.#order = { number: this.#order.number + 1, tcp, udp };
@@ -172,11 +172,11 @@ export class ListenCapture implements Capture {
     if (this.#process.status().state !== 'listening') return;
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
-      this.#answered.push(resolve);
+      this.#waiters.push(resolve);
       timer = setTimeout(resolve, ANSWER_MS);
     });
     clearTimeout(timer);
-    this.#judge();
+    this.#refresh();
   }
 
   #send(): void {
@@ -184,41 +184,41 @@ export class ListenCapture implements Capture {
     this.#child?.order(formatOrder(this.#order));
   }
 
-  #hear({ number, bound, taken, refused }: Bound): void {
+  #onBound({ number, bound, taken, refused }: Bound): void {
     if (number !== this.#order.number) return;
     this.#answer = { bound, taken, refused };
-    this.#release();
-    if (taken + refused > 0 && !this.#saidUnbound) {
-      this.#saidUnbound = true;
+    this.#wake();
+    if (taken + refused > 0 && !this.#warned) {
+      this.#warned = true;
       this.#options.onUnbound(this.#answer);
     }
-    this.#judge();
+    this.#refresh();
   }
 
-  #release(): void {
-    for (const resolve of this.#answered.splice(0)) resolve();
+  #wake(): void {
+    for (const resolve of this.#waiters.splice(0)) resolve();
   }
 
   #problemNow(): string | undefined {
     const { state, reason } = this.#process.status();
-    if (state !== 'listening') return reason ?? 'the process that listens starts';
+    if (state !== 'listening') return reason ?? 'the listening process is starting';
     if (this.#problem !== undefined) return this.#problem;
     const { bound, wanted } = this.method().ports ?? { bound: 0, wanted: 0 };
     if (this.#answer === undefined) {
-      return monotonicMs() - this.#orderedAtMs > ANSWER_MS ? 'the process that listens does not answer' : undefined;
+      return monotonicMs() - this.#orderedAtMs > ANSWER_MS ? 'the listening process does not answer' : undefined;
     }
     if (wanted === 0 || bound >= wanted * ENOUGH) return undefined;
     const { taken, refused } = this.#answer;
-    return `of ${wanted} ports ${bound} could be bound: others hold ${taken}, the system refused ${refused} (see ulimit -n)`;
+    return `only ${bound} of ${wanted} ports bound: ${taken} in use, ${refused} refused by the system (see ulimit -n)`;
   }
 
-  #judge(): void {
+  #refresh(): void {
     if (!this.#started) return;
     const problem = this.#problemNow();
     const state = problem === undefined ? 'listening' : 'deaf';
-    this.#heard.reason = problem;
-    if (this.#heard.state === state) return;
-    this.#heard = { state, since: Date.now(), reason: problem };
+    this.#state.reason = problem;
+    if (this.#state.state === state) return;
+    this.#state = { state, since: Date.now(), reason: problem };
     const [status] = this.status();
     if (status !== undefined) this.#options.onState(status);
   }

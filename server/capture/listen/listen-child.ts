@@ -1,10 +1,10 @@
 /**
- * Main of the process that listens: orders come on stdin, one line each, records go out on descriptor 3. It knows no
- * secret, no door, and not which of its ports are live; which ports those are altogether stands in no argument. It has no
- * capability, and can open sockets and no file.
+ * Main program of the child with listening sockets: reads orders on stdin, one per line, and writes records to descriptor 3.
+ * It has no secret and no capability, and does not know the doors or which of its ports are live. The ports are in none of
+ * its arguments. It can open sockets but no files.
  *
- * libuv accepts one connection of a port in a turn of the event loop, so that under a flood timers and orders still have
- * their turn. A connection that is dropped, here or by the kernel, tests no combination: what is not told counts for nobody.
+ * libuv accepts one connection per port and turn of the event loop, so timers and orders still run under a flood. A
+ * connection that the child or the kernel drops tests no combination: it counts neither as a knock nor as a stray.
  */
 
 import { setPriority } from 'node:os';
@@ -22,13 +22,13 @@ import { writeBound, writeHeartbeat, writeOpened, writePacket } from '../records
 import { Listeners } from './listeners.ts';
 import { type NumberedOrder, parseOrder, UNKNOWN } from './orders.ts';
 
-/** When the pipe was full. */
+/** Pause after the pipe was full. */
 const RETRY_MS = 10;
-/** Whoever floods shall not keep the daemon from its work. */
+/** Lower priority, so that a flood does not slow down the daemon. */
 const NICENESS = 5;
 
 const writer = new RecordWriter(writeToDaemon);
-/** Both addresses of a record, as they would stand in a packet. */
+/** Both addresses of a record, laid out as in an IPv6 header. */
 const addresses = Buffer.alloc(32);
 let received = 0;
 let dropped = 0;
@@ -37,7 +37,7 @@ let scheduled = false;
 
 function onArrival(source: AddressKey, destination: AddressKey | undefined, pair: Pair): void {
   const at = monotonicMs();
-  // Who stood still would stamp what came long ago as if it had just come: a knock that took too long would look short.
+  // After a suspension, old connections would get new time stamps, and a knock that took too long would look short.
   const slot = at - aliveAt > STALL_MS ? -1 : writer.slot(at);
   received += 1;
   if (slot < 0) {
@@ -71,7 +71,7 @@ function beat(): void {
   writer.flush(aliveAt);
 }
 
-/** The daemon waits for it, and asks again when it does not come. */
+/** Answers an order. The daemon waits for the answer and repeats the order without one. */
 function answer(number: number, result: { bound: number; taken: number; refused: number }): void {
   const at = monotonicMs();
   const slot = writer.slot(at);
@@ -80,12 +80,12 @@ function answer(number: number, result: { bound: number; taken: number; refused:
 }
 
 async function main(): Promise<void> {
-  // Heard from the first moment on: the daemon gives its first order when it starts us, and stdin is read from here.
+  // Orders are read from the start, because the daemon sends the first one when it starts this process.
   const early: NumberedOrder[] = [];
   let follow = (order: NumberedOrder): void => void early.push(order);
   createInterface({ input: process.stdin }).on('line', (line) => {
     const order = parseOrder(line);
-    if (order === undefined) failInChild('the daemon sent what is not an order');
+    if (order === undefined) failInChild('the daemon sent an invalid order');
     follow(order);
   });
   leaveWithDaemon();

@@ -1,9 +1,8 @@
 /**
- * The sockets of the process that listens: opens and closes what it is told, and tells what comes. It does not know which
- * of its ports are live, so nothing that it does can show it: whoever connects is accepted and reset at once, wherever.
+ * The listening sockets: opens and closes ports as ordered, and reports connections and datagrams. It does not know which
+ * ports are live, so its behaviour cannot reveal them: every connection is accepted and reset at once, on every port.
  *
- * A connection is reset, not ended in order: that leaves no TIME_WAIT behind, neither memory that a flood could fill nor a
- * port that could not be bound again.
+ * A reset leaves no TIME_WAIT: a flood cannot fill memory with it, and the port can be bound again at once.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
@@ -11,7 +10,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { type AddressKey, addressKey } from '../../../shared/address.ts';
 import { type Pair, pairOf } from '../../../shared/knock.ts';
 
-/** Ports, each list ascending. */
+/** The ports that shall listen, each list ascending. */
 export interface PortOrder {
   readonly tcp: readonly number[];
   readonly udp: readonly number[];
@@ -23,10 +22,10 @@ export interface OrderResult {
   readonly refused: number;
 }
 
-/** `destination` is undefined for a datagram: the system does not say at which of its addresses one came. */
+/** `destination` is undefined for a datagram, because the system does not tell to which address it was sent. */
 export type PortListener = (source: AddressKey, destination: AddressKey | undefined, pair: Pair) => void;
 
-/** Connections that wait to be accepted, of each port. The kernel drops what is more, and asks for cookies. */
+/** Connections per port that may wait for accept. Beyond it the kernel drops them, or uses SYN cookies. */
 const BACKLOG = 64;
 
 export class Listeners {
@@ -40,8 +39,8 @@ export class Listeners {
   private constructor(hasIpv6: boolean, onArrival: PortListener) {
     this.#onArrival = onArrival;
     this.#host = hasIpv6 ? '::' : '0.0.0.0';
-    // libuv makes TCP sockets hear both families whatever the system's default is, and leaves UDP sockets as they are.
-    this.#udpKinds = !hasIpv6 ? ['udp4'] : hearsIpv6Alone() ? ['udp6', 'udp4'] : ['udp6'];
+    // libuv makes TCP sockets dual-stack whatever the system's default is, but leaves UDP sockets at the default.
+    this.#udpKinds = !hasIpv6 ? ['udp4'] : isIpv6Only() ? ['udp6', 'udp4'] : ['udp6'];
   }
 
   static async create(onArrival: PortListener): Promise<Listeners> {
@@ -51,11 +50,11 @@ export class Listeners {
     return new Listeners(hasIpv6, onArrival);
   }
 
-  /** Orders are carried out one after the other. Never rejects. */
+  /** Executes orders one after the other. Never rejects. */
   follow(order: PortOrder): Promise<OrderResult> {
-    const turn = this.#last.then(() => this.#follow(order));
-    this.#last = turn;
-    return turn;
+    const result = this.#last.then(() => this.#follow(order));
+    this.#last = result;
+    return result;
   }
 
   async #follow({ tcp, udp }: PortOrder): Promise<OrderResult> {
@@ -63,7 +62,7 @@ export class Listeners {
     const count = (code: string | undefined): void => {
       counts[code === undefined ? 'bound' : code === 'EADDRINUSE' ? 'taken' : 'refused'] += 1;
     };
-    // New ones first, in their order, whatever they are for.
+    // New ports first, in ascending order, live or decoy.
     const opening = [
       ...tcp.map((port) => (this.#tcp.has(port) ? undefined : this.#openTcp(port))),
       ...udp.map((port) => (this.#udp.has(port) ? undefined : this.#openUdp(port))),
@@ -88,7 +87,7 @@ export class Listeners {
     const server = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket, pair));
     const code = await listening(server, { port, host: this.#host });
     if (code !== undefined) return code;
-    // Accepting may fail for want of descriptors: libuv has one in reserve, by which it turns the connection away.
+    // accept may fail for lack of descriptors; libuv keeps one in reserve to close such a connection.
     server.on('error', () => {});
     this.#tcp.set(port, server);
     return undefined;
@@ -98,7 +97,7 @@ export class Listeners {
     socket.on('error', () => {});
     const { remoteAddress, localAddress } = socket;
     socket.resetAndDestroy();
-    // Undefined when the other side has reset it before it was accepted: nobody is there any more.
+    // Undefined when the peer reset the connection before it was accepted.
     const source = remoteAddress === undefined ? undefined : addressKey(remoteAddress);
     const destination = localAddress === undefined ? undefined : addressKey(localAddress);
     if (source !== undefined && destination !== undefined) this.#onArrival(source, destination, pair);
@@ -125,7 +124,7 @@ export class Listeners {
   }
 }
 
-/** The system's code when it cannot. */
+/** Resolves to the system's error code, or undefined on success. */
 function listening(
   server: Server,
   place: { readonly port: number; readonly host: string },
@@ -151,7 +150,7 @@ function binding(socket: UdpSocket, port: number, address: string): Promise<stri
   });
 }
 
-function hearsIpv6Alone(): boolean {
+function isIpv6Only(): boolean {
   try {
     return readFileSync('/proc/sys/net/ipv6/bindv6only', 'latin1').trim() === '1';
   } catch {

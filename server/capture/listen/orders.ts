@@ -1,16 +1,15 @@
 /**
- * What the daemon tells the process that listens: a line with a number, and the ports that shall listen from then on; and
- * what that process says of a datagram.
+ * Orders of the daemon to the child with listening sockets: one line with a number and the ports that shall listen.
  */
 import type { AddressKey } from '../../../shared/address.ts';
 import type { PortOrder } from './listeners.ts';
 
 export interface NumberedOrder extends PortOrder {
-  /** 1 to 2^32 - 1; the answer has it. */
+  /** 1 to 2^32 - 1; the answer repeats it. */
   readonly number: number;
 }
 
-/** Stands for the address at which a datagram came: the system does not say which of this host's that was. */
+/** The destination of a datagram, because the system does not tell to which address it was sent. */
 export const UNKNOWN = '\0'.repeat(16) as AddressKey;
 
 export function formatOrder({ number, tcp, udp }: NumberedOrder): string {

@@ -1,7 +1,7 @@
 /**
- * The memory of what scanners may have seen, in a file of the state directory: the cohorts of ports that listen, and which
- * factors are past. A restart that forgot it would draw other decoys for the same sequences, and who scanned before and
- * after would know them by what stayed. It does not tell live ports from decoys.
+ * The file `listening.json` in the state directory: the cohorts that scanners may have seen, and the factors that are past.
+ * Without it a restart would draw other decoys for the same sequences, and a scanner would know them by the ports that
+ * stayed. The file does not tell live ports from decoys.
  */
 import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -21,7 +21,7 @@ export class ShownFile {
     this.#path = join(stateDir, 'listening.json');
   }
 
-  /** Nothing where there is no file. @throws KnockError STATE_REFUSED when it is damaged, STORE when it cannot be read */
+  /** NOTHING_SHOWN without a file. @throws KnockError STATE_REFUSED when it is damaged, STORE when it cannot be read */
   async load(): Promise<Shown> {
     let text: string;
     try {
@@ -32,12 +32,16 @@ export class ShownFile {
     }
     const shown = parseShown(text);
     if (shown !== undefined) return shown;
-    throw new KnockError('STATE_REFUSED', `${this.#path} is damaged: which ports were shown to scanners is unknown`, {
-      hint: 'stop here for ten minutes, so that what was live then is not any more, and remove the file',
-    });
+    throw new KnockError(
+      'STATE_REFUSED',
+      `${this.#path} is damaged, so the ports that scanners may have seen are unknown`,
+      {
+        hint: 'keep the daemon stopped for ten minutes, until all sequences of then have expired, and remove the file',
+      },
+    );
   }
 
-  /** Resolves when it is on the disk. @throws KnockError STORE */
+  /** Resolves when the file is durable. @throws KnockError STORE */
   async save(shown: Shown): Promise<void> {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     await writePrivateFiles([{ path: this.#path, bytes: Buffer.from(formatShown(shown)) }], true);

@@ -1,10 +1,10 @@
-/** The part of cap 0.2.1 that we use; it comes without types. A CommonJS module: only its default export is there. */
+/** Types for the part of cap 0.2.1 that we use. It is a CommonJS module with a default export only. */
 declare module 'cap' {
   import { EventEmitter } from 'node:events';
 
   class Cap extends EventEmitter<{ packet: [length: number, truncated: boolean] }> {
     /**
-     * Opens a live capture and returns a name of its link type; throws Error with libpcap's words. Keeps a bare pointer
+     * Opens a live capture and returns the name of its link type; throws Error with libpcap's message. Keeps a raw pointer
      * into `buffer`, not a reference to it.
      */
     open(device: string, filter: string, kernelBufferBytes: number, buffer: Buffer): string;

@@ -1,11 +1,11 @@
 /**
- * Main of the capture child: `child INTERFACE tcp|udp opening|any`, records on descriptor 3, one line on stderr when it cannot. One
- * process an interface, because `cap` takes the process with it when the interface goes. It knows no secret, no door and
- * no sequence: whoever breaks into it by a packet finds an empty process of nobody.
+ * Main program of the capture child: `child INTERFACE tcp|udp opening|any`. Writes records to descriptor 3, and one line to
+ * stderr when it fails. One process per interface, because `cap` aborts the process when the interface disappears. It has
+ * no secret, no door and no sequence: an attacker who takes it over by a packet finds an empty process of user nobody.
  *
- * While packets keep coming, `cap` does not return to the event loop: no timer, no stream and no signal handler runs.
- * Hence everything that must happen under a flood (batches, heartbeats, noticing that the daemon is gone) happens in the
- * frame listener, by the clock, with synchronous writes.
+ * While packets keep arriving, `cap` does not return to the event loop: no timer, stream or signal handler runs. So the
+ * frame listener does by the clock, with synchronous writes, what must happen under a flood: batches, heartbeats, and the
+ * check that the daemon still runs.
  */
 import { readdirSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -25,16 +25,16 @@ import { openPcap, type PcapDevice } from './pcap-device.ts';
 import { captureFilter, isDeviceName, nflogGroup } from './pcap-filter.ts';
 import { RingLosses, socketCounts } from './ring-losses.ts';
 
-/** The longest that a record may lie here while frames that are no knocks keep the loop busy. */
+/** Longest delay of a record while frames without a knock keep the loop busy. */
 const LINGER_MS = 5;
-/** When the pipe was full and the flood is over. */
+/** Pause after the pipe was full, when the flood is over. */
 const RETRY_MS = 10;
 const UDP_PAIRS = pairOf('udp', 0);
 
 const writer = new RecordWriter(writeToPipe);
 const view = packetView();
 let device: PcapDevice | undefined;
-/** Of the packet socket; undefined where there is none, or its losses cannot be read. */
+/** Losses of the packet socket; undefined without one, or if its counters cannot be read. */
 let ring: RingLosses | undefined;
 let udp = false;
 let frames = 0;
@@ -42,9 +42,9 @@ let received = 0;
 let dropped = 0;
 let nextBeatAt = 0;
 let aliveAt = 0;
-/** Missing since the last record that the pipe took. */
+/** Packets lost since the last record in the writer. */
 let lost = 0;
-/** Of the next NFLOG message; -1 before the first. */
+/** Expected number of the next NFLOG message; -1 before the first. */
 let nextNumber = -1;
 let scheduled = false;
 
@@ -53,13 +53,13 @@ function onFrame(length: number): void {
   const at = monotonicMs();
   noteAlive(at);
   frames += 1;
-  // The filter does not look behind VLAN tags and extension headers: UDP may come through there unasked.
+  // The filter does not read behind VLAN tags and extension headers, so UDP may arrive although `udp` is false.
   const isKnock = decodePacket(device.linkType, device.frame, length, view);
   if (device.linkType === LINK_NFLOG) noteNumber();
-  // Before it is asked what is in doubt: with room in it, the writer flushes, and finds losses, at no worse moment.
+  // Flush before `isDoubtful`: a flush may detect losses, and must not do so between that check and `slot`.
   if (writer.full) writer.flush(at);
   const isDoubtful = ring?.doubtful(frames) ?? false;
-  if (lost > 0 && !isDoubtful && sayLost(at)) lost = 0;
+  if (lost > 0 && !isDoubtful && writeLoss(at)) lost = 0;
   if (isKnock && (udp || view.pair < UDP_PAIRS)) {
     received += 1;
     const slot = lost > 0 || isDoubtful ? -1 : writer.slot(at);
@@ -74,9 +74,9 @@ function onFrame(length: number): void {
   }
 }
 
-/** Messages of a group are numbered by the kernel; a gap is what its queue had no room for. */
+/** The kernel numbers the messages of a group; a gap shows the messages that its queue dropped. */
 function noteNumber(): void {
-  if (view.number < 0) fail('a message of the group has no number');
+  if (view.number < 0) fail('an NFLOG message has no number');
   if (nextNumber >= 0 && view.number !== nextNumber) noteLost((view.number - nextNumber) >>> 0);
   nextNumber = (view.number + 1) >>> 0;
 }
@@ -86,19 +86,19 @@ function noteLost(packets: number): void {
   dropped += packets;
 }
 
-/** Before any packet that came later: false while the pipe has no room, and those packets are lost as well then. */
-function sayLost(at: number): boolean {
+/** Writes the loss before any later packet. False while the pipe has no room; then later packets are lost too. */
+function writeLoss(at: number): boolean {
   const slot = writer.slot(at);
   if (slot >= 0) writeLost(writer.bytes, slot, { atMs: at, packets: lost });
   return slot >= 0;
 }
 
 /**
- * Packets are stamped when they are read. Who stood still for long would stamp old ones as if they had just come, and a
- * run that lasted too long, or that the kernel had stopped watching, would look short: better to start anew.
+ * Ends the process after a long suspension. Packets are stamped when they are read, so old ones would get new time stamps.
+ * Then an attempt that took too long, or that the kernel had stopped watching, would look short.
  */
 function noteAlive(at: number): void {
-  if (aliveAt > 0 && at - aliveAt > STALL_MS) fail('the capture process stood still');
+  if (aliveAt > 0 && at - aliveAt > STALL_MS) fail('the capture process was suspended');
   aliveAt = at;
 }
 
@@ -108,7 +108,7 @@ function flushWhenIdle(): void {
   if (scheduled) setTimeout(flushWhenIdle, RETRY_MS);
 }
 
-/** A heartbeat that finds no room is tried again soon; until it goes, the records that fill the pipe prove that we live. */
+/** Sends a heartbeat, or retries soon without room: until then the records in the pipe prove that this process lives. */
 function beat(at: number): void {
   noteAlive(at);
   const slot = writer.slot(at);
@@ -118,15 +118,15 @@ function beat(at: number): void {
 }
 
 /**
- * Losses of the packet socket's queue are looked at before anything is told, not at each frame. What waits here then stands
- * before the loss or behind it, nobody knows which.
+ * Checks the packet socket's losses before each write, not at each frame. Records that wait then are from before or after
+ * the loss, which cannot be known, so they are replaced by losses.
  */
 function noteRingLosses(losses: RingLosses, bytes: Buffer, from: number, to: number): void {
   const missing = losses.look();
   if (missing === 0) return;
   noteLost(missing);
   dropped += forgetPackets(bytes, from, to);
-  // After the poll phase that follows, in which cap reads until the queue is empty.
+  // setImmediate runs after the next poll phase, in which `cap` reads until the queue is empty.
   const until = losses.doubtfulUntil;
   setImmediate(() => losses.emptied(until));
 }
@@ -137,13 +137,13 @@ function writeToPipe(bytes: Buffer, from: number, to: number): number {
     return writeSync(RECORDS_FD, bytes, from, to - from);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
-    // EPIPE: the daemon is gone, and nobody will close what we might still be told of.
+    // EPIPE: the daemon is gone.
     process.exit(0);
   }
 }
 
-/** The daemon's end of stdin and of the records is never written to: anything there, and any end, means that it is gone. */
-function followTheDaemon(): void {
+/** Ends this process with the daemon, which keeps stdin and the records' pipe open as long as it runs. */
+function leaveWithDaemon(): void {
   const leave = (): never => process.exit(0);
   // Wrapping the descriptor makes it non-blocking, which writeToPipe relies on.
   const pipe = new Socket({ fd: RECORDS_FD, readable: true, writable: true });
@@ -159,7 +159,7 @@ async function main(): Promise<void> {
   udp = protocols === 'udp';
   view.anyTcp = packets === 'any';
   const scope: CaptureScope = { udp, tcp: packets };
-  followTheDaemon();
+  leaveWithDaemon();
   const libc = await loadLibc();
   const group = nflogGroup(interfaceName);
   const restoreLoggers = group === undefined ? undefined : rememberLoggers();
@@ -177,11 +177,11 @@ async function main(): Promise<void> {
   setInterval(() => beat(monotonicMs()), HEARTBEAT_MS);
 }
 
-/** While files can still be read: which descriptor is libpcap's stands in one. */
+/** Call it while files can still be read: /proc/self/fd lists the descriptors, one of which is libpcap's socket. */
 function ringLosses(libc: Libc): RingLosses | undefined {
   const read = socketCounts(libc, descriptors());
   if (read === undefined) return undefined;
-  return new RingLosses(() => read() ?? fail('the losses of the packet socket cannot be read any more'));
+  return new RingLosses(() => read() ?? fail('the loss counters of the packet socket cannot be read'));
 }
 
 function descriptors(): readonly number[] {

@@ -1,7 +1,7 @@
 /**
- * The netlink socket that libpcap reads an NFLOG group from, made fit for counting strays: its messages are numbered, so
- * that a lost one is a gap in the numbers; a full queue loses messages and is no error (cap would end the process); and
- * the queue is large. Knows linux/netfilter/nfnetlink_log.h and where libpcap keeps its socket: among our descriptors.
+ * Prepares the netlink socket through which libpcap reads an NFLOG group, so that strays can be counted. Messages get
+ * numbers, so a lost one is a gap. A full queue loses messages without an error, which would end the process in `cap`. The
+ * queue is large. Uses linux/netfilter/nfnetlink_log.h, and finds libpcap's socket among the open descriptors.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { KnockError } from '../../../shared/errors.ts';
@@ -24,17 +24,17 @@ const NLM_F_ACK = 4;
 const LOG_CONFIG = (4 << 8) | 1;
 const NFULA_CFG_FLAGS = 6;
 const NFULNL_CFG_F_SEQ = 1;
-/** Of our one request; the kernel repeats it in its answer. */
+/** Sequence number of the one request; the kernel repeats it in its answer. */
 const REQUEST_NUMBER = 0x6b6e6f63;
 
-/** A message of a small packet counts some 830 bytes against this: 20,000 of them wait. */
+/** Size of the queue. A small packet takes about 830 bytes of it, so 20,000 can wait. */
 const QUEUE_BYTES = 16 * 1024 * 1024;
-/** More datagrams than that before the answer are not what the kernel sends. */
+/** Maximum of datagrams to read before the answer. */
 const MAX_ANSWERS = 100_000;
 
 /**
- * To be called between opening the group and reading from it: messages that wait are thrown away.
- * @throws KnockError CAPTURE when losses could not be noticed
+ * Call it between opening the group and reading from it: it discards the waiting messages.
+ * @throws KnockError CAPTURE when losses could not be detected
  */
 export function prepareNflogSocket(libc: Libc | undefined, group: number): void {
   const problem =
@@ -42,7 +42,7 @@ export function prepareNflogSocket(libc: Libc | undefined, group: number): void 
       ? 'koffi is not installed'
       : (socketsOf(libc).map((descriptor) => prepare(libc, descriptor, group))[0] ?? 'its socket was not found');
   if (problem === '') return;
-  throw new KnockError('CAPTURE', `losses of nflog:${group} could not be noticed: ${problem}`);
+  throw new KnockError('CAPTURE', `losses of nflog:${group} cannot be detected: ${problem}`);
 }
 
 function socketsOf(libc: Libc): readonly number[] {
@@ -55,10 +55,10 @@ function socketsOf(libc: Libc): readonly number[] {
     .filter((descriptor) => is(descriptor, SO_DOMAIN, AF_NETLINK) && is(descriptor, SO_PROTOCOL, NETLINK_NETFILTER));
 }
 
-/** The problem, empty when there is none. */
+/** Returns the problem; empty without one. */
 function prepare(libc: Libc, descriptor: number, group: number): string {
   if (!libc.setSocketOption(descriptor, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1)) return 'NETLINK_NO_ENOBUFS was refused';
-  // Forced beyond net.core.rmem_max where we may, up to it elsewhere.
+  // Beyond net.core.rmem_max with the privilege for it, otherwise up to that limit.
   if (!libc.setSocketOption(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, QUEUE_BYTES)) {
     libc.setSocketOption(descriptor, SOL_SOCKET, SO_RCVBUF, QUEUE_BYTES);
   }
@@ -87,13 +87,13 @@ function numberingRequest(group: number): Buffer {
   return message;
 }
 
-/** Where the kernel says which logger the host's own `log` rules without a group, and conntrack, go to. */
+/** The kernel's setting for the logger of conntrack and of the host's `log` rules without a group. */
 const LOGGERS = '/proc/sys/net/netfilter/nf_log';
 const FAMILIES = ['2', '10'];
 
 /**
- * libpcap makes itself the logger of IPv4 when it opens a group. Returns what puts the host's own choice back; numbered
- * groups need none of it.
+ * libpcap makes itself the logger of IPv4 when it opens a group, which a numbered group does not need. Returns a function
+ * that restores the host's own logger.
  */
 export function rememberLoggers(): () => void {
   const before = FAMILIES.map((family) => [family, textOf(`${LOGGERS}/${family}`)] as const);
@@ -103,7 +103,7 @@ export function rememberLoggers(): () => void {
       try {
         writeFileSync(`${LOGGERS}/${family}`, logger);
       } catch {
-        // Read-only in a container, or not ours to write.
+        // Read-only in a container, or no permission.
       }
     }
   };

@@ -1,6 +1,6 @@
 /**
- * The Capture that runs one child an interface. Knows when to look: a few times a second while an interface is not heard, which
- * is how one that comes back is heard again at once. What a look decides stands in interface-capture.
+ * The Capture by libpcap: one child process per interface. Checks the interfaces a few times a second while one is not
+ * captured, so one that comes back is captured at once. `interface-capture.ts` decides what a check does.
  */
 
 import { monotonicMs } from '../../clock/monotonic.ts';
@@ -15,13 +15,13 @@ export interface PcapCaptureEdges {
   readonly launch?: ChildLauncher;
 }
 
-/** The edges are for tests; without them, libc and child processes. */
+/** Tests pass edges; the defaults are libc and child processes. */
 export class PcapCapture implements Capture {
   readonly #options: CaptureOptions;
   readonly #edges: PcapCaptureEdges;
   #interfaces: readonly InterfaceCapture[] = [];
-  readonly #looks = new LookSchedule(() => this.#look());
-  #decided: () => void = () => {};
+  readonly #checks = new LookSchedule(() => this.#check());
+  #started: () => void = () => {};
 
   constructor(options: CaptureOptions, edges: PcapCaptureEdges = {}) {
     this.#options = options;
@@ -33,8 +33,8 @@ export class PcapCapture implements Capture {
     const readLink = this.#edges.readLink ?? (await linkReader());
     const launch = this.#edges.launch ?? launchChild;
     await new Promise<void>((resolve) => {
-      this.#decided = resolve;
-      // A name that stands there twice would have each packet counted twice.
+      this.#started = resolve;
+      // A Set, because a name given twice would count each packet twice.
       const undecided = new Set(interfaces);
       this.#interfaces = [...undecided].map(
         (name) =>
@@ -46,7 +46,7 @@ export class PcapCapture implements Capture {
               onLost,
               onState: (status) => {
                 onState(status);
-                this.#looks.soon();
+                this.#checks.checkSoon();
                 undecided.delete(status.interface);
                 if (undecided.size === 0) resolve();
               },
@@ -55,12 +55,12 @@ export class PcapCapture implements Capture {
           ),
       );
       if (undecided.size === 0) resolve();
-      this.#look();
-      this.#looks.start();
+      this.#check();
+      this.#checks.start();
     });
   }
 
-  /** Everything is heard, whatever is live. */
+  /** Nothing to do: all packets are captured, whatever is live. */
   followLivePairs(): Promise<void> {
     return Promise.resolve();
   }
@@ -74,12 +74,12 @@ export class PcapCapture implements Capture {
   }
 
   async stop(): Promise<void> {
-    this.#looks.stop();
-    this.#decided();
+    this.#checks.stop();
+    this.#started();
     await Promise.all(this.#interfaces.map((one) => one.stop()));
   }
 
-  #look(): boolean {
+  #check(): boolean {
     for (const one of this.#interfaces) one.tick();
     return this.#interfaces.every((one) => one.status().state === 'listening');
   }

@@ -1,13 +1,13 @@
 /**
- * A live capture on one device: the sole importer of `cap`, and the place where its traps are dealt with. Runs in the
- * capture child only: when the device goes away, `cap` ends the process by an assertion.
+ * Opens a live libpcap capture on one device. The only file that imports `cap`; it handles the traps of that library. Runs
+ * in the capture child only, because `cap` aborts the process when the device disappears.
  */
 import { KnockError } from '../../../shared/errors.ts';
 import { LINK_ETHERNET, LINK_NULL, LINK_RAW, LINK_SLL, LINK_TYPES } from '../../core/packet/link-layer.ts';
 
-/** Larger than the snapshot length that `cap` sets, so that no packet is ever cut by us. */
+/** Larger than the snapshot length that `cap` sets, so that this buffer never cuts a packet. */
 const FRAME_BYTES = 65_536;
-/** libpcap's ring: with offloading on it takes a slot of 128 KiB a packet, so this is 128 packets waiting. */
+/** Size of libpcap's ring. With offloading each packet takes a slot of 128 KiB, so 128 packets can wait. */
 const KERNEL_BUFFER_BYTES = 16 * 1024 * 1024;
 
 const NAMED_LINK_TYPES: Readonly<Record<string, number>> = {
@@ -19,19 +19,19 @@ const NAMED_LINK_TYPES: Readonly<Record<string, number>> = {
 
 export interface PcapDevice {
   readonly linkType: number;
-  /** The one buffer that every frame is written to. Valid during {@link FrameListener} only. */
+  /** The buffer to which every frame is written. Valid only during a {@link FrameListener}. */
   readonly frame: Buffer;
-  /** Held, not used: see {@link openPcap}. */
+  /** Kept alive but not used: see {@link openPcap}. */
   readonly capture: object;
 }
 
-/** `length` bytes at the front of the device's frame are the packet. Must not throw. */
+/** The packet is the first `length` bytes of the device's frame. Must not throw. */
 export type FrameListener = (length: number) => void;
 
 /**
- * Opens `device`. The caller must keep the result for as long as packets may come: `cap` writes through a pointer into
- * `frame` that the garbage collector does not see, and a collected frame is a heap written to by the network.
- * @throws KnockError CAPTURE with libpcap's words
+ * Opens `device`. The caller must keep the result as long as packets may arrive: `cap` writes through a raw pointer into
+ * `frame`, and after a garbage collection of `frame` the network would write into freed memory.
+ * @throws KnockError CAPTURE with libpcap's message
  */
 export async function openPcap(device: string, filter: string, onFrame: FrameListener): Promise<PcapDevice> {
   const { default: cap } = await import('cap').catch((cause: unknown) => {

@@ -1,20 +1,20 @@
 /**
- * Which frames a packet socket's queue lost, and which of those that came out of it may stand before the loss and which
- * behind it. Knows the kernel's two counters and how many frames have come; the records are the child's.
+ * Tracks the losses of a packet socket's queue: how many frames were lost, and which of the others may be from before a
+ * loss. Uses the kernel's two counters and the number of frames read.
  *
- * A counter says that something was lost, not where. A queue that overflows is full, so up to all of its frames still wait
- * when the loss is noticed, and stand before it; what the daemon has not been told yet may stand on either side. Neither can
- * be told then: a knock's first half before the loss and its second half behind it would look like a whole one, without the
- * strays between. They are thrown away with what was lost, until every frame has been read that had been accepted when it
- * was noticed.
+ * A counter tells that frames were lost, not where. A queue that overflows is full: when the loss is noticed, up to all its
+ * frames still wait, and they are from before the loss. Records not yet sent may be from before or after it. Neither may be
+ * sent: the first half of a knock before the loss and its second half after it would look like a whole knock, without the
+ * strays between. So they are discarded with the lost frames, until every frame has been read that the queue had accepted
+ * when the loss was noticed.
  */
 import type { Libc } from '../libc.ts';
 
-/** Since they were last read: reading them begins anew. */
+/** Counts since the last reading, because the kernel resets the counters when they are read. */
 export interface SocketCounts {
-  /** Frames that the queue took. */
+  /** Frames that the queue accepted. */
   readonly accepted: number;
-  /** Frames that it had no room for. */
+  /** Frames dropped because the queue was full. */
   readonly lost: number;
 }
 
@@ -23,13 +23,13 @@ const SO_DOMAIN = 39;
 const AF_PACKET = 17;
 const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
-/** struct tpacket_stats, which that of TPACKET_V3 begins with: tp_packets, among them tp_drops. */
+/** struct tpacket_stats, also the beginning of TPACKET_V3's: tp_packets (drops included) and tp_drops. */
 const COUNTS_BYTES = 8;
 
 /**
- * Reads the counters of the packet socket among `descriptors`; undefined where there is none, or more than one: libpcap keeps
- * its own to itself. Each frame that it hands over was accepted; not the other way round, since it keeps some (of loopback
- * one of two).
+ * Returns a reader for the counters of the packet socket among `descriptors`. Undefined unless there is exactly one, because
+ * libpcap does not tell which is its own. Each frame that libpcap delivers was accepted; but it does not deliver all (on
+ * loopback one of two).
  */
 export function socketCounts(libc: Libc, descriptors: readonly number[]): (() => SocketCounts | undefined) | undefined {
   const [socket, ...more] = descriptors.filter(
@@ -48,36 +48,36 @@ export class RingLosses {
   readonly #read: () => SocketCounts;
   #accepted = 0;
   #doubtfulUntil = 0;
-  #lostMeanwhile = 0;
+  #lostBetween = 0;
 
-  /** @param read the counters since the socket was made, and then since the last call; may end the process when it cannot */
+  /** @param read returns the counts since its last call, first since the socket's creation; may end the process */
   constructor(read: () => SocketCounts) {
     this.#read = read;
   }
 
   /**
-   * Frames lost since the last call. To be called before anything is told: when it is more than 0, nothing of what waits to
-   * be told may be, nor any frame that is {@link doubtful}.
+   * Frames lost since the last call. Call it before records are sent: if it is more than 0, neither the waiting records nor
+   * a {@link doubtful} frame may be sent.
    */
   look(): number {
-    const lost = this.#lostMeanwhile + this.#count();
-    // The kernel reads its two counters one after the other: what it accepted in between may stand before the loss too.
-    this.#lostMeanwhile = lost > 0 ? this.#count() : 0;
+    const lost = this.#lostBetween + this.#count();
+    // The kernel reads its two counters one after the other: frames accepted in between may be from before the loss too.
+    this.#lostBetween = lost > 0 ? this.#count() : 0;
     if (lost > 0) this.#doubtfulUntil = this.#accepted;
     return lost;
   }
 
-  /** The number of the last frame that may stand before a loss; to be given to {@link emptied}. */
+  /** The number of the last frame that may be from before a loss; pass it to {@link emptied}. */
   get doubtfulUntil(): number {
     return this.#doubtfulUntil;
   }
 
-  /** Whether the frame of that number, the first being 1, may stand before a loss that was noticed. */
+  /** Whether the frame with this number (the first is 1) may be from before a noticed loss. */
   doubtful(frame: number): boolean {
     return frame <= this.#doubtfulUntil;
   }
 
-  /** The queue was seen empty after a loss was noticed that left `until`: all before that loss has been read. */
+  /** Call it when the queue was empty after the loss that set `until`: all frames before that loss have been read. */
   emptied(until: number): void {
     if (this.#doubtfulUntil === until) this.#doubtfulUntil = 0;
   }

@@ -68,7 +68,7 @@ test(
       const mark = daemon.mark;
       // The daemon first compares its table some seconds after its start.
       await bastion.server.must(['nft', ...command.split(' ')]);
-      await daemon.waitForLine(/\bdeaf\b.*somebody took its rules from the kernel/, mark, 15_000);
+      await daemon.waitForLine(/\bdeaf\b.*its rules were removed from the kernel/, mark, 15_000);
       await daemon.waitForLine(/\blistening\b/, mark, 5_000);
       const line = daemon.waitForLine(OPENED, mark, 10_000);
       await bastion.send(laptop.sequence(counter));

@@ -277,7 +277,7 @@ listenTest('when the limit of open files leaves most ports unbound then it is de
   await one.enroll('laptop');
   await mustRun(['chown', '-R', '65534:65534', bastion.dir]);
   const daemon = bastion.launch([], 'none', ['prlimit', '--nofile=250:250', '--']);
-  await daemon.waitForLine(/deaf interface=any reason="of \d+ ports \d+ could be bound: .*ulimit -n/);
+  await daemon.waitForLine(/deaf interface=any reason="only \d+ of \d+ ports bound: .*ulimit -n/);
   const { code, stdout } = await one.control('status');
   assert.equal(code, 1);
   assert.match(stdout, /NOT HEALTHY/);

@@ -1,7 +1,7 @@
 /**
  * A bastion that can crash: the real engine, admissions, restoring and clock watching over a real store, with a clock that
- * is moved by hand and a firewall that writes down what it is told. What is durable and what the firewall holds outlive a
- * crash; everything else is made anew. Whatever a test does with it, each opening is held against the durable log.
+ * the test moves and a firewall that records its calls. Durable data and the firewall's state survive a crash; everything
+ * else is created again. Each opening is checked against the durable log.
  */
 import assert from 'node:assert/strict';
 import type { ServerConfig } from '../../../server/config/config.ts';
@@ -23,18 +23,18 @@ import { address, SERVER } from '../core/doors.ts';
 const HERE = address('203.0.113.1');
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {}, knockd() {} };
 
-/** What is durable, in the order in which it became so, and what the firewall did. */
+/** A durable change or a firewall action; the log has them in order. */
 export type Entry =
   | { readonly kind: 'spend'; readonly place: string; readonly owner: string; readonly factor: number }
   | { readonly kind: 'open' | 'close'; readonly place: string };
 
 export class AdmissionWorld {
   readonly log: Entry[] = [];
-  /** By (door, source): what the firewall lets in now. */
+  /** The (door, source) places that the firewall lets in now. */
   readonly open = new Set<string>();
   storeFails = false;
   firewallRefuses: 'nothing' | 'open' | 'close' = 'nothing';
-  /** The next opening never comes back: before it had an effect, or after. */
+  /** The next opening never returns: it hangs before or after its effect. */
   hangs: 'before' | 'after' | undefined;
   wallMs = 30_000_000 + 12_000;
   monoMs = 1_000;
@@ -46,11 +46,11 @@ export class AdmissionWorld {
   readonly #store: Store;
   readonly #firewall: Firewall;
   /**
-   * Closed, and the full disk would not let the journal know: a crash now lets these in once more, for what the clock says
-   * is left of them. Nothing but a disk could prevent it.
+   * Places that are closed, but not in the journal, because the disk was full. A crash now lets them in once more, for the
+   * rest of their time. Only a working disk could prevent that.
    */
-  readonly #unforgotten = new Set<string>();
-  /** Raised by a crash: what an earlier life still does has no effect any more. */
+  readonly #unjournaledCloses = new Set<string>();
+  /** Incremented by a crash: later calls of an earlier life have no effect. */
   #life = 0;
 
   constructor(store: Store, doors: readonly DoorPolicy[], config: ServerConfig) {
@@ -70,7 +70,7 @@ export class AdmissionWorld {
     this.monoMs += ms;
   }
 
-  /** Everything in memory is lost, in the middle of whatever it was doing; then a new daemon starts. */
+  /** Discards everything in memory, in the middle of its work, and starts a new daemon. */
   async restart(enrolments: readonly Enrolment[]): Promise<void> {
     this.#life += 1;
     this.hangs = undefined;
@@ -119,17 +119,17 @@ export class AdmissionWorld {
     await this.settled();
   }
 
-  /** Lets every promise that can settle do so: edges here settle at once, so this is no matter of time. */
+  /** Lets all pending promises settle. The fake edges settle at once, so this does not depend on time. */
   async settled(): Promise<void> {
     for (let turn = 0; turn < 12; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Between two commands, the daemon's grants are what the firewall holds, unless that refuses to close or hangs. */
+  /** Asserts that the daemon's grants equal the firewall's state, unless the firewall refuses to close or hangs. */
   checkBelief(): void {
     const believed = this.engine.grants.all.map(({ door, source }) => placeOf(door, source));
     for (const place of this.open) assert.ok(believed.includes(place), `${place} is open and the daemon does not know`);
     if (this.firewallRefuses === 'close' || this.hangs !== undefined) return;
-    // What is due may be waiting for another try at its close.
+    // A grant that is due may wait for another try of its close.
     for (const { door, source, endsAtMs } of this.engine.grants.all) {
       const place = placeOf(door, source);
       if (endsAtMs > this.monoMs) assert.ok(this.open.has(place), `the daemon believes ${place} to be open`);
@@ -160,7 +160,7 @@ export class AdmissionWorld {
     return { clock, config: this.#config, firewall: this.#firewall, store: this.#store, log: SILENT };
   }
 
-  /** The store, which writes down what has become durable and can refuse everything, as a full disk does. */
+  /** Wraps the store: records durable changes, and can refuse everything like a full disk. */
   #watched(store: Store): Store {
     const refuse = () => {
       if (this.storeFails) throw new KnockError('STORE', 'no space left on device');
@@ -179,10 +179,10 @@ export class AdmissionWorld {
         await store.confirmOpen(door, source);
       },
       closeGrant: async (door: string, source: AddressKey) => {
-        this.#unforgotten.add(placeOf(door, source));
+        this.#unjournaledCloses.add(placeOf(door, source));
         refuse();
         await store.closeGrant(door, source);
-        this.#unforgotten.delete(placeOf(door, source));
+        this.#unjournaledCloses.delete(placeOf(door, source));
       },
       noteService: async () => assert.fail('there is no service here'),
       forgetService: async () => assert.fail('there is no service here'),
@@ -207,7 +207,7 @@ export class AdmissionWorld {
         for (const { door, source, remainingMs } of openings) {
           const place = placeOf(door, source);
           if (remainingMs <= 0 || this.open.has(place)) continue;
-          assert.ok(this.#unforgotten.has(place), `${place} opens again and nothing was spent for it`);
+          assert.ok(this.#unjournaledCloses.has(place), `${place} opens again and nothing was spent for it`);
           this.log.push({ kind: 'open', place });
           this.open.add(place);
         }
@@ -234,7 +234,7 @@ export class AdmissionWorld {
     };
   }
 
-  /** The one rule: since the last opening of this place, something was durably spent for it. */
+  /** Asserts the one rule: since the last opening of this place, a factor was durably spent for it. */
   #checkSpent(place: string): void {
     const since = this.log.findLastIndex((entry) => entry.kind === 'open' && entry.place === place);
     const spent = this.log.slice(since + 1).some((entry) => entry.kind === 'spend' && entry.place === place);

@@ -1,7 +1,7 @@
 #!/bin/sh
-# systemd as process 1 of a machine made of this one: boot-systemd.sh FOLDER PROGRAM NODE_MODULES NODE
-# To be run in mount, pid, uts, ipc and cgroup namespaces of its own. Its root is an overlay of ours, kept in memory; the
-# services that this machine has are masked, and what is the kernel's own (/proc/sys but its network, /sys) is read-only.
+# Boots systemd as process 1 of a machine made from this one: boot-systemd.sh FOLDER PROGRAM NODE_MODULES NODE
+# Run it in its own mount, pid, uts, ipc and cgroup namespaces. Its root is an overlay of this machine's root, in memory. This
+# machine's services are masked; /sys is read-only, and so is /proc/sys except its network part.
 # PROGRAM (dist and package.json) is copied to /opt/knock-otp, NODE to /usr/local/bin.
 set -eu
 folder=$1 program=$2 modules=$3 node=$4

@@ -1,7 +1,7 @@
 /**
- * systemd as process 1 of a machine of its own, made of this one by boot-systemd.sh: units run there under the kernel's own
- * restrictions, packages are installed there, and nothing of this machine is changed. Its network is that of a host
- * of the lab. Needs real root, systemd, overlay mounts and a cgroup2 hierarchy to make a group in.
+ * systemd as process 1 of its own machine, which boot-systemd.sh makes from this one. Units run there under the kernel's own
+ * restrictions, and packages are installed there; this machine does not change. Its network is that of a host of the lab.
+ * Needs real root, systemd, overlay mounts and a cgroup2 hierarchy in which it can create a group.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const script = fileURLToPath(new URL('./boot-systemd.sh', import.meta.url));
 const SYSTEMD = ['/lib/systemd/systemd', '/usr/lib/systemd/systemd'];
 
-/** Why it cannot be had here; undefined when it can. */
+/** Why it is not possible on this machine; undefined when it is. */
 export function noSystemd(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root can start a machine of its own';
   if (!/^\s*0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'utf8'))) return 'root of a user namespace';
@@ -93,12 +93,12 @@ export class BootedSystemd implements AsyncDisposable {
     }
   }
 
-  /** A path of the machine, as this process reaches it. */
+  /** Returns the path by which this process reaches a path of the machine. */
   path(inside: string): string {
     return join(`/proc/${this.#pid}/root`, inside);
   }
 
-  /** A command in it, as its root types it. `from`: on another host's network. */
+  /** Runs a command in the machine as root. `from`: on another host's network. */
   async run(argv: readonly string[], options: SpawnOptions = {}, from = this.#host): Promise<Finished> {
     return await run(this.#inside(argv, from), { timeoutMs: 120_000, ...options });
   }
@@ -107,14 +107,14 @@ export class BootedSystemd implements AsyncDisposable {
     return new RunningProcess(this.#inside(argv, this.#host), options);
   }
 
-  /** A line of shell in it. Fails the test when that fails. */
+  /** Runs a shell line in the machine. Fails the test when the line fails. */
   async must(line: string, options: SpawnOptions = {}): Promise<string> {
     const { code, stdout, stderr } = await this.run(['sh', '-c', line], options);
     if (code !== 0) throw new Error(`exit ${code}: ${line}\n${stdout}${stderr}`);
     return stdout;
   }
 
-  /** What the service manager says of a unit. */
+  /** Returns a property of a unit from the service manager. */
   async show(unit: string, property: string): Promise<string> {
     return (await this.must(`systemctl show --value --property=${property} ${unit}`)).trim();
   }
@@ -130,7 +130,7 @@ export class BootedSystemd implements AsyncDisposable {
     try {
       process.kill(this.#pid, 'SIGKILL');
     } catch {
-      // It has ended.
+      // The process has ended.
     }
     await this.#gone;
     removeGroup(this.#group);
@@ -147,7 +147,7 @@ function cgroupHierarchy(): string | undefined {
   return mounts.map((line) => line.split(' ')).find(([, , type]) => type === 'cgroup2')?.[1];
 }
 
-/** A process that is being reaped keeps its group busy for a moment: the kernel's own clock, so it is tried again. */
+/** Retries: a process that is being reaped keeps its group busy for a moment. */
 function removeGroup(group: string): void {
   for (const entry of readdirSync(group, { withFileTypes: true }))
     if (entry.isDirectory()) removeGroup(join(group, entry.name));

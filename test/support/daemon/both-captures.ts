@@ -1,7 +1,7 @@
 /**
- * Both captures on one interface, each with an engine of its own: `both-captures opening|any SUSPECTS INTERFACE ADDRESS...`,
- * the addresses being this host's. After each barrier that both have heard it says `barrier N KIND sees ... lost ...`, and
- * at its end one line `{"pcap": ..., "kernel": ...}` with every decision.
+ * Runs both captures on one interface, each with its own engine: `both-captures opening|any SUSPECTS INTERFACE ADDRESS...`,
+ * where the addresses are this host's. After each barrier that both have seen it prints `barrier N KIND sees ... lost ...`,
+ * and at the end one line `{"pcap": ..., "kernel": ...}` with every decision.
  */
 import { writeSync } from 'node:fs';
 import type { Capture, LossListener } from '../../../server/capture/capture.ts';
@@ -46,7 +46,7 @@ const kernel = new Side((listeners, live) => {
   const watched = { ownAddresses: true, targets: [], longestTimeoutMs: SEQ_TIMEOUT_MS, group: 7077 };
   return new KernelCapture({ ...listeners, ...scope, ...watched, live }, { suspects: Number(suspects) });
 });
-// Where sources are to find no room, only the kernel's side is of interest, and a flood would be too much for the other.
+// With a full set of suspects only the kernel's side matters, and the flood would be too much for pcap.
 const sides = suspects === '65536' ? [pcap, kernel] : [kernel];
 
 async function goOn(): Promise<void> {

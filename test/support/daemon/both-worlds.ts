@@ -1,6 +1,6 @@
 /**
- * What the comparison of captures has in common on both sides of the process boundary: doors whose sequences change with
- * each generation, an engine of them, and its decisions as text, source by source.
+ * Shared code for the comparison of captures, on both sides of the process boundary: doors whose sequences change with each
+ * generation, an engine for them, and its decisions as text, source by source.
  */
 import { ANY_PACKET, type ListedDoor } from '../../../server/core/door.ts';
 import { type Effect, Engine } from '../../../server/core/engine.ts';
@@ -11,13 +11,13 @@ export type Variant = 'opening' | 'any';
 
 export const KNOCKS = 5;
 export const SEQ_TIMEOUT_MS = 60_000;
-/** Whoever sends to these tells the program what to do, when all captures have heard it. */
+/** A packet from this source to one of these ports is an order to the program, executed when all captures have seen it. */
 export const BARRIER_SOURCE = '10.77.0.200';
 export const BARRIER_PORT = 900;
 export const NEXT = 901;
 export const ROTATE = 902;
 
-/** Deterministic, and the same in both processes. */
+/** A deterministic random generator, equal in both processes. */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -50,7 +50,7 @@ export class World {
     this.engine = new Engine('here', this.doors);
   }
 
-  /** The lines of a door in a generation: those of a file go on by one, others are new. */
+  /** The lines of a door in a generation: a file's lines advance by one, other doors get new ones. */
   lines(name: string, generation = this.generation): readonly { id: number; pairs: readonly Pair[] }[] {
     if (name === 'barrier') return [{ id: 0, pairs: [BARRIER_PORT, 903, 904] }];
     const ids = name === 'lines' ? [0, 1, 2, 3].map((at) => generation + at) : [generation];
@@ -70,7 +70,7 @@ export class World {
   }
 }
 
-/** The clock of every process here. */
+/** The clock that all processes share. */
 export function now(): { readonly monoMs: number; readonly wallMs: number } {
   const [seconds, nanoseconds] = process.hrtime();
   return { monoMs: seconds * 1000 + nanoseconds / 1e6, wallMs: Date.now() };

@@ -1,8 +1,8 @@
-/** Finds the capture child of a daemon that runs, for tests that stop it or look at what it may. */
+/** Finds the capture child of a running daemon, for tests that stop it or inspect its privileges. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Process id of the one that reads `device`; of any where none is named. A loader for TypeScript may be another child. */
+/** Process id of the child that reads `device`, or of any child without it. The loader for TypeScript may be another child. */
 export function captureChild(parent: number, device = ''): number {
   const found = readdirSync('/proc').find((pid) => {
     try {
@@ -13,7 +13,7 @@ export function captureChild(parent: number, device = ''): number {
         (device === '' || argv.includes(device))
       );
     } catch {
-      return false; // no process, or gone
+      return false; // not a process, or ended
     }
   });
   assert.ok(found !== undefined, 'no capture child');

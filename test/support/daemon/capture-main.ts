@@ -1,8 +1,8 @@
 /**
- * The capture supervisor as a program, for end-to-end tests: `capture-main tcp|udp|any|count INTERFACE...`. A line for each
- * change of state (`state eth0 deaf REASON`) and for each packet (`packet 10.0.0.1 > 10.0.0.2 8000:udp`, from the
- * moment that it says `started`); with `any` for every TCP packet, its flags behind it; with `count` instead of packets a
- * line a second with what a flood does to the parent.
+ * The capture supervisor as a program, for end-to-end tests: `capture-main tcp|udp|any|count INTERFACE...`. It prints a line
+ * for each change of state (`state eth0 deaf REASON`) and, after the line `started`, for each packet
+ * (`packet 10.0.0.1 > 10.0.0.2 8000:udp`). `any` captures every TCP packet and adds its flags. `count` prints, instead of
+ * packets, one line a second about the load on the parent.
  */
 import { writeSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';

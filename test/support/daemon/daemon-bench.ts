@@ -1,6 +1,6 @@
 /**
- * A daemon with its edges faked and nothing else: a memory store that can be made to fail, a firewall that writes down
- * what it is told, a capture that is a function call, a clock that is moved by hand.
+ * A daemon with fake edges: a memory store that can fail, a firewall that records its calls, a capture that is a function
+ * call, and a clock that the test moves.
  */
 
 import type { CaptureStatus } from '../../../server/capture/capture.ts';
@@ -26,9 +26,9 @@ export class FakeFirewall implements Firewall {
   refuseOpen = false;
   refuseClose = 0;
   stands = true;
-  /** What `usedUp` answers. */
+  /** The result of `usedUp`. */
   used: readonly Place[] = [];
-  /** Openings wait for it. */
+  /** Openings wait for this promise. */
   gate: Promise<void> = Promise.resolve();
   prepared: readonly Opening[] = [];
 
@@ -75,7 +75,7 @@ export class FakeFirewall implements Firewall {
   async release(): Promise<void> {}
 }
 
-/** Writes down each verb and fails those that are asked to. */
+/** Records each call, and fails those it is told to fail. */
 export class WatchedStore extends MemoryStore {
   readonly events: string[];
   failing = new Set<string>();
@@ -86,32 +86,32 @@ export class WatchedStore extends MemoryStore {
   }
 
   override async spend(...args: Parameters<Store['spend']>): Promise<void> {
-    this.#tell('spend');
+    this.#record('spend');
     await super.spend(...args);
   }
 
   override async confirmOpen(...args: Parameters<Store['confirmOpen']>): Promise<void> {
-    this.#tell('confirm');
+    this.#record('confirm');
     await super.confirmOpen(...args);
   }
 
   override async closeGrant(...args: Parameters<Store['closeGrant']>): Promise<void> {
-    this.#tell('forget');
+    this.#record('forget');
     await super.closeGrant(...args);
   }
 
-  #tell(verb: string): void {
+  #record(verb: string): void {
     this.events.push(this.failing.has(verb) ? `${verb} failed` : verb);
     if (this.failing.has(verb)) throw new KnockError('STORE', 'no space left on device', { hint: 'make room' });
   }
 }
 
 export interface BenchOptions {
-  /** Besides the door of the policy. */
+  /** Doors besides the door of the policy. */
   readonly doors?: readonly ConfiguredDoor[];
   readonly lines?: LineStriker;
   readonly ipv4Only?: boolean;
-  /** The door of the policy opens once. */
+  /** Whether the door of the policy opens once. */
   readonly once?: boolean;
   readonly nameOf?: (source: AddressKey) => Promise<string | undefined>;
   readonly services?: ServiceEdges;
@@ -217,7 +217,7 @@ export class DaemonBench {
     this.monoMs += ms;
   }
 
-  /** Lets every promise that can settle do so: edges here settle at once, so this is no matter of time. */
+  /** Lets all pending promises settle. The fake edges settle at once, so this does not depend on time. */
   async settled(): Promise<void> {
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,6 +1,6 @@
 /**
- * knock-otpd as it is built, whole, except that packets are lines of its stdin: `SOURCE PORT,PORT,...`, TCP SYNs to
- * TARGET. So that a test can give it a thousand knocks a second and needs no network. Ends with its stdin.
+ * The built knock-otpd, except that packets are lines of its stdin: `SOURCE PORT,PORT,...` are TCP SYNs to TARGET. So a test
+ * can send a thousand knocks a second and needs no network. Ends with its stdin.
  *   node test/support/daemon/fed-daemon.mjs CONFIG
  */
 import { createInterface } from 'node:readline';

@@ -1,4 +1,4 @@
-/** A running fed-daemon.mjs: knocks go in as lines, its log comes out. Bundled first: it is started by the thousand. */
+/** Runs fed-daemon.mjs: takes knocks as lines, returns the log. Bundled first, because tests start it thousands of times. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +9,10 @@ import type { FedWorld, Sent } from './fed-world.ts';
 const source = fileURLToPath(new URL('./fed-daemon.mjs', import.meta.url));
 const bundle = fileURLToPath(new URL('../../../dist/fed-daemon.mjs', import.meta.url));
 let isBundled = false;
-/** On a machine that is busy with everything else. */
+/** Generous, for a busy machine. */
 const START_TIMEOUT_MS = 60_000;
 
-/** The compiled daemon in one file, beside which its native modules are found. */
+/** Bundles the compiled daemon into one file, in a place from which its native modules are found. */
 function bundled(): string {
   if (isBundled) return bundle;
   const fresh = `${bundle}.${randomBytes(4).toString('hex')}`;
@@ -47,7 +47,7 @@ export class FedProcess implements AsyncDisposable {
     return fed;
   }
 
-  /** Does not wait for anything; `around` is a command that runs the daemon's. */
+  /** Starts the daemon without waiting; `around` is a command that wraps it. */
   static launch(world: FedWorld, around: readonly string[] = []): FedProcess {
     return new FedProcess(world, around);
   }
@@ -56,7 +56,7 @@ export class FedProcess implements AsyncDisposable {
     this.process.write(`${line}\n`);
   }
 
-  /** Sends it and waits for the judgement, which is said for every knock that is not spent and in its window. */
+  /** Sends a knock and waits for its result, which the log has for every unspent knock in its window. */
   async knock(sent: Sent): Promise<'opened' | 'not opened' | 'refused'> {
     const { mark } = this.process;
     this.send(sent);
@@ -71,7 +71,7 @@ export class FedProcess implements AsyncDisposable {
     return said.includes('refused') ? 'refused' : 'opened';
   }
 
-  /** The commands that it runs now, and not it: killed. Answers how many there were. */
+  /** Kills the commands that the daemon runs now, but not the daemon. Returns how many there were. */
   killCommands(): number {
     const { pid } = this.process;
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
@@ -79,7 +79,7 @@ export class FedProcess implements AsyncDisposable {
       try {
         process.kill(Number(child), 'SIGKILL');
       } catch {
-        // It has ended meanwhile.
+        // The process has ended meanwhile.
       }
     }
     return children.length;

@@ -1,7 +1,7 @@
 /**
- * A knock-otpd that is fed with knocks by lines (fed-daemon.mjs), its doors, and a book of what they did: which factor or
- * line went out from which address, and what the doors' commands were told. For tests that kill and break things by the
- * thousand. No assertion here but that of use: a factor or a line starts one command at most.
+ * A knock-otpd that reads knocks as lines (fed-daemon.mjs), its doors, and a record of their effects: which factor or line
+ * was sent from which address, and which commands ran. For tests that kill and break processes thousands of times. Its only
+ * assertion is about use: a factor or a line starts at most one command.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -13,14 +13,14 @@ import { SERVER_PROGRAM } from '../host/built.ts';
 
 const LINES = 400;
 const LOOK_AHEAD = 60;
-/** Programs of firewalls that no door here uses: each start of the daemon would ask them for leftovers, for a second. */
+/** Firewall programs that no door here uses: each start of the daemon would spend a second to check them for leftovers. */
 const OTHER_FIREWALLS = ['iptables', 'ip6tables', 'ipset', 'ufw', 'firewall-cmd'];
 
-/** A knock that may be sent: from an address of its own, so that what it starts is known to be its. */
+/** A knock that may be sent, from its own address, so that its effects can be recognized. */
 export interface Sent {
   readonly line: string;
   readonly source: string;
-  /** Which factor or line it uses: two knocks of one use must not both open. */
+  /** The factor or line that it uses: two knocks with one use must not both open. */
   readonly use: string;
 }
 
@@ -35,7 +35,7 @@ export class FedWorld {
   #sheet = 0;
   readonly #tried = new Set<string>();
 
-  /** In a directory that may have been used before: then everything goes on. Needs private mounts. */
+  /** Uses a directory that may hold an earlier world, which it continues. Needs private mounts. */
   constructor(dir: string, clients = 4) {
     this.dir = dir;
     this.configFile = join(dir, 'knock-otp.conf');
@@ -46,7 +46,7 @@ export class FedWorld {
       }
     }
     const act = join(dir, 'act');
-    // Told first, done after: a kill may come between.
+    // Recorded first, done afterwards, because a kill may come between.
     writeFileSync(
       act,
       `#!/bin/sh\necho "$1 $2 $3" >> ${dir}/calls\ncase $1 in start) : > ${dir}/open/$2-$3;; stop) rm -f ${dir}/open/$2-$3;; esac\n`,
@@ -88,14 +88,14 @@ ${commands('paper')}`,
     return join(this.dir, 'lines');
   }
 
-  /** Fresh sequences in place of all that are there. */
+  /** Replaces all sequences by new ones. */
   newLines(): void {
     const line = () => Array.from({ length: 6 }, () => 1024 + Math.floor(Math.random() * 60_000)).join(',');
     writeFileSync(this.#linesFile, Array.from({ length: LINES }, () => ` ${line()}\n`).join(''), { mode: 0o600 });
     this.#sheet += 1;
   }
 
-  /** The next factor of a client, from a new address. */
+  /** A knock with the next factor of a client, from a new address. */
   factor(at: number): Sent {
     const client = this.clients[at % this.clients.length] ?? assert.fail('no clients');
     const factor = this.#next.get(client.name) ?? 0;
@@ -103,7 +103,7 @@ ${commands('paper')}`,
     return this.again(`${client.name}#${factor}`);
   }
 
-  /** The first line of the file that is not struck, and was not tried where `untried`; from a new address. */
+  /** A knock with the first line of the file that is not struck (with `untried`: nor tried), from a new address. */
   line({ untried = false } = {}): Sent {
     const isTried = (line: string) => this.#tried.has(line.trim());
     const unspent = readFileSync(this.#linesFile, 'latin1')
@@ -118,7 +118,7 @@ ${commands('paper')}`,
     return this.again(`L${this.#sheet}.${line}`);
   }
 
-  /** A use that was sent before, from another address. */
+  /** A knock with a use that was sent before, from another address. */
   again(use: string): Sent {
     this.#sources += 1;
     const source = [10, (this.#sources >> 16) & 255, (this.#sources >> 8) & 255, this.#sources & 255].join('.');
@@ -136,7 +136,7 @@ ${commands('paper')}`,
     return { line: `${source} ${ports}`, source, use };
   }
 
-  /** The doors' commands so far, in their order. */
+  /** The doors' commands so far, in order. */
   calls(): readonly { readonly verb: string; readonly door: string; readonly source: string }[] {
     const rows = readFileSync(join(this.dir, 'calls'), 'utf8').split('\n').filter(Boolean);
     return rows.map((row) => {
@@ -145,12 +145,12 @@ ${commands('paper')}`,
     });
   }
 
-  /** What stands open now. */
+  /** The openings that are open now. */
   open(): readonly string[] {
     return readdirSync(join(this.dir, 'open'));
   }
 
-  /** No factor and no line has started two commands. Answers how many have started one. */
+  /** Asserts that no factor and no line has started two commands. Returns how many have started one. */
   assertUsedOnce(): number {
     const started = new Map<string, string>();
     for (const { verb, source } of this.calls()) {
@@ -162,13 +162,13 @@ ${commands('paper')}`,
     return started.size;
   }
 
-  /** Sources whose last command is a start: open, or to be closed. */
+  /** Sources whose last command is a start: they are open, or must be closed. */
   unstopped(): readonly string[] {
     const last = new Map(this.calls().map(({ verb, door, source }) => [`${door}-${source}`, verb]));
     return [...last].filter(([, verb]) => verb === 'start').map(([key]) => key);
   }
 
-  /** How old what stands open is, at most, milliseconds. */
+  /** Age of the oldest opening, in milliseconds. */
   oldestOpenMs(): number {
     const ages = this.open().map((name) => {
       const found = statSync(join(this.dir, 'open', name), { throwIfNoEntry: false });
@@ -178,13 +178,13 @@ ${commands('paper')}`,
   }
 
   #enroll(name: string): FedWorld['clients'][number] {
-    const kept = join(this.dir, 'uris', name);
-    if (!existsSync(kept)) {
+    const uriFile = join(this.dir, 'uris', name);
+    if (!existsSync(uriFile)) {
       const argv = [SERVER_PROGRAM, 'enroll', name, '--door', 'gate', '-c', this.configFile];
       const uri = execFileSync(process.execPath, argv, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-      writeFileSync(kept, uri.trim(), { mode: 0o600 });
+      writeFileSync(uriFile, uri.trim(), { mode: 0o600 });
     }
-    const profile = parseProfileUri(readFileSync(kept, 'utf8'));
+    const profile = parseProfileUri(readFileSync(uriFile, 'utf8'));
     return { name, profile, key: derivationKey(profile.secret) };
   }
 }

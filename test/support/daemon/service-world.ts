@@ -1,6 +1,6 @@
 /**
- * A server whose init system is a real systemd, and a client's host beside it: what tests of the service and of the package
- * have in common. Commands are typed in the server's machine; the client is the one that was built here.
+ * A server whose init system is a real systemd, and a client's host next to it, for the tests of the service and of the
+ * package. Commands run in the server's machine; the client is the one built here.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,7 @@ export class ServiceWorld implements AsyncDisposable {
     }
   }
 
-  /** Something that answers on a port of the server. */
+  /** Starts a process that answers on a port of the server. */
   async serve(port: number): Promise<void> {
     const program = `require('node:net').createServer((socket) => socket.on('error', () => {}).end('hello\\n'))
       .listen(${port}, '::', () => console.log('serving'))`;
@@ -49,7 +49,7 @@ export class ServiceWorld implements AsyncDisposable {
     await service.waitForLine(/serving/);
   }
 
-  /** The journal of the daemon, bare messages, from its beginning and as they come. */
+  /** Follows the daemon's journal from its beginning, messages only. */
   journal(): RunningProcess {
     const words = ['journalctl', '--follow', '--lines=all', '--output=cat', '--unit=knock-otpd'];
     const journal = this.machine.spawn(words);
@@ -57,7 +57,7 @@ export class ServiceWorld implements AsyncDisposable {
     return journal;
   }
 
-  /** knock-otp on the client's host. */
+  /** Runs knock-otp on the client's host. */
   async knock(args: readonly string[], input = ''): Promise<Finished> {
     const home = join(this.dir, 'home');
     await mkdir(home, { recursive: true, mode: 0o700 });
@@ -77,7 +77,7 @@ export class ServiceWorld implements AsyncDisposable {
   }
 
   async dispose(): Promise<void> {
-    // First the machine, since it takes what was entered into it along: ending nsenter would not.
+    // First the machine, because its end also ends the processes entered into it; ending nsenter does not.
     await this.machine.dispose();
     await Promise.all(this.#running.map((process) => process.end('SIGKILL')));
     await this.#network.dispose();
@@ -88,7 +88,7 @@ export class ServiceWorld implements AsyncDisposable {
     await this.dispose();
   }
 
-  /** A file of the machine, written from here. */
+  /** Writes a file of the machine. */
   async write(path: string, text: string, mode = 0o600): Promise<void> {
     await writeFile(this.machine.path(path), text, { mode });
   }

@@ -1,7 +1,7 @@
 /**
- * A process that works on a state directory so that a test can take the ground from under it: `spend` writes until it is
- * killed and says after each change that it was acknowledged; `full-disk` needs a mount namespace of its own; `write-error`
- * limits what it may write. The last two check themselves and end with status 0.
+ * A process that writes to a state directory, for tests that kill it or break the disk. `spend` writes until it is killed and
+ * prints each acknowledged change. `full-disk` needs its own mount namespace. `write-error` limits what it may write. The
+ * last two check themselves and end with status 0.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -42,7 +42,7 @@ async function spendUntilKilled(directory: string): Promise<never> {
   }
 }
 
-/** Straight into the pipe: what the test reads was acknowledged, whatever happens to this process. */
+/** Writes straight to the pipe: everything the test reads was acknowledged, whatever happens to this process. */
 function say(line: string): void {
   writeSync(1, `${line}\n`);
 }
@@ -75,7 +75,7 @@ async function limitWrites(directory: string): Promise<void> {
   await checkUsable(store, accepted);
 }
 
-/** The last factor that was accepted. A page or two may still fit where there is no room for more. */
+/** Returns the last accepted factor. A page or two may still fit on the full disk. */
 async function spendUntilRefused(store: SqliteStore, first: number): Promise<number> {
   for (let factor = first; factor < first + 20; factor += 1) {
     try {
@@ -84,7 +84,7 @@ async function spendUntilRefused(store: SqliteStore, first: number): Promise<num
       assert(isStoreError(error), String(error));
       assert.match((error as KnockError).hint ?? '', /stays shut/);
       assert((error as KnockError).cause !== undefined);
-      // What was refused is not there, what was accepted is, and a second try is refused for the same reason.
+      // The refused change is absent, the accepted one present, and a second try is refused for the same reason.
       assert.equal((await store.load()).factors[0]?.spent, factor - 1);
       await assert.rejects(store.spend(OWNER, { spent: factor, drift: 0 }), isStoreError);
       return factor - 1;

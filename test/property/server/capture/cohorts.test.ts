@@ -1,6 +1,6 @@
 /**
- * What a scanner can learn of ports that listen: no more than which cohort a sequence is in. And what one packet to such
- * ports can complete: no more than the odds say, whatever is sent.
+ * What a scanner can learn from listening ports: only the cohort of a sequence. And how often packets to such ports
+ * complete a sequence: no more often than chance, whatever is sent.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -18,18 +18,18 @@ const KNOCKS = 3;
 const SIZE = 8;
 const DOOR = listenedDoor({ size: SIZE, ports: Array.from({ length: 200 }, (_, at) => 3000 + at) });
 const TARGET = 100;
-/** 56 sets of three out of eight. */
+/** There are 56 sets of three ports out of eight. */
 const CHANCE = 2 ** -entropyBits({ knocks: KNOCKS, pairs: SIZE, anyOrder: true });
 
-/** What a restart remembers of what was shown. */
+/** What a restart remembers of the shown cohorts. */
 type Memory = (shown: Shown) => Shown;
 
-const kept: Memory = (shown) => parseShown(formatShown(shown)) ?? NOTHING_SHOWN;
+const saved: Memory = (shown) => parseShown(formatShown(shown)) ?? NOTHING_SHOWN;
 const lost: Memory = () => NOTHING_SHOWN;
 
 /**
- * The life of a sequence, as somebody sees it who scans all ports between any two changes: clients, one enrolled in
- * the middle, one that uses its sequences, a restart, one that is taken away and comes back.
+ * The life of a sequence as seen by a scanner of all ports between any two changes: clients, one enrolled in the middle, one
+ * that uses its sequences, a restart, one that is removed and returns.
  */
 function scans(
   seed: number,
@@ -68,7 +68,7 @@ function scans(
   return { seen, secret: secrets.get(`laptop ${TARGET}`) ?? [] };
 }
 
-/** The best guess of one who knows the times: ports are the likelier the more they keep to the life of that step. */
+/** The best guess of a scanner who knows the schedule: ports score by how well they match the life of that step. */
 function guess(scans: readonly (readonly number[])[], draw: (below: number) => number): readonly number[] {
   const seen = scans.map((ports) => new Set(ports));
   const score = (port: number): number => {
@@ -86,11 +86,11 @@ function guess(scans: readonly (readonly number[])[], draw: (below: number) => n
     .map(([port]) => port);
 }
 
-/** Scans in which the target's step listens, and when it begins: the schedule is public. */
+/** The first scan in which the target's step listens, and the number of such scans: the schedule is public. */
 const BIRTH = scanIndexOf(TARGET - 1);
 const LIFE = scanIndexOf(TARGET + 2) - BIRTH + 1;
 
-/** Two scans a step, and four more in the two steps in the middle. */
+/** Two scans per step, and four more in the two middle steps. */
 function scanIndexOf(step: number): number {
   const more = step > TARGET + 1 ? 4 : step > TARGET ? 2 : 0;
   return 2 * (step - (TARGET - 3)) + more;
@@ -109,7 +109,7 @@ function hits(memory: Memory, rounds: number, others: readonly string[] = ['phon
 test('a scanner who compares scans over births, uses, a restart and ends finds a sequence no more often than stated', () => {
   const rounds = 1500;
   const expected = rounds * CHANCE;
-  const found = hits(kept, rounds);
+  const found = hits(saved, rounds);
   assert.ok(found <= expected + 4 * Math.sqrt(expected), `${found} of ${rounds}, ${expected.toFixed(0)} are stated`);
 });
 

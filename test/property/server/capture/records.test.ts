@@ -158,7 +158,7 @@ test('when bytes are anything, then reading never throws and tells no more recor
       let bytes = 0;
       for (const chunk of chunks) {
         const buffer = Buffer.from(chunk);
-        // Half of the runs look like records at first sight, so that fields are reached.
+        // Half of the inputs begin like records, so that the checks of the fields run too.
         if (marked)
           for (let at = 0; at + 8 <= buffer.length; at += RECORD_BYTES)
             buffer.set([0x4b, 1 + ((at / RECORD_BYTES) % 5), 0, 0], at);

@@ -85,7 +85,7 @@ describe('one interface', () => {
     last().events.heartbeat({ atMs: now, received, dropped, frames: received });
   }
 
-  /** Lets time pass as the supervisor sees it. */
+  /** Advances the clock, with the supervisor's ticks. */
   function pass(ms: number, beating = true): void {
     for (const end = now + ms; now < end; ) {
       now += 250;
@@ -94,13 +94,13 @@ describe('one interface', () => {
     }
   }
 
-  const told = (): string[] =>
+  const reported = (): string[] =>
     states.map(({ state, reason }) => (reason === undefined ? state : `${state}: ${reason}`));
 
   test('when the device opens then it listens, and says what was given up', () => {
     assert.equal(capture.status().state, 'starting');
     listen();
-    assert.deepEqual(told(), ['listening']);
+    assert.deepEqual(reported(), ['listening']);
     assert.equal(states[0]?.privileges, 'dropped to user 65534, no capabilities, few system calls');
     assert.equal(states[0]?.since, now + 1_000_000);
   });
@@ -117,7 +117,7 @@ describe('one interface', () => {
   test('when the interface is down from the start then it is deaf once, and no child is wasted on it', () => {
     link = DOWN;
     pass(5000);
-    assert.deepEqual(told(), ['deaf: the interface is down']);
+    assert.deepEqual(reported(), ['deaf: the interface is down']);
     assert.equal(children.length, 0);
     link = UP;
     pass(250);
@@ -135,7 +135,7 @@ describe('one interface', () => {
     now += 250;
     listen();
     assert.equal(children.length, 2);
-    assert.deepEqual(told(), ['listening', 'deaf: the interface is down', 'listening']);
+    assert.deepEqual(reported(), ['listening', 'deaf: the interface is down', 'listening']);
     assert.equal(capture.status().restarts, 1);
   });
 
@@ -145,7 +145,7 @@ describe('one interface', () => {
     listen();
     assert.equal(children[0]?.killed, true);
     assert.equal(children.length, 2);
-    assert.deepEqual(told(), ['listening', 'deaf: the interface was deleted and created again', 'listening']);
+    assert.deepEqual(reported(), ['listening', 'deaf: the interface was deleted and created again', 'listening']);
   });
 
   test('when children die at once then the waits double up to a bound, and deafness is said once', () => {
@@ -161,7 +161,7 @@ describe('one interface', () => {
       }
       waits.push(now - diedAt);
     }
-    assert.deepEqual(told(), ['deaf: cannot open eth0: no permission']);
+    assert.deepEqual(reported(), ['deaf: cannot open eth0: no permission']);
     assert.ok((waits[0] ?? 0) <= 10, `first wait ${waits[0]}`);
     assert.equal(waits[1], FIRST_BACKOFF_MS);
     assert.equal(waits[2], FIRST_BACKOFF_MS * 2);
@@ -186,10 +186,10 @@ describe('one interface', () => {
   test('when the child falls silent then it is killed and that is deafness', () => {
     listen();
     pass(SILENCE_MS, false);
-    assert.deepEqual(told(), ['listening']);
+    assert.deepEqual(reported(), ['listening']);
     pass(500, false);
     assert.equal(children[0]?.killed, true);
-    assert.deepEqual(told(), ['listening', 'deaf: the capture process does not answer']);
+    assert.deepEqual(reported(), ['listening', 'deaf: the capture process does not answer']);
   });
 
   test('when it was the daemon that stood still then the child is left alone', () => {
@@ -199,7 +199,7 @@ describe('one interface', () => {
     beat();
     pass(SILENCE_MS * 2);
     assert.equal(children[0]?.killed, false);
-    assert.deepEqual(told(), ['listening']);
+    assert.deepEqual(reported(), ['listening']);
   });
 
   test('when heartbeats find no room among packets then the packets prove that the child lives', () => {
@@ -208,13 +208,13 @@ describe('one interface', () => {
       last().events.packet(now, source, destination, 8000, 0x02, 0);
       pass(250, false);
     }
-    assert.deepEqual(told(), ['listening']);
+    assert.deepEqual(reported(), ['listening']);
   });
 
   test('when the child never opens its device then that is deafness too', () => {
     capture.tick();
     pass(SILENCE_MS + 500, false);
-    assert.deepEqual(told(), ['deaf: the capture process does not answer']);
+    assert.deepEqual(reported(), ['deaf: the capture process does not answer']);
   });
 
   test('when a child lies about the time then arrivals are neither from the future nor out of order', () => {

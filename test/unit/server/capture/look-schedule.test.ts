@@ -1,4 +1,4 @@
-/** When captures look at what they hear with: seldom while all is well, soon when something has happened. */
+/** When captures check their interfaces: seldom while all is well, soon after an event. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { CALM_MS, LookSchedule, SOON_MS } from '../../../../server/capture/look-schedule.ts';
@@ -42,11 +42,11 @@ test('when something happens then the next look comes soon, and what happens all
   looks.start();
   assert.equal(after(SOON_MS), 1);
   assert.equal(after(CALM_MS - 10), 1);
-  looks.soon();
+  looks.checkSoon();
   assert.equal(after(SOON_MS - 1), 1);
-  looks.soon();
+  looks.checkSoon();
   assert.equal(after(1), 2);
   looks.stop();
-  looks.soon();
+  looks.checkSoon();
   assert.equal(after(CALM_MS * 2), 2, 'nothing hastens what has stopped');
 });

@@ -74,7 +74,7 @@ for (const [reason, bytes] of wrong) {
   });
 }
 
-/** A pipe that takes what it is told to take, and remembers it. */
+/** A pipe with a set capacity that remembers what it took. */
 function pipe(): { taken: Buffer[]; room: number; write: (bytes: Buffer, from: number, to: number) => number } {
   const it = {
     taken: [] as Buffer[],
@@ -119,19 +119,19 @@ test('when the pipe takes part of a record and then nothing, then new records ar
   const end = pipe();
   end.room = 100;
   const writer = new RecordWriter(end.write);
-  const kept: number[] = [];
+  const accepted: number[] = [];
   let now = 0;
   for (let value = 0; value < 500; value += 1) {
     now += 1;
-    if (put(writer, value, now)) kept.push(value);
+    if (put(writer, value, now)) accepted.push(value);
     if (writer.full) writer.flush(now);
   }
-  assert.ok(kept.length >= BATCH_RECORDS && kept.length < 100, `${kept.length} kept`);
+  assert.ok(accepted.length >= BATCH_RECORDS && accepted.length < 100, `${accepted.length} kept`);
   end.room = Number.POSITIVE_INFINITY;
   writer.flush(now + 10);
   assert.equal(put(writer, 1000, now + 10), true);
   writer.flush(now + 10);
-  assert.deepEqual(values(end.taken), [...kept, 1000]);
+  assert.deepEqual(values(end.taken), [...accepted, 1000]);
 });
 
 test('when the pipe has just refused, then it is not asked again at once', () => {

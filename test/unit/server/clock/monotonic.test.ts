@@ -1,4 +1,4 @@
-/** A process of its own, with nothing loaded: where the first question for the time takes its longest. */
+/** Runs in a new process with nothing loaded, where the first call for the time takes longest. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import test from 'node:test';
@@ -13,6 +13,6 @@ test('a new process counts the same monotonic milliseconds as the kernel', () =>
   const apart = [1, 2, 3].map(() =>
     Math.abs(Number(execFileSync(process.execPath, ['--input-type=module', '-e', program]))),
   );
-  // A busy machine may stop a process between two questions; an origin that is off is off each time.
+  // A busy machine may suspend the process between two calls; a wrong origin would be wrong each time.
   assert.ok(Math.min(...apart) < 1, `${apart.join(', ')} ms apart`);
 });

@@ -1,4 +1,4 @@
-/** Answers that go on: what follows the control socket, and that nobody who follows can hold anything up. */
+/** Streamed answers of the control socket, and that no follower can delay the daemon. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -88,7 +88,7 @@ test('where enough follow already, and where no daemon is, it is said', async ()
     assert.equal(senders.size, 2);
     const never = new AbortController().signal;
     const full = await followDaemon(dir, 'trace', () => undefined, never).catch((error: unknown) => error);
-    assert.match(String(full), /enough others are following already/);
+    assert.match(String(full), /too many others follow already/);
     const nobody = await followDaemon('/nonexistent', 'trace', () => undefined, never).catch((error: unknown) => error);
     assert.ok(nobody instanceof KnockError && nobody.code === 'CONTROL');
   });

@@ -28,7 +28,7 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Sends bytes as they are and returns whatever comes back before the end. */
+/** Sends bytes unchanged and returns everything received until the end. */
 async function raw(bytes: string): Promise<string> {
   const socket = createConnection(controlSocketPath(folder));
   let answer = '';

@@ -1,4 +1,4 @@
-/** The log for programs, and the levels that systemd's journal reads. */
+/** The JSON log, and the levels for systemd's journal. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
@@ -104,9 +104,9 @@ test('syslog gets a datagram with facility, level and tag, by logger(1) on a rea
   const folder = mkdtempSync(join(tmpdir(), 'knock-otp-log-'));
   const [socket, program] = [join(folder, 'log'), join(folder, 'logger')];
   t.after(() => rmSync(folder, { recursive: true }));
-  // logger's own place for it is /dev/log, which is the machine's.
+  // By default logger writes to /dev/log, which is this machine's.
   writeFileSync(program, `#!/bin/sh\nexec logger --socket ${socket} "$@"\n`, { mode: 0o700 });
-  // Node has no datagram sockets of Unix.
+  // Node has no Unix datagram sockets.
   const listen = `
 import socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("${socket}"); s.settimeout(20)

@@ -94,7 +94,7 @@ test('a log file is made for its owner and group, appended to, and opened again 
 test('syslog gets whole lines with their priority through one logger', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'knock-otp-log-'));
   const [program, seen] = [join(folder, 'logger'), join(folder, 'seen')];
-  // Stands in for logger(1): there is no syslog to write to here.
+  // Replaces logger(1), because this machine may have no syslog.
   writeFileSync(program, `#!/bin/sh\necho "$@" > ${seen}.new\ncat >> ${seen}.new\nmv ${seen}.new ${seen}\n`, {
     mode: 0o700,
   });
@@ -136,7 +136,7 @@ for (const format of ['text', 'json'] as const) {
     const folder = mkdtempSync(join(tmpdir(), 'knock-otp-log-'));
     const fifo = join(folder, 'fifo');
     execFileSync('mkfifo', [fifo]);
-    // A reader that does not read: the FIFO takes 64 KiB and then nothing.
+    // A reader that does not read: the FIFO takes 64 KiB and no more.
     const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
     const sink = fileSink(fifo, format);
     const line = (at: number) =>
@@ -156,7 +156,7 @@ for (const format of ['text', 'json'] as const) {
         // EAGAIN: nothing there now
       }
     };
-    // From now on it is read, and one more line brings the count along.
+    // From now on the FIFO is read, and one more line brings the count.
     while (!/could not be written/.test(said)) {
       assert.ok(Date.now() < until, said.slice(-300));
       read();
@@ -173,7 +173,7 @@ for (const format of ['text', 'json'] as const) {
       .split('\n')
       .filter((one) => (format === 'json' ? /^\{"at":\d.*\}$/ : /^\S+Z info at=\d+ x{500}$/).test(one)).length;
     assert.ok(lost > 50_000, `${lost} lost`);
-    // Of a batch that was refused in its midst, all lines count as lost, some of which are there.
+    // When a batch is refused in the middle, all its lines count as lost, though some were written.
     assert.ok(whole + lost >= 100_000, `${whole} there, ${lost} lost`);
     rmSync(folder, { recursive: true });
   });

@@ -1,4 +1,4 @@
-/** The notify_command: run for what it is asked for, with harmless words, seldom enough, and in nobody's way. */
+/** The notify_command: runs for the configured events, with plain words, at a limited rate, and without delaying the daemon. */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** Metrics: the text, where it may be served, and that the examples in contrib/ name only what there is. */
+/** Metrics: the text, where it may be served, and that the examples in contrib/ name only existing metrics. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KeyedQueue } from '../../../../server/queues/keyed-queue.ts';
 
-/** A job that ends when it is told to. */
+/** A job that ends when the test releases it. */
 function held(events: string[], name: string) {
   let release: () => void = () => undefined;
   const gate = new Promise<void>((resolve) => {

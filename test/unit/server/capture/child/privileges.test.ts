@@ -1,4 +1,4 @@
-/** What the capture child gives up. Giving up is for good, so that a process of its own does it. */
+/** The privileges that the capture child drops, in a separate process, because dropping is irreversible. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';

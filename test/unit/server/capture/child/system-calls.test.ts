@@ -5,7 +5,7 @@ import { systemCallFilter } from '../../../../../server/capture/child/system-cal
 const ALLOW = 0x7fff0000;
 const REFUSE_EPERM = 0x00050001;
 
-/** Runs the program as seccomp does, over (number, architecture): the four instructions that it is made of. */
+/** Interprets the program as seccomp does, for (number, architecture); it uses four instructions. */
 function verdict(program: Buffer, number: number, architecture: number): number {
   let accumulator = 0;
   for (let line = 0; line < program.length / 8; line += 1) {
@@ -24,7 +24,7 @@ function verdict(program: Buffer, number: number, architecture: number): number 
 
 const architectures = [
   // execve, socket, setsockopt, openat, ptrace, the last of the list; read, write, poll, recvfrom, getsockopt, mmap, futex,
-  // tgkill, exit_group; what one that listens needs besides
+  // tgkill, exit_group; and what a child with listening sockets needs too
   {
     ...{ name: 'x64', audit: 0xc000003e, denied: [59, 41, 54, 257, 101, 438] },
     ...{ allowed: [0, 1, 7, 45, 55, 9, 202, 234, 231], listening: [41, 49, 50, 54], connect: 42 },

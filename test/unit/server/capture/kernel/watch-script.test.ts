@@ -1,4 +1,4 @@
-/** What is put into the kernel for the choice of packets, as text; test/e2e/capture/kernel-capture shows what the kernel makes of it. */
+/** The nft scripts for the kernel, as text; test/e2e/capture/kernel-capture shows their effect. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

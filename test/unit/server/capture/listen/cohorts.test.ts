@@ -72,7 +72,7 @@ test('when a sequence is used then its ports listen on until its time step would
   const before = plan(NOTHING_SHOWN, [liveSequence(100, S)], atFactor(99));
   const used = plan(before.shown, [], atFactor(100));
   assert.deepEqual(used.tcp, before.tcp);
-  // Window 1: step 101 is its last, and a run that began in it has seq_timeout.
+  // Window 1: step 101 is its last, and a knock begun in it has seq_timeout left.
   const end = atFactor(102) + DOOR.seqTimeoutMs;
   assert.deepEqual(plan(used.shown, [], end - 1).tcp, before.tcp);
   assert.deepEqual(plan(used.shown, [], end).tcp, []);
@@ -86,9 +86,9 @@ test('when a slow client still has a sequence after that then the whole cohort g
 
 test('when the daemon starts again then what it kept listens again, with the same decoys', () => {
   const before = plan(NOTHING_SHOWN, [liveSequence(100, S)], atFactor(99));
-  const kept = parseShown(formatShown(before.shown));
-  assert.ok(kept !== undefined);
-  const again = planListening(kept, [DOOR], [liveSequence(100, S)], atFactor(100), drawing(99));
+  const loaded = parseShown(formatShown(before.shown));
+  assert.ok(loaded !== undefined);
+  const again = planListening(loaded, [DOOR], [liveSequence(100, S)], atFactor(100), drawing(99));
   assert.equal(again.changed, false);
   assert.deepEqual(again.tcp, before.tcp);
 });
@@ -113,7 +113,7 @@ test('when a client goes and comes back then it joins the cohort that it was in'
 test('when a door has another shape then factors that were shown are shown no more, and later ones are', () => {
   const before = plan(NOTHING_SHOWN, [liveSequence(100, S)], atFactor(99));
   const doors = [listenedDoor({ shape: 'four' })];
-  // More knocks of the same derivation begin with the same ports.
+  // A longer sequence of the same derivation begins with the same ports.
   const longer = liveSequence(100, [...S, 2030]);
   const after = plan(before.shown, [longer], atFactor(99), doors);
   assert.deepEqual(after.tcp, []);

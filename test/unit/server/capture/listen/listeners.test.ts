@@ -1,4 +1,4 @@
-/** The sockets that listen, real ones on loopback; and the orders that they follow. */
+/** The listening sockets, real ones on loopback, and their orders. */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { formatKnock, knockOf, type Pair } from '../../../../../shared/knock.ts'
 
 const NOTHING = { tcp: [], udp: [] };
 
-/** Ports that nobody has at the moment, ascending. */
+/** Ports that are free at the moment, ascending. */
 async function freePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0));
   await Promise.all(servers.map((server) => once(server, 'listening')));
@@ -20,26 +20,26 @@ async function freePorts(count: number): Promise<readonly number[]> {
   return ports.toSorted((a, b) => a - b);
 }
 
-/** Arrivals as words, and a promise for the next one. */
+/** Collects arrivals as text, with a promise for the next one. */
 function arrivals() {
-  const told: string[] = [];
+  const seen: string[] = [];
   let wake = (): void => {};
   const onArrival = (source: AddressKey, destination: AddressKey | undefined, pair: Pair): void => {
     const place = destination === undefined ? '?' : formatAddress(destination);
-    told.push(`${formatAddress(source)} > ${place} ${formatKnock(knockOf(pair))}`);
+    seen.push(`${formatAddress(source)} > ${place} ${formatKnock(knockOf(pair))}`);
     wake();
   };
   const next = async (count: number): Promise<void> => {
-    while (told.length < count) {
+    while (seen.length < count) {
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
     }
   };
-  return { told, onArrival, next };
+  return { seen, onArrival, next };
 }
 
-/** How a connection ended; it may have been reset before it was known that it was there. */
+/** How a connection ended; it may have been reset before the client saw it established. */
 async function touch(port: number, host = '127.0.0.1'): Promise<string> {
   const socket = connect({ port, host });
   let end = 'closed in order';
@@ -52,7 +52,7 @@ async function touch(port: number, host = '127.0.0.1'): Promise<string> {
 }
 
 test('when a port listens then a connection is told of and reset, in both families, by IPv4 keys for IPv4', async () => {
-  const { told, onArrival, next } = arrivals();
+  const { seen, onArrival, next } = arrivals();
   const listeners = await Listeners.create(onArrival);
   const [port = 0] = await freePorts(1);
   assert.deepEqual(await listeners.follow({ tcp: [port], udp: [] }), { bound: 1, taken: 0, refused: 0 });
@@ -60,13 +60,13 @@ test('when a port listens then a connection is told of and reset, in both famili
   await next(1);
   await touch(port, '::1');
   await next(2);
-  assert.deepEqual(told, [`127.0.0.1 > 127.0.0.1 ${port}`, `::1 > ::1 ${port}`]);
+  assert.deepEqual(seen, [`127.0.0.1 > 127.0.0.1 ${port}`, `::1 > ::1 ${port}`]);
   await listeners.follow(NOTHING);
   assert.equal(await touch(port), 'ECONNREFUSED');
 });
 
 test('when a port listens for datagrams then one is told of, whatever is in it', async () => {
-  const { told, onArrival, next } = arrivals();
+  const { seen, onArrival, next } = arrivals();
   const listeners = await Listeners.create(onArrival);
   const [port = 0] = await freePorts(1);
   assert.equal((await listeners.follow({ tcp: [], udp: [port] })).bound, 1);
@@ -75,7 +75,7 @@ test('when a port listens for datagrams then one is told of, whatever is in it',
   await next(1);
   socket.send('', port, '127.0.0.1');
   await next(2);
-  assert.deepEqual(told, [`127.0.0.1 > ? ${port}:udp`, `127.0.0.1 > ? ${port}:udp`]);
+  assert.deepEqual(seen, [`127.0.0.1 > ? ${port}:udp`, `127.0.0.1 > ? ${port}:udp`]);
   socket.close();
   await listeners.follow(NOTHING);
 });

@@ -4,13 +4,13 @@ import fc from 'fast-check';
 import type { Libc } from '../../../../../server/capture/libc.ts';
 import { RingLosses, type SocketCounts, socketCounts } from '../../../../../server/capture/pcap/ring-losses.ts';
 
-/** A packet socket's queue with the kernel's two counters; frames are numbered as they come, lost ones too. */
+/** A packet socket's queue with the kernel's two counters; frames are numbered on arrival, lost ones too. */
 class Queue {
   readonly #room: number;
   readonly waiting: number[] = [];
   #came = 0;
   #counts = { accepted: 0, lost: 0 };
-  /** Comes between the kernel's reading of one counter and of the other. */
+  /** Runs between the kernel's reading of one counter and the other. */
   meanwhile = 0;
 
   constructor(room: number) {
@@ -41,7 +41,7 @@ class Queue {
 
 const LOST = 'lost';
 
-/** The child's rule, without its pipe: tells frames in batches, after a look at the losses. */
+/** The child's rule without its pipe: sends frames in batches, after a check for losses. */
 class Reader {
   readonly told: (number | typeof LOST)[] = [];
   readonly #queue: Queue;
@@ -156,7 +156,7 @@ describe('losses of a packet socket', () => {
 });
 
 describe('the counters of the packet socket', () => {
-  /** Descriptors that are sockets of these domains, in the kernel's numbers. */
+  /** Descriptors that are sockets of these domains (numbers of the kernel). */
   function libcWith(domains: Readonly<Record<number, number>>, counts: Buffer | undefined): Libc {
     return {
       socketOption(descriptor: number, level: number) {
