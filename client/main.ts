@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The program `knock-otp`. The only place that sets the exit code. */
+/** The program `knock-otp`. Only this file sets the exit code. */
 import { run } from './cli/run.ts';
 import { systemDeps } from './system.ts';
 

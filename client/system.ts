@@ -1,4 +1,4 @@
-/** The real outside world: the process, its clocks, its sockets. Nothing here decides anything. */
+/** The real outside world: the process, its clocks, its sockets. It makes no decisions. */
 import { closeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { say } from './terminal/output.ts';
 
 const clock: Clock = {
   wallMs: () => Date.now(),
-  // Not performance.now(): its module would have to be loaded for this alone.
+  // Not performance.now(), which would load one more module.
   monotonicMs: () => Number(process.hrtime.bigint() / 1000n) / 1000,
   sleep: async (ms, signal) => {
     await setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
@@ -20,15 +20,15 @@ const clock: Clock = {
 
 export function systemDeps(): Deps {
   return {
-    // Streams are made when they are first looked at, which a knock does not do with its input.
+    // Node creates a stream at its first use, and a knock does not use its input.
     get stdin() {
       return process.stdin;
     },
     get stdout() {
-      return quiet(process.stdout);
+      return ignoringErrors(process.stdout);
     },
     get stderr() {
-      return quiet(process.stderr);
+      return ignoringErrors(process.stderr);
     },
     closeStdout,
     env: process.env,
@@ -60,17 +60,17 @@ export function systemDeps(): Deps {
   };
 }
 
-/** Somebody who stopped reading (`| head -1`) does not change what came of a knock, nor its exit code. */
-function quiet<S extends NodeJS.WriteStream>(stream: S): S {
-  if (!stream.listeners('error').includes(nobodyReads)) stream.on('error', nobodyReads);
+/** A reader that stops (`| head -1`) does not change the result of a knock or its exit code. */
+function ignoringErrors<S extends NodeJS.WriteStream>(stream: S): S {
+  if (!stream.listeners('error').includes(ignoreError)) stream.on('error', ignoreError);
   return stream;
 }
 
-function nobodyReads(): void {}
+function ignoreError(): void {}
 
 /**
- * Node keeps descriptor 1 open whatever is done to process.stdout. Ending the stream shuts a socket down, closing the
- * descriptor ends a pipe; whichever it is, the other one does no harm.
+ * Ends standard output. Node keeps descriptor 1 open although the stream ended. Ending the stream shuts a socket down;
+ * closing the descriptor ends a pipe. Each does no harm to the other kind.
  */
 async function closeStdout(): Promise<void> {
   await new Promise<void>((resolve) => {

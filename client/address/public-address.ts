@@ -1,7 +1,8 @@
 /**
- * The address that the server will see our packets come from, for doors that bind a knock to it. What the user says counts
- * most, then what a name server of his choice says, then what the profile has of either; when nobody says anything it is
- * the address that a socket to the server has here, which is right where no router on the way writes another one.
+ * The address from which the server sees this client's packets, for doors that bind a knock to its source. In this
+ * order: the user's option, the name server of the user's option, the profile's address, the profile's name server.
+ * Without any of them it is the local address of a socket to the server, which is right when no router on the path
+ * translates it (NAT).
  */
 import { addressBytes, addressKey, formatAddress, isIpv4 } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
@@ -10,7 +11,9 @@ import { isSourceWord, parseWhoami } from '../../shared/formats/source-words.ts'
 import type { Address, Network } from '../deps.ts';
 import { invalidSourceError, type PublicAddress, type SourceOptions } from './source-options.ts';
 
-/** @throws KnockError USAGE when the given address is of the other family; NETWORK when a name server does not say */
+/**
+ * @throws KnockError USAGE when the option's address is of the other family; NETWORK when a name server has no answer
+ */
 export async function publicAddress(
   to: Address,
   profile: Pick<Profile, 'sources' | 'whoami'>,
@@ -18,14 +21,14 @@ export async function publicAddress(
   network: Pick<Network, 'localAddress' | 'whoami'>,
 ): Promise<PublicAddress> {
   const { family } = to;
-  const given = options.source === undefined ? undefined : readAddress(options.source);
-  if (options.source !== undefined && given === undefined) throw invalidSourceError();
-  if (given !== undefined && given.family !== family) {
-    throw new KnockError('USAGE', `--source is an IPv${given.family} address, and ${to.address} is not`, {
-      hint: `choose -${given.family}, or give the IPv${family} address`,
+  const fromOption = options.source === undefined ? undefined : readAddress(options.source);
+  if (options.source !== undefined && fromOption === undefined) throw invalidSourceError();
+  if (fromOption !== undefined && fromOption.family !== family) {
+    throw new KnockError('USAGE', `--source is an IPv${fromOption.family} address, and ${to.address} is not`, {
+      hint: `choose -${fromOption.family}, or give the IPv${family} address`,
     });
   }
-  if (given !== undefined) return given;
+  if (fromOption !== undefined) return fromOption;
   if (options.whoami === undefined) {
     const known = (profile.sources ?? []).map(readAddress).find((each) => each?.family === family);
     if (known !== undefined) return known;
@@ -33,15 +36,15 @@ export async function publicAddress(
   const question = parseWhoami(options.whoami ?? profile.whoami ?? '');
   if (question !== undefined) {
     const { name, server } = question;
-    const asked = readAddress((await network.whoami(question, family)) ?? '');
-    if (asked?.family === family) return { ...asked, how: 'asked' };
-    throw new KnockError('NETWORK', `${server} does not say which IPv${family} address asks for ${name}`, {
+    const answer = readAddress((await network.whoami(question, family)) ?? '');
+    if (answer?.family === family) return { ...answer, how: 'asked' };
+    throw new KnockError('NETWORK', `${server} has no IPv${family} address for ${name}`, {
       hint: 'give the address that the server sees: --source ADDRESS',
     });
   }
   const local = readAddress((await network.localAddress(to)) ?? '');
   if (local?.family === family) return { ...local, how: 'local' };
-  throw new KnockError('NETWORK', `there is no address of our own for packets to ${to.address}`);
+  throw new KnockError('NETWORK', `this machine has no address for packets to ${to.address}`);
 }
 
 export function readAddress(text: string): PublicAddress | undefined {

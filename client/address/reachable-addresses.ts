@@ -1,4 +1,4 @@
-/** Where a host can be knocked at from here: its addresses that have a route, found out before anything is spent. */
+/** The addresses of a host that have a route from here, determined before a factor is spent. */
 import { KnockError } from '../../shared/errors.ts';
 import type { Address, Network } from '../deps.ts';
 
@@ -35,5 +35,5 @@ export function nothingSent(name: string, addresses: readonly Address[], codes: 
   });
 }
 
-/** Addresses of one host that are tried, and factors spent on it, at most. */
+/** Maximum number of addresses of one host that are tried, and of factors that are spent on it. */
 export const MAX_ADDRESSES = 4;

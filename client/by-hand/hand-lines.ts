@@ -1,9 +1,9 @@
 /**
- * A knock as one line for a machine that has nothing of ours: bash alone, nc, nmap, hping3 or PowerShell. Pure text.
+ * A knock as one line for a machine without knock-otp: for bash alone, nc, nmap, hping3 or PowerShell. Pure text.
  *
- * What every line sees to: each knock leaves after the one before; a filtered port, which never answers, holds nothing up;
- * and no kernel repeats a SYN, which it would do after 1 s: knockd takes a repetition for a wrong knock. So each knock is
- * a process in the background that is ended after a pause, which is long for a packet to leave and short of that second.
+ * Every line has three properties: each knock leaves after the one before; a filtered port, which never answers, delays
+ * nothing; and no kernel repeats a SYN, which it does after 1 s and which knockd takes for a wrong knock. So each knock
+ * is a background process that is ended after a pause: long enough for a packet to leave, and shorter than that second.
  */
 import { KnockError } from '../../shared/errors.ts';
 import type { Knock } from '../../shared/knock.ts';
@@ -16,30 +16,30 @@ export interface HandKnock {
   readonly address: Address;
   readonly knocks: readonly Knock[];
   readonly order: 'any' | 'strict';
-  /** Seconds within which the server wants the whole sequence; undefined when nobody knows here. */
+  /** Seconds within which the server expects the whole sequence; undefined when not known. */
   readonly timeoutSeconds: number | undefined;
 }
 
 export interface HandLine {
   readonly line: string;
-  /** What whoever uses the line has to know about the program. */
+  /** What the line needs to run, such as root. */
   readonly needs: string | undefined;
 }
 
-/** Programs start slowly on a busy machine; the more knocks and the shorter the door's patience, the less there is. */
+/** Programs start slowly on a busy machine. With many knocks or a short `seq_timeout` the pause is shorter. */
 const PAUSE_MS = 100;
 const LEAST_PAUSE_MS = 20;
-/** How much of the door's time the pauses may take. */
+/** The share of `seq_timeout` that the pauses may take. */
 const SHARE_OF_TIMEOUT = 0.7;
 
-/** An unanswered probe is over after this, which is nmap's least; one try; and never more than that for all. */
+/** The shortest time-out of nmap for a probe without an answer; one try; 5 s at most for all. */
 const NMAP_WORDS = 'nmap -Pn -n --max-retries 0 --initial-rtt-timeout 100ms --max-rtt-timeout 100ms --host-timeout 5s';
 
 /** @throws KnockError USAGE when the form cannot knock at such an address */
 export function handLine(form: HandForm, knock: HandKnock): HandLine {
-  // It came from the resolver or from node's own reading of an address; a shell will read it, so it is judged again.
+  // The address comes from the resolver or from Node's parser. A shell will read it, so it is checked again.
   if (!/^[0-9A-Za-z.:%-]+$/.test(knock.address.address)) {
-    throw new KnockError('USAGE', 'the address cannot stand in a command line');
+    throw new KnockError('USAGE', 'the address is not safe in a command line');
   }
   const isV6 = knock.address.family === 6;
   switch (form) {
@@ -48,7 +48,7 @@ export function handLine(form: HandForm, knock: HandKnock): HandLine {
     case 'nc':
       return {
         line: shellLine('sh', knock, 'nc -nz -w1 $a $1', 'echo | nc -nu -w1 $a $1'),
-        needs: isV6 ? 'a nc that knows IPv6: the traditional one does not' : undefined,
+        needs: isV6 ? 'an nc with IPv6 (the traditional nc has none)' : undefined,
       };
     case 'hping3':
       if (isV6) throw new KnockError('USAGE', 'hping3 has no IPv6', { hint: 'choose -4, or --as nmap' });
@@ -63,7 +63,7 @@ export function handLine(form: HandForm, knock: HandKnock): HandLine {
   }
 }
 
-/** `t` knocks by TCP, `u` by UDP, and `e` ends what they began. */
+/** `t` knocks by TCP, `u` by UDP, and `e` ends the background process. */
 function shellLine(shell: 'bash' | 'sh', knock: HandKnock, tcp: string, udp: string): string {
   const { address, knocks } = knock;
   const words = [
@@ -76,7 +76,7 @@ function shellLine(shell: 'bash' | 'sh', knock: HandKnock, tcp: string, udp: str
   return `${shell} -c '${words.join('; ')}' >/dev/null 2>&1`;
 }
 
-/** nmap shuffles the ports of one run and knows no other order than the ascending one: a strict order takes a run each. */
+/** nmap shuffles the ports of a run, or sorts them: for a strict order each knock needs a run. */
 function nmapLine(knock: HandKnock): string {
   const { address, knocks, order } = knock;
   const words = `${NMAP_WORDS}${address.family === 6 ? ' -6' : ''}`;
@@ -94,7 +94,7 @@ function nmapLine(knock: HandKnock): string {
   return `sh -c '${runs.join('; ')}' >/dev/null`;
 }
 
-/** For a prompt of PowerShell 5 or later. A connection that is only begun, and closed after the pause, is a knock. */
+/** For a prompt of PowerShell 5 or later. A knock is a connection that is started, and closed after the pause. */
 function powershellLine(knock: HandKnock): string {
   const { address, knocks } = knock;
   const list = knocks.map(({ protocol, port }) => `'${protocol}/${port}'`).join(',');

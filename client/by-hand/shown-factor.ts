@@ -1,4 +1,4 @@
-/** Which moving factor `knock-otp show` shows, and when a knock could use it. Spends nothing. */
+/** Decides which moving factor `knock-otp show` shows, and when a knock could use it. Spends nothing. */
 import { KnockError } from '../../shared/errors.ts';
 import { timeStepAt, timeStepStart } from '../../shared/moving-factor.ts';
 import type { FactorLedger } from '../factors/factor-ledger.ts';
@@ -12,7 +12,7 @@ export interface ShowRequest {
   readonly at: number | undefined;
   /** Counter to show instead of the next one; HOTP. */
   readonly counter: number | undefined;
-  /** For the authenticator code instead of the sequence. */
+  /** Whether the authenticator code is shown instead of the sequence. */
   readonly code: boolean;
 }
 
@@ -33,7 +33,7 @@ export async function factorToShow(request: ShowRequest, ledger: FactorLedger): 
     if (profile.mode !== 'hotp') throw wrongMode('--counter', 'time steps', '--at UNIX_SECONDS');
     return { factor: counter, waitMs: 0 };
   }
-  // An app knows nothing of used steps: it shows the code of the present one.
+  // An app does not know which steps are used: it shows the code of the current step.
   if (request.code && profile.mode === 'totp') return { factor: timeStepAt(wallMs, profile.step), waitMs: 0 };
   const { factor, waitMs } = planFactor({
     mode: profile.mode,
@@ -47,11 +47,11 @@ export async function factorToShow(request: ShowRequest, ledger: FactorLedger): 
   return { factor, waitMs };
 }
 
-/** Unix milliseconds from which a server with our clock accepts a time step no more. */
+/** Unix milliseconds at which a server with this clock stops accepting a time step. */
 export function acceptedUntilMs({ step, window }: Pick<PublicProfile, 'step' | 'window'>, timeStep: number): number {
   return timeStepStart(timeStep + window + 1, step);
 }
 
 function wrongMode(option: string, kind: string, instead: string): KnockError {
-  return new KnockError('USAGE', `${option} does not fit: this door counts ${kind}`, { hint: `use ${instead}` });
+  return new KnockError('USAGE', `${option} does not fit: this door uses ${kind}`, { hint: `use ${instead}` });
 }

@@ -1,13 +1,13 @@
 /**
- * What the shells complete behind `knock-otp`. Names of hosts come from the names of the files that hold profiles, read
- * by the shell: no process of ours is started for them, nothing is unlocked, and no file with a secret is opened.
+ * What shells complete after `knock-otp`. The shell takes the names of hosts from the names of the profile files: this
+ * starts no process of knock-otp, unlocks nothing, and opens no file with a secret.
  */
 import type { Completions } from '../../shared/command-line/grammar.ts';
 
-/** Of whatever lies there, what is a name: as NAME_PATTERN has it. */
+/** Prints only valid names, as NAME_PATTERN defines them. */
 const IF_NAME = 'case $n in "" | [!A-Za-z0-9]* | *[!A-Za-z0-9._-]*) ;; *) echo "$n" ;; esac';
 
-/** As configFolder in profile-store.ts: a relative XDG_CONFIG_HOME is ignored. */
+/** Like configFolder in profile-store.ts: a relative XDG_CONFIG_HOME is ignored. */
 const FOLDER = `case \${XDG_CONFIG_HOME-} in /*) d=$XDG_CONFIG_HOME ;; *) d=$HOME/.config ;; esac; d=$d/knock-otp`;
 
 const PROFILES = `for f in "$d"/profiles/*.profile; do n=\${f##*/}; n=\${n%.profile}; n=\${n%%@*}; ${IF_NAME}; done`;
@@ -36,7 +36,7 @@ export const completions: Completions = {
     'group add hosts': 'profiles',
     'group add name': 'groups',
     'group remove name': 'groups',
-    // Words that nobody can guess.
+    // Words without a list of values.
     ...Object.fromEntries(
       ['address', 'ms', 'n', 'name', 'name@server', 'port', 'seconds', 'server', 'unix-seconds', 'uri'].map((name) => [
         name,

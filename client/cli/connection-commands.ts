@@ -1,11 +1,11 @@
-/** The commands that connect something through an open door: `ssh`, `exec`, and the lines of `ssh-config`. */
+/** The grammar of the commands that connect through an open door: `ssh`, `exec`, and `ssh-config`. */
 import type { Command } from 'commander';
 import type { KnockOptions } from '../commands/knock-options.ts';
 import type { SshOptions } from '../commands/ssh-command.ts';
 import type { Deps } from '../deps.ts';
 import { integer, sub } from './subcommand.ts';
 
-/** Those that run another program once the door is open. */
+/** @param ended gets the exit status of the program that was run */
 export function connectingCommands(program: Command, deps: Deps, ended: { status: number }): void {
   sub(program, deps, 'ssh', 'knock, then run ssh with its own options; returns the exit code of ssh')
     .usage('[options] [ssh options] [user@]HOST [ssh options] [command...]')

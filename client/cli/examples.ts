@@ -1,4 +1,4 @@
-/** The examples in the help of each command. A test gives every line to the grammar. */
+/** The examples in the help of each command. A test parses every line with the grammar. */
 import type { Examples } from '../../shared/command-line/examples.ts';
 
 export const EXAMPLES: Examples = {

@@ -1,4 +1,4 @@
-/** `knock-otp HOST`: the options of a knock. */
+/** The grammar of `knock-otp HOST` and its options. */
 import type { Command } from 'commander';
 import { KnockError } from '../../shared/errors.ts';
 import type { KnockOptions } from '../commands/knock-options.ts';
@@ -6,7 +6,7 @@ import type { Deps } from '../deps.ts';
 import { print } from '../terminal/output.ts';
 import { integer } from './subcommand.ts';
 
-/** Of --delay: no path needs more between two knocks. */
+/** The maximum of --delay: no path needs a longer pause between two knocks. */
 const MAX_DELAY_MS = 60_000;
 
 export function hostCommand(command: Command, host: string, deps: Deps): void {

@@ -1,7 +1,6 @@
 /**
- * The command line: the whole grammar, its help and usage errors. Results go to standard output; talk goes to standard
- * error behind `knock-otp:`, lower case, no full stop. What a command does is in the module it loads; what comes of it is
- * run.ts.
+ * The grammar of the whole command line, its help and usage errors. Each command loads its module only when it runs.
+ * Results go to standard output; messages go to standard error after `knock-otp:`, in lower case, without a full stop.
  */
 import { Argument, Command, CommanderError, Option } from 'commander';
 import type { Shell } from '../../shared/command-line/completion.ts';
@@ -64,8 +63,8 @@ export function createProgram(deps: Deps, ended: { status: number } = { status: 
 }
 
 /**
- * Runs the program. Usage and help have been printed when it returns.
- * @returns 0 done, 2 usage; of a program that was run, its exit status
+ * Runs the program. Usage and help are printed when it returns.
+ * @returns 0 for success, 2 for a usage error; after `ssh` or `exec`, the exit status of that program
  * @throws KnockError for everything expected
  */
 export async function runCommandLine(argv: readonly string[], deps: Deps): Promise<number> {

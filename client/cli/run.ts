@@ -1,7 +1,7 @@
 /**
- * From the words of the command line to an exit code. `knock-otp HOST` and ssh's `knock-otp --proxy HOST PORT` are what
- * people wait for, so these two, with or without `--door`, are recognized here; everything else goes to the grammar in program.ts,
- * which takes longer to load than a knock takes.
+ * Runs a command line and returns the exit code. `knock-otp HOST` and ssh's `knock-otp --proxy HOST PORT`, with or
+ * without `--door`, are recognized here, because loading the grammar (program.ts) takes longer than a knock. Every
+ * other command line goes to the grammar.
  */
 import { exitCodeOf, formatProblem, KnockError } from '../../shared/errors.ts';
 import type { KnockOptions } from '../commands/knock-options.ts';
@@ -17,7 +17,10 @@ export interface PlainKnock {
 
 const PLAIN_WORD = /^[A-Za-z0-9][A-Za-z0-9.:_-]*$/;
 
-/** Runs the program. Never throws: returns the exit code, 0 done, 1 failed, 2 usage; of a program that was run, its own. */
+/**
+ * Never throws. Returns 0 for success, 1 for a failure, 2 for a usage error; after `ssh` or `exec`, the program's exit
+ * status.
+ */
 export async function run(argv: readonly string[], deps: Deps): Promise<number> {
   try {
     const plain = plainKnock(argv);
@@ -29,17 +32,17 @@ export async function run(argv: readonly string[], deps: Deps): Promise<number> 
     await knockAtHost(plain.host, plain.ports, plain.options, deps);
     return 0;
   } catch (error) {
-    await complain(error, deps);
+    await printError(error, deps);
     return exitCodeOf(error);
   }
 }
 
-/** What the grammar would make of these words; undefined where it has to be asked. */
+/** The result that the grammar would have for these words; undefined when the grammar is needed. */
 export function plainKnock(argv: readonly string[]): PlainKnock | undefined {
   const [first = '', host = '', port = ''] = argv;
   if (first === '--door') {
     const plain = plainKnock(argv.slice(2));
-    // Twice, or not the name of a door: the grammar has the words for it.
+    // Twice, or not the name of a door: the grammar has the error message.
     if (plain === undefined || plain.options.door !== undefined || !PLAIN_WORD.test(host)) return undefined;
     return { ...plain, options: { ...plain.options, door: host } };
   }
@@ -54,7 +57,7 @@ function isPlainHost(word: string): boolean {
   return PLAIN_WORD.test(word) && !isCommandName(word);
 }
 
-async function complain(error: unknown, deps: Deps): Promise<void> {
+async function printError(error: unknown, deps: Deps): Promise<void> {
   const [{ default: pc }, { canColor }] = await Promise.all([
     import('picocolors'),
     import('../../shared/command-line/terminal.ts'),

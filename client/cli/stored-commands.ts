@@ -1,4 +1,4 @@
-/** The commands for what the client keeps: profiles, where their secrets are, and groups. */
+/** The grammar of the commands for stored data: profiles, the storage of their secrets, and groups. */
 import type { Command } from 'commander';
 import type { LockOptions } from '../commands/lock-commands.ts';
 import type { AddOptions } from '../commands/profile-commands.ts';
@@ -37,7 +37,6 @@ export function profileCommands(program: Command, deps: Deps): void {
     });
 }
 
-/** Where a secret is kept. */
 export function lockCommands(program: Command, deps: Deps): void {
   sub(program, deps, 'lock', "protect the secret of a profile with a passphrase, or by the system's keyring")
     .argument('<host>')

@@ -1,4 +1,4 @@
-/** What all parts of the grammar are made of: a subcommand, numbers, and how commander speaks. */
+/** The common parts of the grammar: a subcommand, integers, and the output of commander. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Deps } from '../deps.ts';
 import type { CommandName } from '../terminal/command-names.ts';
@@ -14,7 +14,7 @@ export function setUp(command: Command, deps: Deps): void {
   command.exitOverride().configureOutput({
     writeOut: (text) => deps.stdout.write(text),
     writeErr: (text) => deps.stderr.write(text),
-    // The help must read the same in a pipe, a narrow terminal and the documentation.
+    // The help must look the same in a pipe, a narrow terminal and the documentation.
     getOutHelpWidth: () => 120,
     getErrHelpWidth: () => 120,
     outputError: (text, write) => write(`${PROGRAM}: ${withoutUris(text)}${PROGRAM}: hint: see ${PROGRAM} --help\n`),

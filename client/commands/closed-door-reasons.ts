@@ -1,20 +1,20 @@
-/** Adds to the errors of a door that stayed closed what can be found out from here. Loads the checks only when a knock failed. */
+/** Adds findings to the errors of a door that stayed closed. Loads the checks only when a knock has failed. */
 import type { Deps } from '../deps.ts';
 import type { FoundProfile } from '../factors/found-profile.ts';
 import type { DoorResult } from '../knock/door-result.ts';
 import type { KnockEvent } from '../knock/knock-events.ts';
 
-/** Where the door stayed closed: the same, with what could be found out about it. Loads nothing where it opened. */
+/** The same result with findings; unchanged when the door opened or this run did not knock. */
 export async function withReasons(
-  came: DoorResult,
+  result: DoorResult,
   found: FoundProfile,
   isProxy: boolean,
   deps: Deps,
   listener: (event: KnockEvent) => void,
 ): Promise<DoorResult> {
-  // Another run's knock is another run's to explain.
-  if (came.knockedAt.length === 0 || !came.errors.some(({ code }) => code === 'DOOR_CLOSED')) return came;
+  // A run that did not knock has nothing to explain: the other run reports its own findings.
+  if (result.knockedAt.length === 0 || !result.errors.some(({ code }) => code === 'DOOR_CLOSED')) return result;
   listener({ kind: 'looking' });
   const { explainClosedDoor } = await import('../doctor/why-closed.ts');
-  return await explainClosedDoor(came, found.ledger, isProxy, deps);
+  return await explainClosedDoor(result, found.ledger, isProxy, deps);
 }

@@ -1,4 +1,4 @@
-/** `knock-otp doctor HOST`: everything that a knock needs, looked at without spending anything. */
+/** `knock-otp doctor HOST`: checks everything that a knock needs, without spending a factor. */
 import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
 import { clockFindings } from '../doctor/clock-check.ts';
@@ -31,46 +31,48 @@ export interface DoctorOptions {
 export async function runDoctor(host: string, options: DoctorOptions, deps: Deps): Promise<0 | 1> {
   for (const named of [options.ntp, options.echo]) if (named !== undefined) refuseInvalidHost(named);
   const findings: Finding[] = [];
-  function found(...more: readonly Finding[]): void {
+  function report(...more: readonly Finding[]): void {
     findings.push(...more);
     if (options.json !== true) for (const each of more) print(deps, findingLines(each));
   }
-  const patient = await readable(host, options.door, deps);
-  if ('level' in patient) found(patient);
-  else await lookAt(patient, options, deps, found);
+  const found = await findUsable(host, options.door, deps);
+  if ('level' in found) report(found);
+  else await runChecks(found, options, deps, report);
   const isWell = findings.every(({ level }) => level !== 'fail');
   if (options.json === true) print(deps, JSON.stringify({ ok: isWell, findings }, undefined, 2));
   return isWell ? 0 : 1;
 }
 
-async function lookAt(
-  patient: FoundProfile,
+async function runChecks(
+  found: FoundProfile,
   options: DoctorOptions,
   deps: Deps,
-  found: (...findings: readonly Finding[]) => void,
+  report: (...findings: readonly Finding[]) => void,
 ): Promise<void> {
-  const { profile, name } = patient.stored;
-  const last = await doorMemory(patient.ledger.folder, deps.owner).last();
-  found(...(await profileFindings(patient, deps)));
-  found(...present(counterFinding(profile, last, await patient.ledger.last())));
-  found(...(await clockFindings(profile, last, options.ntp, deps)));
+  const { profile, name } = found.stored;
+  const last = await doorMemory(found.ledger.folder, deps.owner).last();
+  report(...(await profileFindings(found, deps)));
+  report(...listOf(counterFinding(profile, last, await found.ledger.last())));
+  report(...(await clockFindings(profile, last, options.ntp, deps)));
   const { addresses, findings } = await nameFindings(profile.host ?? name, last, deps);
-  found(...findings);
+  report(...findings);
   const [address] = addresses;
-  found(...present(await networkFinding(name, address, last, deps)));
+  report(...listOf(await networkFinding(name, address, last, deps)));
   if (address !== undefined) {
-    found(await doorFinding(verifyPortOf(profile, {}), address, deps));
-    found(await portFinding(profile, address, TRIED_PORTS, ANSWER_MS, deps));
+    report(await doorFinding(verifyPortOf(profile, {}), address, deps));
+    report(await portFinding(profile, address, TRIED_PORTS, ANSWER_MS, deps));
   }
-  if (options.echo !== undefined) found(await echoFinding(options.echo, profile, deps));
+  if (options.echo !== undefined) report(await echoFinding(options.echo, profile, deps));
 }
 
-function present(finding: Finding | undefined): readonly Finding[] {
+function listOf(finding: Finding | undefined): readonly Finding[] {
   return finding === undefined ? [] : [finding];
 }
 
-/** A profile that is there and cannot be used is a finding; one that is not there is a mistyped name. */
-async function readable(host: string, door: string | undefined, deps: Deps): Promise<FoundProfile | Finding> {
+/**
+ * A profile that exists but cannot be used is a finding; a profile that does not exist is a mistyped name, so an error.
+ */
+async function findUsable(host: string, door: string | undefined, deps: Deps): Promise<FoundProfile | Finding> {
   try {
     return await findProfile(host, door, deps);
   } catch (error) {

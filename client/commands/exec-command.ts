@@ -1,4 +1,7 @@
-/** `knock-otp exec HOST -- CMD...`: opens the door, then runs a program that finds in its environment where it is. */
+/**
+ * `knock-otp exec HOST -- CMD...`: opens the door, then runs a program with the host, address and port in its
+ * environment.
+ */
 import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
 import { closeAll } from '../knock/several-hosts.ts';
@@ -7,7 +10,7 @@ import type { KnockOptions } from './knock-options.ts';
 import { familyOf } from './knock-options.ts';
 import { knockAtFirst } from './several-hosts-command.ts';
 
-/** @returns the program's exit status @throws KnockError when no door is open: then nothing is run */
+/** @returns the program's exit status @throws KnockError when no door opens: then no program is run */
 export async function runBehindDoor(
   host: string,
   command: readonly string[],

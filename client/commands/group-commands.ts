@@ -1,4 +1,4 @@
-/** `knock-otp group add`, `list` and `remove`. Where groups lie is groups.ts. */
+/** `knock-otp group add`, `list` and `remove`. groups.ts reads and writes the file. */
 import { KnockError } from '../../shared/errors.ts';
 import { NAME_PATTERN } from '../../shared/formats/profile-uri.ts';
 import type { Deps } from '../deps.ts';
@@ -11,7 +11,7 @@ import { isPortWord } from '../terminal/typed-words.ts';
 /** @throws KnockError USAGE, PROFILE_MISSING for a host without a profile, STORE */
 export async function addGroup(name: string, hosts: readonly string[], deps: Deps): Promise<void> {
   if (!NAME_PATTERN.test(name) || isPortWord(name) || isCommandName(name)) {
-    throw new KnockError('USAGE', 'that is not a name for a group', {
+    throw new KnockError('USAGE', 'that is not a valid group name', {
       hint: 'letters, digits, dots, dashes and underscores; not a port, not a command of knock-otp',
     });
   }
@@ -28,7 +28,7 @@ export async function addGroup(name: string, hosts: readonly string[], deps: Dep
     if (groups.has(host.toLowerCase())) {
       throw new KnockError('USAGE', `"${host}" is a group, and groups hold hosts only`);
     }
-    // The doors of a host are chosen when it is knocked at.
+    // The door of a host is chosen at each knock.
     if (!profiles.some((each) => each.name.toLowerCase() === host.toLowerCase())) await store.find(host, undefined);
   }
   await writeGroup(name, hosts, deps);
@@ -46,7 +46,7 @@ export async function listGroups(json: boolean, deps: Deps): Promise<void> {
 /** @throws KnockError PROFILE_MISSING, STORE */
 export async function removeGroup(name: string, deps: Deps): Promise<void> {
   if (!(await readGroups(deps)).has(name.toLowerCase())) {
-    throw new KnockError('PROFILE_MISSING', `no group of that name`, { hint: 'see: knock-otp group list' });
+    throw new KnockError('PROFILE_MISSING', 'there is no group with that name', { hint: 'see: knock-otp group list' });
   }
   await writeGroup(name, [], deps);
   print(deps, `removed ${name}`);

@@ -1,6 +1,6 @@
 /**
- * `knock-otp HOST` with a profile: options into a knock, its outcome into words, JSON, or a carried connection. The ways
- * without a profile are typed-sequence-command.ts, several hosts are several-hosts-command.ts.
+ * `knock-otp HOST` with a profile: turns options into a knock, and its result into text, JSON or a carried connection.
+ * typed-sequence-command.ts knocks without a profile, several-hosts-command.ts at several hosts.
  */
 import type { Deps } from '../deps.ts';
 import { findProfile } from '../factors/found-profile.ts';
@@ -13,7 +13,7 @@ import { print, say, sayProblem } from '../terminal/output.ts';
 import { withReasons } from './closed-door-reasons.ts';
 import { type KnockOptions, type Way, wayOf } from './knock-options.ts';
 
-/** @throws KnockError for every outcome but an open door, or sent knocks where nothing can be verified */
+/** @throws KnockError unless the door is open, or the knocks are sent where nothing can be verified */
 export async function knockAtHost(
   host: string,
   words: readonly string[],
@@ -45,19 +45,19 @@ async function knockWithProfile(
     if (options.verbose === true) say(deps, describeEvent(event));
     progress?.update(event);
   };
-  const came = await knockAtDoor(found, { ...options, families, proxyPort }, deps, listener)
-    .then((visited) => withReasons(visited, found, proxyPort !== undefined, deps, listener))
+  const result = await knockAtDoor(found, { ...options, families, proxyPort }, deps, listener)
+    .then((knocked) => withReasons(knocked, found, proxyPort !== undefined, deps, listener))
     .finally(() => progress?.stop());
-  const { openings, errors, verifyPort } = came;
+  const { openings, errors, verifyPort } = result;
   const [opening] = openings;
   if (proxyPort !== undefined && opening?.socket !== undefined) {
     const { carryConnection } = await import('../ssh/carry-connection.ts');
     return carryConnection(opening.socket, deps);
   }
   for (const { socket } of openings) socket?.destroy();
-  if (options.json === true) print(deps, JSON.stringify(doorResultJson(came)));
+  if (options.json === true) print(deps, JSON.stringify(doorResultJson(result)));
   else for (const each of openings) print(deps, openingText(found.stored, verifyPort, each));
-  // The exit code tells of the worst; with both families one may be open.
+  // The exit code is that of an error, although with both families one may be open.
   const [first, ...others] = errors;
   for (const other of others) sayProblem(other, deps);
   if (first !== undefined) throw first;

@@ -1,6 +1,6 @@
 /**
- * The options of `knock-otp HOST`: which go together, and which of the three ways to knock they ask for. Judged before
- * anything is read, resolved or spent.
+ * The options of `knock-otp HOST`: which exclude each other, and which of the three ways to knock they select. Checked
+ * before anything is read, resolved or spent.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { type Knock, parsePort } from '../../shared/knock.ts';
@@ -14,7 +14,7 @@ export interface KnockOptions {
   readonly ipv4?: boolean;
   readonly ipv6?: boolean;
   readonly both?: boolean;
-  /** A port to try, false for `--no-verify`. */
+  /** The port to verify, false for `--no-verify`. */
   readonly verify?: number | false;
   /** Seconds. */
   readonly timeout?: number;
@@ -22,9 +22,9 @@ export interface KnockOptions {
   /** Milliseconds between two knocks. */
   readonly delay?: number;
   readonly oneTime?: string;
-  /** The address that the server sees us under. */
+  /** The address of this machine as the server sees it. */
   readonly source?: string;
-  /** `NAME@SERVER`: who to ask for it. */
+  /** `NAME@SERVER`: a name server that knows it. */
   readonly whoami?: string;
   readonly all?: boolean;
   readonly again?: boolean;
@@ -33,14 +33,14 @@ export interface KnockOptions {
   readonly json?: boolean;
 }
 
-/** 0 for whichever the resolver prefers. */
+/** 0 for the family that the resolver prefers. */
 export type Family = 0 | 4 | 6;
 
-/** A sequence that a profile derives, the next line of a file, or the ports of the command line. */
+/** A sequence from a profile, from the next line of a file, or from the command line. */
 export type Way =
   | {
       readonly kind: 'profile';
-      /** Hosts that stand behind the first one. */
+      /** The hosts after the first one. */
       readonly others: readonly string[];
       readonly families: Families;
       readonly proxyPort: number | undefined;
@@ -49,8 +49,8 @@ export type Way =
   | { readonly kind: 'ports'; readonly knocks: readonly Knock[]; readonly family: Family };
 
 /**
- * The first word behind HOST decides: `7000`, `8000:udp` and whatever else begins like a port means ports, anything else
- * means more hosts.
+ * The first word after HOST decides: `7000`, `8000:udp` and other words that begin like a port mean ports, all other
+ * words mean more hosts.
  * @throws KnockError USAGE
  */
 export function wayOf(words: readonly string[], options: KnockOptions): Way {
@@ -89,7 +89,7 @@ export function wayOf(words: readonly string[], options: KnockOptions): Way {
 
 /** @throws KnockError USAGE */
 export function familyOf(options: KnockOptions): Family {
-  if ([options.ipv4, options.ipv6, options.both].filter((chosen) => chosen === true).length > 1) {
+  if ([options.ipv4, options.ipv6, options.both].filter((isSet) => isSet === true).length > 1) {
     throw new KnockError('USAGE', '-4, -6 and --both exclude each other');
   }
   if (options.ipv4 === true) return 4;
@@ -105,7 +105,7 @@ function proxyPortOf(words: readonly string[], options: KnockOptions): number | 
       hint: 'ProxyCommand knock-otp --proxy %h %p',
     });
   }
-  // Standard output is the connection, which is one, and which is the verification.
+  // Standard output carries the one connection, which is also the verification.
   if (options.verify !== undefined || options.both === true || options.json === true || options.all === true) {
     throw new KnockError('USAGE', '--proxy goes with none of --verify, --no-verify, --both, --all and --json');
   }

@@ -1,4 +1,4 @@
-/** `knock-otp add`, `list` and `remove`. Where profiles lie and what they hold is profile-store.ts. */
+/** `knock-otp add`, `list` and `remove`. profile-store.ts reads and writes the files. */
 import { KnockError } from '../../shared/errors.ts';
 import {
   formatProfileUri,
@@ -35,16 +35,16 @@ export interface AddOptions extends SourceOptions {
 /** @throws KnockError PROFILE_INVALID, USAGE, INSECURE_FILE, STORE */
 export async function addProfile(uri: string, options: AddOptions, deps: Deps): Promise<void> {
   if (uri === '-' && deps.stdin.isTTY === true) say(deps, 'paste the otpauth:// line and press Enter');
-  const given = parseProfileUri(uri === '-' ? await firstLine(deps.stdin) : uri);
+  const parsed = parseProfileUri(uri === '-' ? await firstLine(deps.stdin) : uri);
   refuseInvalidSource(options);
   if (options.source !== undefined) {
     const { readAddress } = await import('../address/public-address.ts');
     if (readAddress(options.source) === undefined) throw invalidSourceError();
   }
-  const said = options.host === undefined ? given : withHost(given, options.host);
+  const addressed = options.host === undefined ? parsed : withHost(parsed, options.host);
   const { source, whoami } = options;
   const profile = {
-    ...said,
+    ...addressed,
     ...(source === undefined ? {} : { sources: [source] }),
     ...(whoami === undefined ? {} : { whoami }),
   };
@@ -57,18 +57,19 @@ export async function addProfile(uri: string, options: AddOptions, deps: Deps): 
   if ((await readGroups(deps)).has(name.toLowerCase())) {
     throw new KnockError('USAGE', `"${name}" is the name of a group`, { hint: 'choose another one with --as' });
   }
-  const kind = storageAsked(options) ?? 'plain';
-  const { secret, ...outline } = profile;
-  const outcome = await storeOf(deps).add(name, profile, () => storeSecret(kind, name, outline, secret, deps));
+  const kind = storageOption(options) ?? 'plain';
+  const { secret, ...publicProfile } = profile;
+  const outcome = await storeOf(deps).add(name, profile, () => storeSecret(kind, name, publicProfile, secret, deps));
   print(deps, `${outcome} ${name}: door ${profile.door}, host ${profile.host ?? name}`);
-  if (uri !== '-') say(deps, 'the secret was on the command line, where others may see it; "add -" reads it instead');
+  if (uri !== '-')
+    say(deps, 'the secret was on the command line, where others may see it; "add -" reads it from standard input');
   if (profile.host === undefined) say(deps, `no host was given: the name "${name}" will be resolved`);
   const words = isCommandName(name) ? `knock ${name}` : name;
   say(deps, `now: knock-otp ${words}`);
 }
 
-/** Where the user wants a secret to be kept. @throws KnockError USAGE */
-export function storageAsked(options: {
+/** The storage that the options select. @throws KnockError USAGE */
+export function storageOption(options: {
   readonly passphrase?: boolean;
   readonly keyring?: boolean;
 }): 'passphrase' | 'keyring' | undefined {
@@ -79,7 +80,7 @@ export function storageAsked(options: {
   return options.passphrase === true ? 'passphrase' : undefined;
 }
 
-/** Never shows a secret. @throws KnockError INSECURE_FILE, STORE */
+/** Never prints a secret. @throws KnockError INSECURE_FILE, STORE */
 export async function listProfiles(json: boolean, deps: Deps): Promise<void> {
   const store = storeOf(deps);
   const entries = await store.list();
@@ -110,14 +111,14 @@ export async function removeProfile(name: string, door: string | undefined, deps
     await removeFromKeyring(entry.storage.factors);
   }
   print(deps, `removed ${entry.name}${isBroken(entry) ? '' : `: door ${entry.profile.door}`}`);
-  say(deps, 'the server still knows the secret until knock-otpd revoke');
+  say(deps, 'the server accepts its secret until knock-otpd revoke');
 }
 
 function storeOf(deps: Deps): ProfileStore {
   return profileStore(configFolder(deps.env, deps.owner.platform), deps.owner);
 }
 
-/** Through the URI, so that one place judges what a host may be. */
+/** Through the URI, so that one parser checks the host. */
 function withHost(profile: Profile, host: string): Profile {
   try {
     return parseProfileUri(formatProfileUri({ ...profile, host }));
@@ -127,7 +128,7 @@ function withHost(profile: Profile, host: string): Profile {
   }
 }
 
-/** Up to the end of a line, not of the input: a person at a terminal presses Enter. */
+/** Reads one line, not the whole input, because a user at a terminal only presses Enter. */
 async function firstLine(input: AsyncIterable<Uint8Array | string>): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';

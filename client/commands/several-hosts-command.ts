@@ -1,4 +1,4 @@
-/** `knock-otp b1 b2 b3`, or the name of a group: the first host that opens, or with `--all` every one of them. */
+/** `knock-otp b1 b2 b3`, or the name of a group: opens the first host that opens, or with `--all` every host. */
 import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
 import { type FoundProfile, findProfile } from '../factors/found-profile.ts';
@@ -34,20 +34,23 @@ export async function knockAtHosts(
   }
 }
 
-/** The host that opens first, with the connection that proved it. @throws KnockError when none does */
+/** The host that opens first, with the connection that proves it. @throws KnockError when none opens */
 export async function knockAtFirst(
   hosts: readonly string[],
   way: ProfileWay,
   options: KnockOptions,
   deps: Deps,
 ): Promise<DoorResult> {
-  const founds = await findAll(hosts, options, deps);
-  const { winner, others } = await watched(hosts, options, deps, async (listener) => {
-    const first = await firstOpen(founds, { ...options, ...way }, deps, listener);
+  const profiles = await findAll(hosts, options, deps);
+  const { winner, others } = await withProgress(hosts, options, deps, async (listener) => {
+    const first = await firstOpen(profiles, { ...options, ...way }, deps, listener);
     if (first.winner !== undefined) return first;
-    return { ...first, others: await allTold(first.others, founds, way.proxyPort !== undefined, deps, listener) };
+    return {
+      ...first,
+      others: await withAllReasons(first.others, profiles, way.proxyPort !== undefined, deps, listener),
+    };
   });
-  const errors = others.flatMap((came) => came.errors);
+  const errors = others.flatMap((result) => result.errors);
   if (options.json === true) print(deps, JSON.stringify(firstJson(winner, errors)));
   if (winner === undefined && hosts.length === 1 && errors[0] !== undefined) throw errors[0];
   for (const error of errors) sayProblem(error, deps);
@@ -56,50 +59,50 @@ export async function knockAtFirst(
 }
 
 async function knockAtAll(hosts: readonly string[], way: ProfileWay, options: KnockOptions, deps: Deps): Promise<void> {
-  const founds = await findAll(hosts, options, deps);
-  const visits = await watched(hosts, options, deps, async (listener) => {
-    const all = await allOpen(founds, { ...options, ...way }, deps, listener);
-    return await allTold(all, founds, false, deps, listener);
+  const profiles = await findAll(hosts, options, deps);
+  const results = await withProgress(hosts, options, deps, async (listener) => {
+    const all = await allOpen(profiles, { ...options, ...way }, deps, listener);
+    return await withAllReasons(all, profiles, false, deps, listener);
   });
-  const errors = visits.flatMap((came) => came.errors);
+  const errors = results.flatMap((result) => result.errors);
   if (options.json === true) {
-    print(deps, JSON.stringify({ ok: errors.length === 0, hosts: visits.map(doorResultJson) }));
+    print(deps, JSON.stringify({ ok: errors.length === 0, hosts: results.map(doorResultJson) }));
   } else {
-    for (const { stored, verifyPort, openings } of visits) {
+    for (const { stored, verifyPort, openings } of results) {
       for (const opening of openings) print(deps, openingText(stored, verifyPort, opening));
     }
   }
   for (const error of errors) sayProblem(error, deps);
-  const closed = visits.filter((came) => came.errors.length > 0).map(({ stored }) => stored.name);
+  const closed = results.filter((result) => result.errors.length > 0).map(({ stored }) => stored.name);
   if (closed.length === 0) return;
   throw new KnockError('DOOR_CLOSED', `${closed.length} of ${hosts.length} did not open: ${closed.join(', ')}`, {
     hint: `see each of them with: knock-otp ${closed[0]} -v`,
   });
 }
 
-/** All of them before anything is spent: a name that is mistyped must not wait until it is that host's turn. */
+/** Finds all profiles before a factor is spent, so that a mistyped name is reported first. */
 async function findAll(hosts: readonly string[], options: KnockOptions, deps: Deps): Promise<readonly FoundProfile[]> {
   return await Promise.all(hosts.map((host) => findProfile(host, options.door, deps)));
 }
 
-/** Side by side: nobody waits for one host's reasons longer than for another's. */
-async function allTold(
-  visits: readonly DoorResult[],
-  founds: readonly FoundProfile[],
+/** Runs the checks of all hosts in parallel. */
+async function withAllReasons(
+  results: readonly DoorResult[],
+  profiles: readonly FoundProfile[],
   isProxy: boolean,
   deps: Deps,
   listener: HostListener,
 ): Promise<readonly DoorResult[]> {
   return await Promise.all(
-    visits.map(async (came) => {
-      const found = founds.find(({ stored }) => stored === came.stored);
-      if (found === undefined) return came;
-      return await withReasons(came, found, isProxy, deps, (event) => listener(event, came.stored.name));
+    results.map(async (result) => {
+      const found = profiles.find(({ stored }) => stored === result.stored);
+      if (found === undefined) return result;
+      return await withReasons(result, found, isProxy, deps, (event) => listener(event, result.stored.name));
     }),
   );
 }
 
-async function watched<T>(
+async function withProgress<T>(
   hosts: readonly string[],
   options: KnockOptions,
   deps: Deps,

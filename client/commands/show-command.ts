@@ -1,6 +1,6 @@
 /**
- * `knock-otp show HOST`: a sequence without spending it, as words or as a line for a bare machine. Which factor is
- * shown-factor.ts, how such a line looks is hand-lines.ts.
+ * `knock-otp show HOST`: prints a sequence without spending it, as ports or as a line for a machine without knock-otp.
+ * sequence-factor.ts chooses the factor, hand-lines.ts writes the line.
  */
 import { derivationKey, deriveAttempt } from '../../shared/derive.ts';
 import { KnockError } from '../../shared/errors.ts';
@@ -29,13 +29,13 @@ export interface ShowOptions {
   readonly source?: string;
 }
 
-/** A sequence that may be shown, and what its server is known to want. */
-interface Shown {
+/** A sequence to print, and what is known about its server. */
+interface SequenceToShow {
   readonly knocks: readonly Knock[];
   readonly target: string;
   readonly order: 'any' | 'strict';
   readonly timeoutSeconds: number | undefined;
-  /** Of the address that the knocks are bound to. */
+  /** The family of the address that the knocks are bound to. */
   readonly family?: 0 | 4 | 6;
 }
 
@@ -46,28 +46,28 @@ export async function showHost(host: string, options: ShowOptions, deps: Deps): 
   const { at, counter, code } = options;
   const { profile, name } = stored;
   const request = { profile, wallMs: deps.clock.wallMs(), at, counter, code: code === true };
-  const shown = await factorToShow(request, ledger);
+  const next = await factorToShow(request, ledger);
   const secret = await readSecret(stored, deps);
   if (code === true) {
     const { authenticatorCode } = await import('../../shared/authenticator-code.ts');
-    print(deps, authenticatorCode(secret, shown.factor));
-    say(deps, `code of ${kindOf(profile)} ${shown.factor}; no door accepts it, it is there to compare`);
+    print(deps, authenticatorCode(secret, next.factor));
+    say(deps, `code of ${kindOf(profile)} ${next.factor}; no door accepts this code, it is only for comparison`);
     return;
   }
-  const source = await shownSource(profile, options);
+  const source = await sourceToShow(profile, options);
   const key = derivationKey(secret);
-  const knocks = deriveAttempt(key, profile, shown.factor, profileShape(profile), source?.bytes);
+  const knocks = deriveAttempt(key, profile, next.factor, profileShape(profile), source?.bytes);
   const { order, seqTimeout: timeoutSeconds } = profile;
   const family = source?.family ?? 0;
   await printSequence({ knocks, order, timeoutSeconds, target: profile.host ?? name, family }, options, deps);
-  const from = shown.waitMs === 0 ? '' : `; can be used in ${Math.ceil(shown.waitMs / 1000)} s`;
-  say(deps, `${kindOf(profile)} ${shown.factor}, not spent${from}`);
-  if (options.as !== undefined) say(deps, usageOf(profile, shown));
-  if (source !== undefined) say(deps, `opens for ${source.text} alone, and only when it comes from there`);
+  const from = next.waitMs === 0 ? '' : `; can be used in ${Math.ceil(next.waitMs / 1000)} s`;
+  say(deps, `${kindOf(profile)} ${next.factor}, not spent${from}`);
+  if (options.as !== undefined) say(deps, usageOf(profile, next));
+  if (source !== undefined) say(deps, `opens only for ${source.text}, and only when the knock comes from there`);
 }
 
-/** Undefined where the door does not ask for it. Nobody is asked: the line may be meant for another machine. */
-async function shownSource(profile: PublicProfile, options: ShowOptions): Promise<PublicAddress | undefined> {
+/** Undefined for a door that does not bind. No name server is asked, because the line may be for another machine. */
+async function sourceToShow(profile: PublicProfile, options: ShowOptions): Promise<PublicAddress | undefined> {
   if (profile.bindsSource !== true) return undefined;
   const { readAddress } = await import('../address/public-address.ts');
   const wanted = options.ipv4 === true ? 4 : options.ipv6 === true ? 6 : undefined;
@@ -77,11 +77,11 @@ async function shownSource(profile: PublicProfile, options: ShowOptions): Promis
   const fitting = addresses.find((each) => each !== undefined && (wanted === undefined || each.family === wanted));
   if (fitting !== undefined) return fitting;
   throw new KnockError('USAGE', `the door "${profile.door}" opens only for the address that a knock is made for`, {
-    hint: 'say which one the server will see: --source ADDRESS',
+    hint: 'give the address that the server will see: --source ADDRESS',
   });
 }
 
-/** The line that `--one-time` would take. */
+/** Prints the line that `--one-time` would take. */
 async function showLine(host: string, path: string, options: ShowOptions, deps: Deps): Promise<void> {
   refuseInvalidHost(host);
   const { peekSequence } = await import('../factors/one-time-line.ts');
@@ -89,26 +89,26 @@ async function showLine(host: string, path: string, options: ShowOptions, deps: 
   await printSequence({ knocks, order: 'strict', timeoutSeconds: undefined, target: host }, options, deps);
   say(
     deps,
-    `${path}:${number}, not struck: put a # at the line's beginning by hand before you use it, and use it once`,
+    `${path}:${number}, not struck out: put a # at the beginning of the line before you use it, and use it once`,
   );
 }
 
-async function printSequence(shown: Shown, options: ShowOptions, deps: Deps): Promise<void> {
-  const { knocks, order, timeoutSeconds, target } = shown;
+async function printSequence(sequence: SequenceToShow, options: ShowOptions, deps: Deps): Promise<void> {
+  const { knocks, order, timeoutSeconds, target } = sequence;
   const { as } = options;
   if (as === undefined) return print(deps, formatSequence(knocks));
-  const family = options.ipv4 === true ? 4 : options.ipv6 === true ? 6 : (shown.family ?? 0);
-  // One address: a name would be resolved again for each knock, and could split them.
+  const family = options.ipv4 === true ? 4 : options.ipv6 === true ? 6 : (sequence.family ?? 0);
+  // One address: a name would be resolved again for each knock, and the knocks could go to different hosts.
   const [address] = await reachableAddresses(target, family, target, deps.network);
-  const lines = runsOf(shown, as).map((run) => handLine(as, { address, knocks: run, order, timeoutSeconds }));
+  const lines = runsOf(sequence, as).map((run) => handLine(as, { address, knocks: run, order, timeoutSeconds }));
   const line = lines.map((each) => each.line).join('; ');
   const needs = lines.find((each) => each.needs !== undefined)?.needs;
   print(deps, line);
   say(deps, `knocks at ${address.address}${needs === undefined ? '' : `; needs ${needs}`}`);
 }
 
-/** nmap shuffles the ports of a run, and a server makes no sense of a second part that begins before the first. */
-function runsOf({ knocks, family = 0, order }: Shown, form: HandForm): readonly (readonly Knock[])[] {
+/** nmap shuffles the ports of a run, and the server needs the first half of a bound sequence before the second. */
+function runsOf({ knocks, family = 0, order }: SequenceToShow, form: HandForm): readonly (readonly Knock[])[] {
   if (form !== 'nmap' || family === 0 || order === 'strict') return [knocks];
   return [knocks.slice(0, knocks.length / 2), knocks.slice(knocks.length / 2)];
 }

@@ -1,7 +1,7 @@
 /**
- * `knock-otp ssh HOST`: the system's ssh, with us as its ProxyCommand. The connection that proves that the door is open
- * is the one that ssh speaks through, so no grant can end in between, a door that lets one connection in is enough, and
- * a session that is multiplexed over an older one costs no knock at all.
+ * `knock-otp ssh HOST`: runs the system's ssh with knock-otp as its ProxyCommand. ssh uses the connection that proves
+ * that the door is open. So no grant can end in between, one connection is enough, and a session that is multiplexed
+ * over an older one needs no knock.
  */
 import type { Deps } from '../deps.ts';
 import { findProfile } from '../factors/found-profile.ts';
@@ -21,11 +21,11 @@ export interface SshOptions {
 /** @returns ssh's exit status @throws KnockError before ssh is started */
 export async function sshTo(words: readonly string[], options: SshOptions, deps: Deps): Promise<number> {
   const read = readSshWords(words);
-  const stored = await oneOf(read, options, deps);
+  const stored = await profileFor(read, options, deps);
   return await deps.runProgram(sshArguments(read, stored, options, deps), {});
 }
 
-/** The whole command line; every word of the user's is there, in its order. */
+/** The whole command line of ssh; it contains every word of the user, in order. */
 export function sshArguments(
   read: SshWords,
   stored: StoredProfile,
@@ -40,7 +40,7 @@ export function sshArguments(
     ...(options.verbose === true ? ['--verbose'] : []),
   ];
   const host = bare(profile.host ?? name);
-  // What was typed stays the destination, so that the user's own "Host" lines apply; ssh expands % in a HostName.
+  // The typed word stays the destination, so that the user's "Host" lines apply; ssh expands % in a HostName.
   const hostName = host === bare(read.host) ? [] : ['-o', `HostName=${host.replaceAll('%', '%%')}`];
   const port = read.hasPort ? undefined : nonDefaultPort(profile);
   return [
@@ -50,14 +50,14 @@ export function sshArguments(
     ...hostName,
     ...read.before,
     read.destination,
-    ...read.behind,
+    ...read.after,
     ...(port === undefined ? [] : ['-o', `Port=${port}`]),
     ...read.command,
   ];
 }
 
-/** Of a group, the host that opens first; ssh then finds it open. */
-async function oneOf({ host, family }: SshWords, options: SshOptions, deps: Deps): Promise<StoredProfile> {
+/** For a group, the host that opens first; ssh then finds its door open. */
+async function profileFor({ host, family }: SshWords, options: SshOptions, deps: Deps): Promise<StoredProfile> {
   const hosts = await hostsOf([host], deps);
   const [only = host, second] = hosts;
   if (second === undefined) return (await findProfile(only, options.door, deps)).stored;

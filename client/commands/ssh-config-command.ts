@@ -1,4 +1,7 @@
-/** `knock-otp ssh-config`: the lines for ~/.ssh/config after which ssh, scp, rsync, git and Ansible knock by themselves. */
+/**
+ * `knock-otp ssh-config`: prints lines for ~/.ssh/config that make ssh, scp, rsync, git and Ansible knock by
+ * themselves.
+ */
 import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
 import { findProfile } from '../factors/found-profile.ts';
@@ -34,7 +37,7 @@ export async function printSshConfig(words: readonly string[], door: string | un
 function configLines(stored: StoredProfile, all: readonly StoredProfile[], { owner }: Deps): string {
   const { name, profile } = stored;
   const port = nonDefaultPort(profile);
-  // One name may have several doors: the one with port 22 has it for itself.
+  // One name may have several doors: the door with port 22 gets the plain name.
   const isShared = all.some((each) => each.path !== stored.path && each.name === name);
   const alias = isShared && port !== undefined ? `${name}-${profile.door}` : name;
   return [

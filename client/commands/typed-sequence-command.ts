@@ -1,6 +1,6 @@
 /**
- * `knock-otp HOST 7000 8000:udp 9000`, which is knock(1), and `knock-otp HOST --one-time FILE`: sequences that are given,
- * not derived, and so need no profile. Always in their order, each knock after the one before.
+ * `knock-otp HOST 7000 8000:udp 9000`, like knock(1), and `knock-otp HOST --one-time FILE`: sequences that are not
+ * derived, so they need no profile. Always in order, each knock after the one before.
  */
 import type { Socket } from 'node:net';
 import { KnockError } from '../../shared/errors.ts';
@@ -31,7 +31,7 @@ interface Result extends TypedSequence {
   readonly socket: Socket | undefined;
 }
 
-/** @throws KnockError for every outcome but an open door, or knocks that all left where nothing is verified */
+/** @throws KnockError unless the door is open, or all knocks are sent where nothing is verified */
 export async function knockTypedSequence(
   host: string,
   way: TypedWay,
@@ -68,17 +68,17 @@ async function knockOnce(
 ): Promise<Result> {
   const startedMs = deps.clock.monotonicMs();
   const [address] = await reachableAddresses(host, way.family, host, deps.network);
-  const given = await sequenceOf(way, deps);
+  const sequence = await sequenceOf(way, deps);
   const resendAfterMs = verifyPort === undefined ? BLIND_RESEND_AFTER_MS : RESEND_AFTER_MS;
   const seen: ProbeSeen = { refused: 0, unreachable: 0 };
   const progress = options.verbose === true ? undefined : startProgress(host, deps.stderr, deps.env);
   const { report, socket } = await attempt(
     {
       address,
-      knocks: given.knocks,
+      knocks: sequence.knocks,
       order: 'strict',
       gapMs: options.delay ?? STRICT_GAP_MS,
-      resendAfterMs: given.mayRepeat ? resendAfterMs : [],
+      resendAfterMs: sequence.mayRepeat ? resendAfterMs : [],
       verifyPort,
       patienceMs: options.timeout === undefined ? TYPED_PATIENCE_MS : options.timeout * 1000,
     },
@@ -91,26 +91,26 @@ async function knockOnce(
   ).finally(() => progress?.stop());
   const elapsedMs = deps.clock.monotonicMs() - startedMs;
   if (socket !== undefined || (verifyPort === undefined && report.failures.length === 0)) {
-    return { ...given, address, elapsedMs, socket };
+    return { ...sequence, address, elapsedMs, socket };
   }
   if (report.sent === 0) throw nothingSent(host, [address], report.failures);
-  if (report.failures.length > 0) throw partlySent(host, address, report.failures, given.knocks.length);
+  if (report.failures.length > 0) throw partlySent(host, address, report.failures, sequence.knocks.length);
   throw stayedClosed(host, address, verifyPort ?? 0, elapsedMs, seen, ADVICE[way.kind]);
 }
 
-/** A line of a file is struck for ever when this resolves. */
+/** When this resolves, a line of a file is struck out for ever. */
 async function sequenceOf(way: TypedWay, deps: Deps): Promise<TypedSequence> {
-  // knockd runs its command again for a sequence that comes twice, and shuts the door early then.
+  // For a repeated sequence, knockd runs its command again and closes the door early.
   if (way.kind === 'ports') return { knocks: way.knocks, mayRepeat: false };
   const { takeSequence } = await import('../factors/one-time-line.ts');
   return await takeSequence(way.path, deps);
 }
 
 const ADVICE: Readonly<Record<TypedWay['kind'], string>> = {
-  ports: 'check the ports and their order, and that the network here lets packets to them out',
+  ports: 'check the ports and their order, and that this network lets packets to them out',
   file:
-    'does the server go on from the same line? it needs look_ahead for lines whose knocks were lost; and does the ' +
-    'network here let packets to these ports out?',
+    'check that the server continues from the same line (look_ahead covers lines whose knocks were lost), and that this ' +
+    'network lets packets to these ports out',
 };
 
 function asText(host: string, verifyPort: number | undefined, { address, knocks }: Result): string {

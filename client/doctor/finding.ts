@@ -1,4 +1,4 @@
-/** What `knock-otp doctor`, or a knock that failed, has to say about one thing: a line, and what to do. Pure. */
+/** A finding: one result of `knock-otp doctor`, or of the checks after a failed knock, as a line with a hint. Pure. */
 
 export type Level = 'ok' | 'warn' | 'fail';
 
@@ -27,8 +27,8 @@ export function findingLines({ check, level, message, hint }: Finding): string {
   return hint === undefined ? line : `${line}\n      ${hint}`;
 }
 
-/** Of names or numbers: `a, b and 3 more`. */
+/** The first few of a list: `a, b and 3 more`. */
 export function listSome(all: readonly (string | number)[], most = 4): string {
-  const shown = all.slice(0, most).join(', ');
-  return all.length <= most ? shown : `${shown} and ${all.length - most} more`;
+  const first = all.slice(0, most).join(', ');
+  return all.length <= most ? first : `${first} and ${all.length - most} more`;
 }

@@ -1,7 +1,8 @@
 /**
- * What lies between here and the server. A hidden port answers nothing, and so does a filter on the way that drops: from
- * silence nobody can tell which. What can be seen is somebody who answers: a router that says no (ICMP), a middle-box
- * that resets some ports. And with a host of the user's own, whose closed ports refuse, silence means a filter.
+ * Checks the path to the server. A hidden port does not answer, and neither does a port behind a filter that drops
+ * packets: silence alone does not tell which. Answers do: a router that reports the server unreachable (ICMP), a
+ * middlebox that resets some ports. On a host of the user's own, whose closed ports refuse, silence means that a filter
+ * drops packets.
  */
 import { randomInt } from 'node:crypto';
 import { BlockList, isIPv6 } from 'node:net';
@@ -12,7 +13,7 @@ import type { LastSuccess } from '../factors/last-success.ts';
 import type { PublicProfile } from '../profiles/public-profile.ts';
 import { type Finding, listSome } from './finding.ts';
 
-/** Enough to see a filter that lets a few through, and few enough to be no scan. */
+/** Enough to notice a filter that lets some ports through, and too few for a scan. */
 export const TRIED_PORTS = 8;
 export const ANSWER_MS = 1000;
 
@@ -46,7 +47,7 @@ export async function nameFindings(target: string, last: LastSuccess | undefined
     const isOnly = errors.every((each) => each !== undefined);
     const hint = isOnly
       ? 'is this machine connected?'
-      : `knock-otp takes the other one by itself; -${family === 4 ? 6 : 4} says so`;
+      : `knock-otp uses the other family by itself; -${family === 4 ? 6 : 4} selects it`;
     return {
       check: 'route',
       level: isOnly ? 'fail' : 'warn',
@@ -57,7 +58,9 @@ export async function nameFindings(target: string, last: LastSuccess | undefined
   return { addresses: addresses.filter((_, at) => errors[at] === undefined), findings: [name, ...routes] };
 }
 
-/** Undefined when the name is what it was at the last success, or nobody knows: `-4` says nothing of an IPv6 address. */
+/**
+ * Undefined when the name has the address of the last success, or no address of that family to compare (`-4`, `-6`).
+ */
 export function movedFinding(
   target: string,
   addresses: readonly Address[],
@@ -74,7 +77,9 @@ export function movedFinding(
   };
 }
 
-/** Undefined when this machine is where it was at the last success, as far as its own address tells. */
+/**
+ * Undefined when this machine's own address is in the same network as at the last success, or one of them is unknown.
+ */
 export async function networkFinding(
   name: string,
   server: Address | undefined,
@@ -88,11 +93,11 @@ export async function networkFinding(
     check: 'network',
     level: 'warn',
     message: `this machine is ${own} now, and was ${last.from} at the last knock that worked`,
-    hint: `another network may not let high ports out: knock-otp doctor ${name} --echo HOST tells`,
+    hint: `this network may block high ports; to find out: knock-otp doctor ${name} --echo HOST`,
   };
 }
 
-/** Hosts change the lower half of an IPv6 address every day (RFC 8981). Of two families nothing can be said. */
+/** Hosts change the lower half of an IPv6 address every day (RFC 8981). Addresses of two families are not compared. */
 function isSameNetwork(own: string, before: string): boolean {
   if (isIPv6(own) !== isIPv6(before) || own === before) return true;
   if (!isIPv6(own)) return false;
@@ -104,20 +109,20 @@ function isSameNetwork(own: string, before: string): boolean {
 export async function doorFinding(port: number | undefined, address: Address, deps: Deps): Promise<Finding> {
   const check = 'door';
   if (port === undefined)
-    return { check, level: 'ok', message: 'has no TCP port that could be tried without using it up' };
+    return { check, level: 'ok', message: 'not tried: it opens no TCP port, or lets in only one connection' };
   const where = `${address.address} tcp/${port}`;
   const answer = await deps.network.tryPort(address, port, ANSWER_MS);
   switch (answer) {
     case 'open':
       return { check, level: 'ok', message: `${where} is open now` };
     case 'silent':
-      return { check, level: 'ok', message: `${where} answers nothing, as a closed door does` };
+      return { check, level: 'ok', message: `${where} does not answer, as a closed door does` };
     case 'refused':
       return {
         check,
         level: 'warn',
         message: `${where} refuses connections`,
-        hint: 'the door is open and no service listens, or a firewall rejects where it should drop',
+        hint: 'the door is open and no service listens, or a firewall rejects packets instead of dropping them',
       };
     default:
       return {
@@ -129,9 +134,9 @@ export async function doorFinding(port: number | undefined, address: Address, de
   }
 }
 
-const UNREACHABLE = 'somebody on the way says that it cannot be reached, or may not be (ICMP)';
+const UNREACHABLE = 'a router or firewall on the path reports it unreachable (ICMP)';
 
-/** A few of the ports that sequences are made of, at the server. Each is a stray there, and opens nothing. */
+/** Tries a few of the ports that sequences can use, at the server. Each is a stray there and opens nothing. */
 export async function portFinding(
   profile: PublicProfile,
   address: Address,
@@ -140,29 +145,34 @@ export async function portFinding(
   deps: Deps,
 ): Promise<Finding> {
   const check = 'ports';
-  const answers = await tried(profile, address, ports, answerMs, deps);
-  const of = (answer: PortAnswer) => answers.filter((each) => each.answer === answer).map(({ port }) => port);
-  const [barred, reset, silent] = [of('unreachable'), of('refused'), of('silent')];
-  if (barred.length > 0) {
-    const message = `${barred.length} of ${answers.length} high ports: ${UNREACHABLE}: ${listSome(barred)}`;
-    return { check, level: 'fail', message, hint: 'this network bars them: try another one, or ask its administrator' };
+  const answers = await tryPorts(profile, address, ports, answerMs, deps);
+  const portsThat = (answer: PortAnswer) => answers.filter((each) => each.answer === answer).map(({ port }) => port);
+  const [blocked, reset, silent] = [portsThat('unreachable'), portsThat('refused'), portsThat('silent')];
+  if (blocked.length > 0) {
+    const message = `${blocked.length} of ${answers.length} high ports: ${UNREACHABLE}: ${listSome(blocked)}`;
+    return {
+      check,
+      level: 'fail',
+      message,
+      hint: 'this network blocks them: try another network, or ask its administrator',
+    };
   }
   if (reset.length > 0 && silent.length > 0) {
-    const message = `${reset.length} of ${answers.length} high ports are reset and the others are not: ${listSome(reset)}`;
+    const message = `${reset.length} of ${answers.length} high ports answer with a reset and the others do not: ${listSome(reset)}`;
     return {
       check,
       level: 'warn',
       message,
-      hint: 'a middle-box of this network seems to bar some: try another network',
+      hint: 'a middlebox of this network seems to block some ports: try another network',
     };
   }
   if (reset.length > 0)
-    return { check, level: 'ok', message: 'high ports are answered with a reset, so packets get there' };
-  const message = `${answers.length} high ports answer nothing, as they should; a filter that drops looks the same`;
-  return { check, level: 'ok', message: `${message} (--echo HOST tells)` };
+    return { check, level: 'ok', message: 'high ports answer with a reset, so packets arrive there' };
+  const message = `${answers.length} high ports do not answer, as expected; a filter that drops packets looks the same`;
+  return { check, level: 'ok', message: `${message} (--echo HOST shows the difference)` };
 }
 
-/** The same at a host of the user's own, whose closed ports refuse. */
+/** The same on a host of the user's own, whose closed ports refuse. */
 export async function echoFinding(host: string, profile: PublicProfile, deps: Deps): Promise<Finding> {
   const check = 'echo';
   let address: Address | undefined;
@@ -173,20 +183,22 @@ export async function echoFinding(host: string, profile: PublicProfile, deps: De
     return { check, level: 'fail', message: error.message };
   }
   if (address === undefined) return { check, level: 'fail', message: `${host} has no address` };
-  const answers = await tried(profile, address, TRIED_PORTS, ANSWER_MS, deps);
-  const back = answers.filter(({ answer }) => answer === 'refused' || answer === 'open');
-  const lost = answers.filter(({ answer }) => answer === 'silent' || answer === 'unreachable').map(({ port }) => port);
-  const count = `${back.length} of ${answers.length} high ports`;
-  if (lost.length === 0) return { check, level: 'ok', message: `${count} reach ${host} and are answered` };
+  const answers = await tryPorts(profile, address, TRIED_PORTS, ANSWER_MS, deps);
+  const answered = answers.filter(({ answer }) => answer === 'refused' || answer === 'open');
+  const unanswered = answers
+    .filter(({ answer }) => answer === 'silent' || answer === 'unreachable')
+    .map(({ port }) => port);
+  const count = `${answered.length} of ${answers.length} high ports`;
+  if (unanswered.length === 0) return { check, level: 'ok', message: `${count} of ${host} answer` };
   return {
     check,
     level: 'fail',
-    message: `${count} are answered by ${host}, not ${listSome(lost)}`,
-    hint: `if no firewall of ${host} drops them, this network does: try another one`,
+    message: `${count} of ${host} answer, but not ${listSome(unanswered)}`,
+    hint: `if no firewall of ${host} drops them, this network does: try another network`,
   };
 }
 
-async function tried(
+async function tryPorts(
   profile: PublicProfile,
   address: Address,
   most: number,

@@ -1,4 +1,4 @@
-/** Can this profile be knocked with: its file, its secret, its used factors. Spends nothing. */
+/** Checks whether a profile can be used for a knock: its file, its secret, its used factors. Spends nothing. */
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KnockError } from '../../shared/errors.ts';
@@ -9,7 +9,7 @@ import type { FoundProfile } from '../factors/found-profile.ts';
 import { ensurePrivateFolder } from '../profiles/private-files.ts';
 import type { Finding } from './finding.ts';
 
-/** More than a working clock can make anybody wait. */
+/** A longer wait is not possible with a correct clock. */
 const ABSURD_WAIT_MS = 15 * 60 * 1000;
 
 export async function profileFindings({ stored, ledger }: FoundProfile, deps: Deps): Promise<readonly Finding[]> {
@@ -19,7 +19,7 @@ export async function profileFindings({ stored, ledger }: FoundProfile, deps: De
     {
       check: 'profile',
       level: 'ok',
-      message: `${path}, for its owner only: ${profile.mode}, door ${profile.door}, ${opens}`,
+      message: `${path}, readable only by its owner: ${profile.mode}, door ${profile.door}, ${opens}`,
     },
     { check: 'secret', level: 'ok', message: WHERE[storage.kind] },
     await factorFinding({ stored, ledger }, deps),
@@ -27,9 +27,9 @@ export async function profileFindings({ stored, ledger }: FoundProfile, deps: De
 }
 
 const WHERE = {
-  plain: 'in the profile file, readable',
-  passphrase: 'in the profile file under a passphrase, which was not asked for',
-  keyring: 'in the keyring of this system, which was not asked',
+  plain: 'in the profile file, without a passphrase',
+  passphrase: 'in the profile file, under a passphrase (not checked)',
+  keyring: 'in the keyring of this system (not checked)',
 } as const;
 
 async function factorFinding({ stored: { profile }, ledger }: FoundProfile, deps: Deps): Promise<Finding> {
@@ -45,8 +45,8 @@ async function factorFinding({ stored: { profile }, ledger }: FoundProfile, deps
     return {
       check,
       level: 'fail',
-      message: `a used factor could not be written down: ${why}`,
-      hint: 'without that nothing is sent',
+      message: `a used factor cannot be saved: ${why}`,
+      hint: 'knock-otp sends nothing until it can save the factor',
     };
   }
   const { factor, waitMs } = planFactor({
@@ -61,11 +61,11 @@ async function factorFinding({ stored: { profile }, ledger }: FoundProfile, deps
   const kind = profile.mode === 'totp' ? 'time step' : 'counter';
   if (waitMs > ABSURD_WAIT_MS) {
     const hint = `set the clock; if it is right now and was ahead then, delete ${ledger.folder}/${lastUsed}`;
-    return { check, level: 'fail', message: `the last one used, ${lastUsed}, is far ahead of this clock`, hint };
+    return { check, level: 'fail', message: `the last used time step, ${lastUsed}, is far ahead of this clock`, hint };
   }
   if (waitMs > 0) {
-    const message = `all that the door takes now are used; the next one can be used in ${Math.ceil(waitMs / 1000)} s`;
-    return { check, level: 'warn', message, hint: 'wait: a door that is open is not knocked at again' };
+    const message = `all time steps that the door accepts now are used; the next one can be used in ${Math.ceil(waitMs / 1000)} s`;
+    return { check, level: 'warn', message, hint: 'wait; while the door is open, no knock is needed' };
   }
   return { check, level: 'ok', message: `${kind} ${factor} is next and can be used now` };
 }

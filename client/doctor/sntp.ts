@@ -1,7 +1,4 @@
-/**
- * One question to a time server, RFC 4330 (SNTP): 48 bytes out, 48 back. Pure; whom to ask, and the datagrams, are
- * others' business.
- */
+/** The question to a time server and its answer, by RFC 4330 (SNTP): 48 bytes each. Pure. */
 
 export const NTP_PORT = 123;
 
@@ -15,35 +12,37 @@ const TO_UNIX_SECONDS = 2_208_988_800;
 
 export type TimeAnswer =
   | {
-      readonly ok: true /** Milliseconds by which the server's clock is ahead. */;
+      readonly ok: true;
+      /** Milliseconds by which the server's clock is ahead. */
       readonly aheadMs: number;
+      /** Milliseconds of the round trip. */
       readonly delayMs: number;
     }
   | { readonly ok: false; readonly reason: string };
 
 /**
- * @param cookie 8 random bytes in place of our time: the server sends them back, so that nobody who does not see the
- * question can answer it, and it does not learn our clock
+ * @param cookie 8 random bytes in place of this host's time: the server sends them back. So only a host that sees the
+ * question can answer it, and the server does not learn this host's clock
  */
 export function timeQuestion(cookie: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(BYTES);
-  // No warning, version 4, client.
+  // No leap warning, version 4, client mode.
   bytes[0] = 0b00_100_011;
   bytes.set(cookie.subarray(0, 8), TRANSMIT_AT);
   return bytes;
 }
 
-/** @param sentMs Unix milliseconds by our clock, as `receivedMs` */
+/** @param sentMs Unix milliseconds by this host's clock, as `receivedMs` */
 export function readTimeAnswer(bytes: Uint8Array, cookie: Uint8Array, sentMs: number, receivedMs: number): TimeAnswer {
   if (bytes.length < BYTES) return { ok: false, reason: 'its answer is too short' };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const first = view.getUint8(0);
   const stratum = view.getUint8(1);
-  if ((first & 0b111) !== 4) return { ok: false, reason: 'its answer is not one of a server' };
+  if ((first & 0b111) !== 4) return { ok: false, reason: 'its answer is not in server mode' };
   if (cookie.some((byte, at) => view.getUint8(ORIGINATE_AT + at) !== byte)) {
-    return { ok: false, reason: 'its answer is to another question' };
+    return { ok: false, reason: 'its answer does not match the question' };
   }
-  if (stratum === 0) return { ok: false, reason: 'it asks not to be asked' };
+  if (stratum === 0) return { ok: false, reason: 'it refuses to serve this client' };
   if (first >> 6 === 3 || stratum > 15) return { ok: false, reason: 'its own clock is not set' };
   const serverReceivedMs = unixMsAt(view, RECEIVE_AT, receivedMs);
   const serverSentMs = unixMsAt(view, TRANSMIT_AT, receivedMs);
@@ -54,7 +53,7 @@ export function readTimeAnswer(bytes: Uint8Array, cookie: Uint8Array, sentMs: nu
   };
 }
 
-/** The 32 bits of seconds come round in 2036 and every 136 years: the time that is nearest to ours is meant. */
+/** The 32 bits of seconds wrap in 2036 and every 136 years: the result is the time nearest to `nearMs`. */
 function unixMsAt(view: DataView, at: number, nearMs: number): number {
   const fraction = view.getUint32(at + 4) / 2 ** 32;
   const near = Math.floor(nearMs / 1000);

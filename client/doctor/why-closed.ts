@@ -1,7 +1,7 @@
 /**
- * After a knock that opened nothing: what can be found out from here, at once and without spending anything. Everything is
- * looked at side by side and in bounded time. Asked are the server itself and the time servers that this host is set up to
- * use, nobody else; what is not known by then is not said. The long look is `knock-otp doctor`.
+ * The checks after a knock that opened nothing: they run at once, in parallel, in bounded time, and spend nothing. They
+ * contact only the server and the time servers that this host is configured to use. A result that is not there in time
+ * is left out. `knock-otp doctor` runs the longer checks.
  */
 import { KnockError } from '../../shared/errors.ts';
 import type { Deps } from '../deps.ts';
@@ -13,74 +13,74 @@ import { counterFinding } from './counter-check.ts';
 import type { Finding } from './finding.ts';
 import { movedFinding, networkFinding, portFinding } from './path-check.ts';
 
-/** Somebody waits for the words. */
-const LOOK_MS = 1500;
-/** ssh waits too, and mostly tells nobody. */
-const PROXY_LOOK_MS = 800;
+/** The user waits for the message. */
+const CHECK_MS = 1500;
+/** With --proxy, ssh waits too. */
+const PROXY_CHECK_MS = 800;
 
-/** Ports that are silent to the end must not take the word from the one that answered. */
-const SUM_UP_MS = 250;
+/** The port check ends earlier by this, so that silent ports do not hide the answer of another one. */
+const PORTS_EARLIER_MS = 250;
 
-/** Each is a stray at the server: fewer than the doctor tries, and enough where a network bars most of them. */
+/** Each is a stray at the server: fewer than the doctor tries, and enough where a network blocks most of them. */
 const TRIED_PORTS = 4;
 
-/** The visit of a door that was knocked at and stayed closed, its errors with what was found. */
+/** The result of a knock at a door that stayed closed, with the findings in its errors. */
 export async function explainClosedDoor(
-  came: DoorResult,
+  result: DoorResult,
   ledger: FactorLedger,
   isProxy: boolean,
   deps: Deps,
 ): Promise<DoorResult> {
   const isClosed = (error: KnockError) => error.code === 'DOOR_CLOSED';
-  const findings = await gatherFindings(came, ledger, isProxy ? PROXY_LOOK_MS : LOOK_MS, deps);
-  if (findings.length === 0) return came;
+  const findings = await gatherFindings(result, ledger, isProxy ? PROXY_CHECK_MS : CHECK_MS, deps);
+  if (findings.length === 0) return result;
   return {
-    ...came,
-    errors: came.errors.map((error) => (isClosed(error) ? withFindings(error, findings, came.stored.name) : error)),
+    ...result,
+    errors: result.errors.map((error) => (isClosed(error) ? withFindings(error, findings, result.stored.name) : error)),
   };
 }
 
-/** In the order in which they are worth reading. */
+/** The most useful findings come first. */
 async function gatherFindings(
-  came: DoorResult,
+  result: DoorResult,
   ledger: FactorLedger,
-  lookMs: number,
+  checkMs: number,
   deps: Deps,
 ): Promise<readonly Finding[]> {
-  const { stored, resolved, knockedAt, openings } = came;
+  const { stored, resolved, knockedAt, openings } = result;
   const { profile, name } = stored;
-  // What the own disk knows comes first, and takes no time that counts.
+  // Reading the disk first takes no noticeable time.
   const last = await doorMemory(ledger.folder, deps.owner).last();
   const used = await ledger.last();
-  const over = new AbortController();
-  const end = deps.clock.sleep(lookMs, over.signal).then(() => undefined);
-  const timely = async (finding: Promise<Finding | undefined>) =>
+  const finished = new AbortController();
+  const end = deps.clock.sleep(checkMs, finished.signal).then(() => undefined);
+  const inTime = async (finding: Promise<Finding | undefined>) =>
     await Promise.race([finding.catch(() => undefined), end]);
   const address = knockedAt.find((each) => openings.every((opening) => opening.address.address !== each.address));
   const found = await Promise.all([
-    timely(clockFinding(profile, last, lookMs, deps)),
+    inTime(clockFinding(profile, last, checkMs, deps)),
     counterFinding(profile, last, used),
     movedFinding(profile.host ?? name, resolved, last),
-    timely(networkFinding(name, address, last, deps)),
-    // Silence is what a hidden server shows.
-    timely(
+    inTime(networkFinding(name, address, last, deps)),
+    // A hidden server is silent, so only other answers are findings.
+    inTime(
       address === undefined
         ? Promise.resolve(undefined)
-        : barred(portFinding(profile, address, TRIED_PORTS, lookMs - SUM_UP_MS, deps)),
+        : onlyProblems(portFinding(profile, address, TRIED_PORTS, checkMs - PORTS_EARLIER_MS, deps)),
     ),
   ]);
-  over.abort();
+  finished.abort();
   return found.filter((each) => each !== undefined);
 }
 
-async function barred(finding: Promise<Finding>): Promise<Finding | undefined> {
+async function onlyProblems(finding: Promise<Finding>): Promise<Finding | undefined> {
   const found = await finding;
   return found.level === 'ok' ? undefined : found;
 }
 
 function withFindings(error: KnockError, findings: readonly Finding[], name: string): KnockError {
   const hints = findings.flatMap(({ level, hint }) => (level === 'ok' || hint === undefined ? [] : [hint]));
-  // What is certain takes the place of what may be; a suspicion stands before it.
+  // A certain reason replaces the general hint; a suspicion comes before it.
   const isCertain = findings.some(({ level }) => level === 'fail');
   const rest = isCertain || error.hint === undefined ? `for more: knock-otp doctor ${name}` : error.hint;
   return new KnockError('DOOR_CLOSED', error.message, {

@@ -1,17 +1,19 @@
 /**
- * Moving factors of one profile, reserved durably before a packet leaves, so that no crash, no second process and no
- * second terminal ever sends one twice. Which factor to ask for is retry-times.ts.
+ * The moving factors that a profile has used. A factor is reserved durably before a packet leaves, so no crash, second
+ * process or second terminal ever sends one twice. factor-plan.ts decides which factor to reserve.
  *
- * A reservation is an empty file named by the factor, in a folder of the profile's own. No lock is held, so none can be
- * left behind by a killed process:
+ * A reservation is an empty file named by the factor, in a folder of the profile. No lock is held, so a killed process
+ * leaves none behind:
  *   1. create the file with O_EXCL: of several processes that want one factor, one gets it;
- *   2. fsync the file and the folder: after a power cut it is still taken;
- *   3. list the folder again and give the reservation up when a higher factor is there. This closes the one gap of
- *      step 1: between our first look and our create, another process may have reserved this factor, a third a higher
- *      one, and the clean-up of step 4 may have removed the file that would have stopped us. Whoever cleans up has made
- *      a higher file durable before, so it is there to be seen. The server wants rising factors anyway.
- *   4. remove all but the highest few. A few stay because POSIX lets a folder that changes while it is listed hide both
- *      the file that goes and the file that comes; only a whole row of reservations during one listing could do so here.
+ *   2. fsync the file and the folder: after a power cut the factor is still reserved;
+ *   3. list the folder again and give the reservation up when a higher factor is there. This closes the one gap of step
+ *      1: between the first listing and the create, another process may have reserved this factor, a third one a higher
+ *      factor, and the clean-up of step 4 may have removed the file that would have stopped this process. A process
+ *      that cleans up has made a higher file durable before, so that file is in the list. The server wants rising
+ *      factors anyway.
+ *   4. remove all but the highest few. A few stay because POSIX allows a listing of a changing folder to miss both the
+ *      file that is removed and the file that is created; only a whole row of reservations during one listing could do
+ *      harm here.
  */
 import { open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,7 +22,7 @@ import type { Owner } from '../deps.ts';
 import { ensurePrivateFolder, syncFolder } from '../profiles/private-files.ts';
 
 /** How many of the highest reservations stay on disk. */
-const KEPT = 8;
+const RESERVATIONS_ON_DISK = 8;
 
 export interface FactorLedger {
   /** The folder, for messages. */
@@ -28,8 +30,8 @@ export interface FactorLedger {
   /** The highest factor ever reserved, -1 when none was. @throws KnockError STORE */
   last(): Promise<number>;
   /**
-   * Takes a factor for ever. False: another process has it or a higher one; ask {@link last} and plan again.
-   * @throws KnockError STORE when it cannot be made durable: then nothing may be sent
+   * Reserves a factor for ever. False: another process has it or a higher one; call {@link last} and plan again.
+   * @throws KnockError STORE when it cannot be made durable: then no packet may be sent
    */
   reserve(factor: number): Promise<boolean>;
 }
@@ -44,13 +46,13 @@ export function factorLedger(folder: string, owner: Owner): FactorLedger {
       await syncFolder(folder, owner);
       const taken = await reservations(folder);
       if (taken.at(-1) !== factor) return false;
-      await Promise.all(taken.slice(0, -KEPT).map((lower) => removed(join(folder, `${lower}`))));
+      await Promise.all(taken.slice(0, -RESERVATIONS_ON_DISK).map((lower) => remove(join(folder, `${lower}`))));
       return true;
     },
   };
 }
 
-/** Ascending. A folder that is not there yet holds none. */
+/** In ascending order; none when the folder does not exist yet. */
 async function reservations(folder: string): Promise<number[]> {
   let names: string[];
   try {
@@ -80,7 +82,7 @@ async function createDurably(path: string): Promise<boolean> {
   }
 }
 
-/** Cleaning up is not worth failing for: a file that stays only takes a name. */
-async function removed(path: string): Promise<void> {
+/** Ignores errors: a file that stays does no harm. */
+async function remove(path: string): Promise<void> {
   await unlink(path).catch(() => undefined);
 }

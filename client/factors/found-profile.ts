@@ -1,4 +1,4 @@
-/** The profile that a typed HOST means, with the ledger of its used factors. */
+/** Finds the profile for a typed HOST, together with the ledger of its used factors. */
 import { join } from 'node:path';
 import type { Deps } from '../deps.ts';
 import { configFolder, profileStore, type StoredProfile } from '../profiles/profile-store.ts';
@@ -10,7 +10,7 @@ export interface FoundProfile {
   readonly ledger: FactorLedger;
 }
 
-/** The profile that the user means, and its used factors. */
+/** @throws KnockError PROFILE_MISSING, USAGE, and what reading a profile throws */
 export async function findProfile(host: string, door: string | undefined, deps: Deps): Promise<FoundProfile> {
   const config = configFolder(deps.env, deps.owner.platform);
   const stored = await profileStore(config, deps.owner).find(host, door);

@@ -1,6 +1,6 @@
 /**
- * What the last knock that worked looked like: where, how far away, when. It lies beside the used factors, holds no
- * secret, and nothing depends on it but how long the client looks before it knocks and what it says when a knock fails.
+ * The record of the last knock that worked: address, round trip, time. It is a file next to the used factors and holds
+ * no secret. It only decides how long the client looks before it knocks, and what the checks say when a knock fails.
  */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -15,16 +15,16 @@ export interface LastSuccess {
   readonly rttMs: number;
   /** Unix milliseconds by this host's clock. */
   readonly atMs: number;
-  /** The factor that opened. Records of earlier versions have none, nor what follows. */
+  /** The factor that opened. Records of earlier versions lack this and the next field. */
   readonly factor?: number | undefined;
   /** This host's own address. */
   readonly from?: string | undefined;
 }
 
 export interface DoorMemory {
-  /** Undefined when there was none, or its record is damaged. */
+  /** Undefined when there is no record, or it is damaged. */
   last(): Promise<LastSuccess | undefined>;
-  /** Never fails: a record that could not be written costs a factor or a word of advice. */
+  /** Never fails: without a record, a later run may spend a factor more or give one finding less. */
   remember(success: LastSuccess): Promise<void>;
 }
 
@@ -40,13 +40,13 @@ export function doorMemory(folder: string, owner: Owner): DoorMemory {
       }
     },
     remember: async ({ rttMs, ...success }) => {
-      const own = `${path}.${process.pid}`;
+      const temporary = `${path}.${process.pid}`;
       try {
         await ensurePrivateFolder(folder, owner);
-        await writeFile(own, `${JSON.stringify({ ...success, rttMs: Math.ceil(rttMs) })}\n`, { mode: 0o600 });
-        await rename(own, path);
+        await writeFile(temporary, `${JSON.stringify({ ...success, rttMs: Math.ceil(rttMs) })}\n`, { mode: 0o600 });
+        await rename(temporary, path);
       } catch {
-        // See above.
+        // The record is not necessary.
       }
     },
   };
@@ -60,7 +60,7 @@ function parsed(text: string): LastSuccess | undefined {
   return {
     ...{ address, port, rttMs, atMs },
     ...(Number.isSafeInteger(factor) ? { factor: factor as number } : {}),
-    // It comes back in a message.
+    // It appears in a message.
     ...(typeof from === 'string' && isIP(from) !== 0 ? { from } : {}),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The next factor of a run: planned, waited for where the server would not take it yet, and reserved durably. Which one and
- * when is factor-plan.ts, the reservation is factor-ledger.ts.
+ * Gets the next factor of a run: plans it (factor-plan.ts), waits until the server accepts it, and reserves it
+ * (factor-ledger.ts).
  */
 import { KnockError } from '../../shared/errors.ts';
 import type { Clock } from '../deps.ts';
@@ -8,32 +8,32 @@ import type { PublicProfile } from '../profiles/public-profile.ts';
 import type { FactorLedger } from './factor-ledger.ts';
 import { type FactorPlan, planFactor } from './factor-plan.ts';
 
-export interface FactorWish {
+export interface NextFactorRequest {
   readonly profile: PublicProfile;
   /** What the user typed, for messages. */
   readonly name: string;
   readonly ledger: FactorLedger;
   readonly clock: Clock;
-  /** Whether a time step may be used before it begins by our clock. */
+  /** Whether a time step may be used before it begins by this clock. */
   readonly mayBeEarly: boolean;
-  /** Other factors were tried before: then what was seen says more than the wait. */
+  /** Whether the run has tried other factors: then their failure is the error, not the wait. */
   readonly triedBefore: boolean;
   /** Milliseconds that the run has left. */
   readonly leftMs: () => number;
   readonly signal: AbortSignal | undefined;
-  /** Called once a second while it is waited for. */
+  /** Called once a second during the wait. */
   readonly onWait: (waitMs: number) => void;
 }
 
-/** A countdown has seconds; a clock that is set while we wait is noticed as soon. */
+/** The countdown shows seconds; a clock that is set meanwhile is noticed within a second. */
 const COUNTDOWN_MS = 1000;
 
 /**
- * Undefined when the run is ended, and for a factor that cannot be had in the time that is left when others were tried.
- * @throws KnockError FACTOR_USED when none was, STORE
+ * Undefined when the run has ended, and when the time left is too short and other factors were tried.
+ * @throws KnockError FACTOR_USED when the time left is too short for the first factor; STORE
  */
-export async function nextFactor(wish: FactorWish): Promise<FactorPlan | undefined> {
-  const { profile, name, ledger, clock, mayBeEarly, triedBefore, signal } = wish;
+export async function nextFactor(request: NextFactorRequest): Promise<FactorPlan | undefined> {
+  const { profile, name, ledger, clock, mayBeEarly, triedBefore, signal } = request;
   const { mode, step, window, counter } = profile;
   for (;;) {
     const lastUsed = await ledger.last();
@@ -47,7 +47,7 @@ export async function nextFactor(wish: FactorWish): Promise<FactorPlan | undefin
       mayBeEarly,
     });
     if (signal?.aborted === true) return undefined;
-    const leftMs = wish.leftMs();
+    const leftMs = request.leftMs();
     if (leftMs <= 0 || plan.waitMs >= leftMs) {
       if (triedBefore) return undefined;
       throw stepUsed(name, plan, `${ledger.folder}/${lastUsed}`);
@@ -55,14 +55,14 @@ export async function nextFactor(wish: FactorWish): Promise<FactorPlan | undefin
     if (plan.waitMs === 0) {
       if (await ledger.reserve(plan.factor)) return plan;
     } else {
-      wish.onWait(plan.waitMs);
+      request.onWait(plan.waitMs);
       // The remainder first, so that the countdown shows whole seconds.
       await clock.sleep(plan.waitMs % COUNTDOWN_MS || COUNTDOWN_MS, signal);
     }
   }
 }
 
-/** More than a working clock and a window of a few steps can make anybody wait. */
+/** A longer wait is not possible with a correct clock and a window of a few steps. */
 const ABSURD_WAIT_MS = 15 * 60 * 1000;
 
 /** FACTOR_USED: the next time step cannot be used within the time that the user gives. */

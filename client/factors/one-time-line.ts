@@ -1,6 +1,6 @@
 /**
- * The next line of a one-time file, for a client: taken, which strikes it durably, or only looked at. Which line that is
- * and how it is struck is shared/files/one-time-file; here are the words about it, which quote nothing of a line.
+ * The next line of a one-time file: taken, which strikes it out durably, or only read. shared/files/one-time-file.ts
+ * chooses and strikes the line; this file has the messages, which never quote a line.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { OneTimeFile } from '../../shared/files/one-time-file.ts';
@@ -17,11 +17,11 @@ export interface TakenSequence {
   readonly mayRepeat: boolean;
 }
 
-/** From here on whoever has the file should make a new one. */
+/** With fewer lines left, a warning asks for a new file. */
 const FEW_LINES = 10;
 
 /**
- * Strikes the next line; it may be sent when this resolves, and at no other time.
+ * Strikes the next line out. The line may be sent only after this resolves.
  * @throws KnockError FACTOR_USED when none is left, INSECURE_FILE, STORE
  */
 export async function takeSequence(path: string, deps: Deps): Promise<TakenSequence> {
@@ -33,7 +33,7 @@ export async function takeSequence(path: string, deps: Deps): Promise<TakenSeque
   return { knocks: line.knocks, left, mayRepeat: await mayRepeat(file, line, deps) };
 }
 
-/** The next line, not struck. @throws KnockError as {@link takeSequence} */
+/** The next line, not struck out. @throws KnockError as {@link takeSequence} */
 export async function peekSequence(path: string, deps: Deps): Promise<SequenceLine> {
   const lines = await new OneTimeFile(path).read();
   const line = lines.find(isUnspent);
@@ -43,16 +43,16 @@ export async function peekSequence(path: string, deps: Deps): Promise<SequenceLi
 }
 
 /**
- * Sent again, a line of a file that somebody wrote by hand may contain the next one: after `1,2,3`, a second `1,2,3`
- * and a third hold `3,1,2` in order, and the server would open for that and be a line ahead. So it is repeated only
- * when every other line has a knock that this one lacks.
+ * Decides whether a line may be sent again. In a file written by hand, repetitions of a line may contain another line:
+ * `1,2,3` sent three times contains `3,1,2` in order, and the server would open for that and be a line ahead. So a line
+ * is repeated only when every other line has a knock that this one lacks.
  */
 async function mayRepeat(file: OneTimeFile, taken: SequenceLine, deps: Deps): Promise<boolean> {
   let lines: readonly FileLine[];
   try {
     lines = await file.read();
   } catch (error) {
-    // The line is struck and may be sent; only what else is in the file is not known.
+    // The line is struck out and may be sent; only the rest of the file is not known.
     if (error instanceof KnockError) return false;
     throw error;
   }
@@ -62,15 +62,15 @@ async function mayRepeat(file: OneTimeFile, taken: SequenceLine, deps: Deps): Pr
 }
 
 function sayLeft(path: string, left: number, deps: Deps): void {
-  const words = `${left === 0 ? 'no' : left} ${left < 2 ? 'sequence is' : 'sequences are'} left in ${path}`;
-  say(deps, left < FEW_LINES ? `warning: ${words}: make new ones on the server soon` : words);
+  const count = `${left === 0 ? 'no' : left} ${left < 2 ? 'sequence is' : 'sequences are'} left in ${path}`;
+  say(deps, left < FEW_LINES ? `warning: ${count}: make new ones on the server soon` : count);
 }
 
-/** A line that the server's copy may hold whole: then both would go on from different lines. */
+/** The server's copy may have the line intact: then client and server would continue with different lines. */
 function warnOfMalformed(path: string, lines: readonly FileLine[], next: SequenceLine, deps: Deps): void {
-  const passed = lines.find((line) => line.kind === 'malformed' && line.number < next.number);
-  if (passed?.kind !== 'malformed') return;
-  say(deps, `warning: ${path}:${passed.number} is no sequence and was passed over: ${passed.reason}`);
+  const skipped = lines.find((line) => line.kind === 'malformed' && line.number < next.number);
+  if (skipped?.kind !== 'malformed') return;
+  say(deps, `warning: ${path}:${skipped.number} is no sequence and was skipped: ${skipped.reason}`);
 }
 
 function exhausted(path: string): KnockError {

@@ -1,6 +1,6 @@
 /**
- * One sequence at one address: sent, sent again where packets may be lost, and the port watched meanwhile. Which
- * sequence, and whether it may be used, is decided and made durable before.
+ * One attempt: sends one sequence to one address, sends it again in case packets are lost, and watches the port
+ * meanwhile. The caller has chosen the sequence and saved its factor as used before.
  */
 import type { Socket } from 'node:net';
 import type { Knock } from '../../shared/knock.ts';
@@ -12,13 +12,13 @@ export interface AttemptRequest {
   readonly order: 'any' | 'strict';
   /** Milliseconds between two knocks. */
   readonly gapMs: number;
-  /** When the whole sequence is sent again: milliseconds after the first time, rising. */
+  /** When the whole sequence is sent again: milliseconds after the first pass, rising. */
   readonly resendAfterMs: readonly number[];
-  /** The TCP port that shows that the door is open; undefined to send without looking. */
+  /** The TCP port that shows that the door is open; undefined to send without verification. */
   readonly verifyPort: number | undefined;
-  /** How long the port is watched after the first time. */
+  /** Milliseconds for which the port is watched after the first pass. */
   readonly patienceMs: number;
-  /** Ends everything at once, where another host has won. */
+  /** Ends the attempt at once, when another host has opened. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -26,12 +26,12 @@ export interface SentEvent {
   readonly kind: 'sent';
   readonly address: Address;
   readonly knocks: readonly Knock[];
-  /** 0 for the first time. */
+  /** 0 for the first pass. */
   readonly pass: number;
 }
 
 export interface AttemptOutcome {
-  /** Of the first time. */
+  /** Of the first pass. */
   readonly report: SendReport;
   /** The connection that proved that the door is open; the caller owns it. */
   readonly socket: Socket | undefined;
@@ -39,45 +39,45 @@ export interface AttemptOutcome {
 
 export type Edges = Pick<Deps, 'clock' | 'network'>;
 
-/** @param seen what the port said while it was closed, added to */
+/** @param seen counts the answers of the port while it is closed */
 export async function attempt(
   request: AttemptRequest,
   edges: Edges,
   seen: ProbeSeen,
   listener: (event: SentEvent) => void,
 ): Promise<AttemptOutcome> {
-  const { address, knocks, order, gapMs, resendAfterMs, verifyPort, patienceMs, signal: ended } = request;
+  const { address, knocks, order, gapMs, resendAfterMs, verifyPort, patienceMs, signal } = request;
   const { clock, network } = edges;
 
   const over = new AbortController();
-  ended?.addEventListener('abort', () => over.abort(), { once: true });
-  if (ended?.aborted) over.abort();
+  signal?.addEventListener('abort', () => over.abort(), { once: true });
+  if (signal?.aborted) over.abort();
 
-  async function send(pass: number, signal?: AbortSignal): Promise<SendReport> {
-    // Where the server's ports listen, a knock is a connection, and that takes a round trip. Their order is never strict.
+  async function send(pass: number, cancel?: AbortSignal): Promise<SendReport> {
+    // On a server whose ports listen, a knock is a connection, which takes a round trip. The order is not strict there.
     const common = order === 'any' ? { order, gapMs, hold: over.signal } : { order, gapMs };
-    const options = signal === undefined ? common : { ...common, signal };
+    const options = cancel === undefined ? common : { ...common, signal: cancel };
     const report = await network.send(address, knocks, options);
     if (report.sent > 0) listener({ kind: 'sent', address, knocks, pass });
     return report;
   }
-  async function repeat(untilMs: number, signal?: AbortSignal): Promise<void> {
+  async function repeat(untilMs: number, cancel?: AbortSignal): Promise<void> {
     let elapsed = 0;
     for (const [at, afterMs] of resendAfterMs.entries()) {
       if (clock.monotonicMs() >= untilMs) return;
-      await clock.sleep(afterMs - elapsed, signal);
-      if (signal?.aborted) return;
+      await clock.sleep(afterMs - elapsed, cancel);
+      if (cancel?.aborted) return;
       elapsed = afterMs;
-      await send(at + 1, signal);
+      await send(at + 1, cancel);
     }
   }
 
-  const report = await send(0, ended);
+  const report = await send(0, signal);
   const untilMs = clock.monotonicMs() + Math.max(patienceMs, 0);
   const isHopeless = report.sent === 0 && (verifyPort === undefined || resendAfterMs.length === 0);
   if (isHopeless) return { report, socket: undefined };
   if (verifyPort === undefined) {
-    await repeat(untilMs, ended);
+    await repeat(untilMs, signal);
     return { report, socket: undefined };
   }
   const patience = clock.sleep(Math.max(patienceMs, 0), over.signal).then(() => over.abort());

@@ -1,11 +1,13 @@
 /**
- * One of several runs at the same door knocks, the others wait for what comes of it: ten sessions that start at once
- * cost one factor. Only that: no factor is ever used twice whatever happens here, factor-ledger.ts sees to it. So where two
- * runs take one turn (a stolen one, a folder on two machines), a factor more is spent and nothing else.
+ * The lease of a door: of several runs of the client at one door, the run that holds the lease knocks and the others
+ * wait for its result. Ten sessions that start at once so cost one factor. The lease only saves factors:
+ * factor-ledger.ts makes sure that no factor is used twice. If two runs hold a lease (one was stolen, or the folder is
+ * on two machines), one more factor is spent and nothing else happens.
  *
- * A turn is a file made with O_EXCL that holds a process id and the time at which its holder gives up anyway. A holder
- * that was killed leaves it behind; whoever finds no such process, or that time over, takes it away. Killed between
- * making and writing it, it leaves an empty one, which is nobody's when that is longer ago than writing takes.
+ * A lease is the file `turn`, created with O_EXCL. It holds a process id and the time at which its holder gives up. A
+ * killed holder leaves the file behind; another run removes it when no such process exists or that time is over. A
+ * holder that was killed between creating and writing the file leaves it empty; an empty file counts only for
+ * WRITING_MS.
  */
 import { readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,8 +17,8 @@ import { ensurePrivateFolder } from '../profiles/private-files.ts';
 
 export interface DoorLeases {
   /**
-   * Takes the turn if it is free. Undefined: somebody else has it.
-   * @param untilMs Unix milliseconds at which the caller gives up whatever happens
+   * Takes the lease if it is free. Undefined: another run holds it.
+   * @param untilMs Unix milliseconds at which the caller gives up at the latest
    */
   take(untilMs: number): Promise<DoorLease | undefined>;
 }
@@ -25,19 +27,19 @@ export interface DoorLease {
   release(): Promise<void>;
 }
 
-/** From making the file to writing a few words into it, on a machine that has much else to do. */
+/** Between creating the file and writing it, on a busy machine. */
 const WRITING_MS = 2000;
 
-/** Of nobody in particular: where turns cannot be kept, everyone knocks for himself. */
+/** Where leases cannot be saved, every run knocks. */
 const NO_LEASE: DoorLease = { release: async () => undefined };
 
 /** @param folder of the profile's used factors */
 export function doorLeases(folder: string, owner: Owner, clock: Clock): DoorLeases {
   const path = join(folder, 'turn');
 
-  async function create(words: string): Promise<boolean> {
+  async function create(content: string): Promise<boolean> {
     try {
-      await writeFile(path, words, { flag: 'wx', mode: 0o600 });
+      await writeFile(path, content, { flag: 'wx', mode: 0o600 });
       return true;
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return false;
@@ -47,37 +49,37 @@ export function doorLeases(folder: string, owner: Owner, clock: Clock): DoorLeas
 
   return {
     take: async (untilMs) => {
-      // Told apart from a holder of the same process id by the nanosecond: node:crypto would be loaded for this alone.
-      const words = `${process.pid} ${Math.ceil(untilMs)} ${process.hrtime.bigint()}`;
+      // The nanoseconds distinguish holders with the same process id; random bytes would need node:crypto.
+      const content = `${process.pid} ${Math.ceil(untilMs)} ${process.hrtime.bigint()}`;
       try {
         await ensurePrivateFolder(folder, owner);
-        const isFree = await create(words);
+        const isFree = await create(content);
         if (!isFree) {
-          if (!(await isOver(path, clock.wallMs()))) return undefined;
+          if (!(await isExpired(path, clock.wallMs()))) return undefined;
           await unlink(path);
-          if (!(await create(words))) return undefined;
-          // Another thief may have read the same words before, and have taken this one away.
-          if ((await readFile(path, 'utf8')) !== words) return undefined;
+          if (!(await create(content))) return undefined;
+          // Another run may have read the same expired lease, and have removed this new one.
+          if ((await readFile(path, 'utf8')) !== content) return undefined;
         }
       } catch (error) {
-        // Gone between two looks: the next look finds it free.
+        // Released between two calls: the next try finds it free.
         if (codeOf(error) === 'ENOENT') return undefined;
         return NO_LEASE;
       }
       return {
         release: async () => {
           const found = await readFile(path, 'utf8').catch(() => '');
-          if (found === words) await unlink(path).catch(() => undefined);
+          if (found === content) await unlink(path).catch(() => undefined);
         },
       };
     },
   };
 }
 
-async function isOver(path: string, wallMs: number): Promise<boolean> {
-  const words = await readFile(path, 'utf8');
-  if (words === '') return Math.abs(wallMs - (await stat(path)).mtimeMs) > WRITING_MS;
-  const [, pid = '', untilMs = ''] = /^([1-9][0-9]{0,9}) ([0-9]{1,16}) /.exec(words) ?? [];
+async function isExpired(path: string, wallMs: number): Promise<boolean> {
+  const content = await readFile(path, 'utf8');
+  if (content === '') return Math.abs(wallMs - (await stat(path)).mtimeMs) > WRITING_MS;
+  const [, pid = '', untilMs = ''] = /^([1-9][0-9]{0,9}) ([0-9]{1,16}) /.exec(content) ?? [];
   return pid === '' || wallMs >= Number(untilMs) || !isAlive(Number(pid));
 }
 

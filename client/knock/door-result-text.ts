@@ -1,4 +1,4 @@
-/** What a visit came to, as a line or as JSON. */
+/** The result of knocking at a door, as a line or as JSON. */
 import type { KnockError } from '../../shared/errors.ts';
 import type { StoredProfile } from '../profiles/profile-store.ts';
 import type { DoorResult } from './door-result.ts';
@@ -11,8 +11,8 @@ export function openingText(
 ): string {
   const { address } = opening.address;
   if (verifyPort === undefined) return `sent to ${name} (${address}), door ${profile.door}, not verified`;
-  const words = opening.factor === undefined ? 'already open' : 'open';
-  return `${words}: ${name} (${address}), door ${profile.door}, tcp/${verifyPort}`;
+  const state = opening.factor === undefined ? 'already open' : 'open';
+  return `${state}: ${name} (${address}), door ${profile.door}, tcp/${verifyPort}`;
 }
 
 export function doorResultJson({ stored: { name, profile }, verifyPort, openings, errors }: DoorResult): unknown {
@@ -25,7 +25,7 @@ export function doorResultJson({ stored: { name, profile }, verifyPort, openings
     openings: openings.map(({ address, factor, elapsedMs }) => ({
       address: address.address,
       family: address.family,
-      // Null when the door stood open and nothing was spent.
+      // Null when the door was already open and nothing was spent.
       factor: factor ?? null,
       elapsedMs: Math.round(elapsedMs),
     })),
@@ -33,7 +33,7 @@ export function doorResultJson({ stored: { name, profile }, verifyPort, openings
   };
 }
 
-/** `findings`: what was found out about a door that stayed closed; `check` is a stable name. */
+/** `findings`: what the checks found about a door that stayed closed; `check` is a stable name. */
 export function errorJson({ code, message, hint, problems }: KnockError): unknown {
   return {
     code,

@@ -1,6 +1,6 @@
 /**
- * The words for a knock that did not work: what was seen, and what to try. A knock has no answer, so the client cannot
- * know why; it says what it can tell apart.
+ * The errors of a knock that failed: what the client saw, and what to try. A knock has no answer, so the client does
+ * not know the reason; it reports only what it can distinguish.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { addressesOf } from '../address/reachable-addresses.ts';
@@ -22,33 +22,33 @@ export interface RunSummary {
   readonly source?: PublicAddress | undefined;
 }
 
-/** DOOR_CLOSED: another run has been knocking for as long as this one may take. */
+/** DOOR_CLOSED: another run held the lease until this run's time was over. */
 export function heldByOtherRun(name: string): KnockError {
   return new KnockError('DOOR_CLOSED', `another run of knock-otp is still knocking at ${name}`, {
-    hint: 'see what that one says, or allow more time with --timeout',
+    hint: 'see the output of the other run, or allow more time with --timeout',
   });
 }
 
-/** NETWORK: a part of a sequence, with which nothing opens. */
+/** NETWORK: only a part of a sequence was sent, which opens nothing. */
 export function partlySent(name: string, address: Address, codes: readonly string[], of: number): KnockError {
   const reasons = [...new Set(codes)].join(', ');
   const text = `${codes.length} of ${of} knocks could not be sent to ${name} (${address.address}): ${reasons}`;
   return new KnockError('NETWORK', text, {
-    hint: 'a firewall on this machine refuses them, or the network went away',
+    hint: 'a firewall on this machine blocks them, or the network was lost',
   });
 }
 
-/** DOOR_CLOSED: knocked with a profile, and the port stayed shut. */
-export function doorClosed(request: Knocked, addresses: readonly Address[], campaign: RunSummary): KnockError {
-  const { factors, elapsedMs } = campaign;
-  const told = `the door "${request.profile.door}" of ${request.name} did not open`;
+/** DOOR_CLOSED: after a knock with a profile the port stayed closed. */
+export function doorClosed(request: Knocked, addresses: readonly Address[], run: RunSummary): KnockError {
+  const { factors, elapsedMs } = run;
+  const summary = `the door "${request.profile.door}" of ${request.name} did not open`;
   const general = request.profile.mode === 'totp' ? totpAdvice(request.name) : hotpAdvice();
-  const advice = campaign.source === undefined ? general : `${sourceAdvice(campaign.source)}; or ${general}`;
+  const advice = run.source === undefined ? general : `${sourceAdvice(run.source)}; or ${general}`;
   const tries = `${factors} ${factors === 1 ? 'sequence' : 'sequences'} in ${seconds(elapsedMs)} s`;
-  return closed(told, addresses.slice(0, Math.max(1, factors)), request.verifyPort, tries, campaign.seen, advice);
+  return closed(summary, addresses.slice(0, Math.max(1, factors)), request.verifyPort, tries, run.seen, advice);
 }
 
-/** DOOR_CLOSED: knocked with given ports, and the port stayed shut. */
+/** DOOR_CLOSED: after a knock with ports of the command line or of a file the port stayed closed. */
 export function stayedClosed(
   name: string,
   address: Address,
@@ -61,7 +61,7 @@ export function stayedClosed(
 }
 
 function closed(
-  told: string,
+  summary: string,
   addresses: readonly Address[],
   verifyPort: number | undefined,
   tries: string,
@@ -71,16 +71,18 @@ function closed(
   const where = addressesOf(addresses);
   const port = `tcp/${verifyPort}`;
   if (seen.refused > 0) {
-    return new KnockError('DOOR_CLOSED', `${told}: ${where} refuses ${port} (${tries})`, {
+    return new KnockError('DOOR_CLOSED', `${summary}: ${where} refuses ${port} (${tries})`, {
       hint: `either a firewall rejects, or the door is open and no service listens on ${port}`,
     });
   }
   if (seen.unreachable > 0) {
-    return new KnockError('DOOR_CLOSED', `${told}: the path to ${where} reports it unreachable (${tries})`, {
+    return new KnockError('DOOR_CLOSED', `${summary}: the path to ${where} reports it unreachable (${tries})`, {
       hint: 'is the address right, and is the server up?',
     });
   }
-  return new KnockError('DOOR_CLOSED', `${told}: no answer from ${where} ${port} (${tries})`, { hint: silentAdvice });
+  return new KnockError('DOOR_CLOSED', `${summary}: no answer from ${where} ${port} (${tries})`, {
+    hint: silentAdvice,
+  });
 }
 
 function seconds(ms: number): number {
@@ -89,15 +91,15 @@ function seconds(ms: number): number {
 
 function totpAdvice(name: string): string {
   return (
-    `compare this clock with the server's (date -u; "knock-otp show ${name} --code" shows what an authenticator app ` +
-    'with the right time and secret shows), check that the server knows this client (knock-otpd status), and that ' +
-    'the network here lets packets to high ports out'
+    `compare this clock with the server's (date -u; "knock-otp show ${name} --code" shows the code that an authenticator ` +
+    'app with the right time and secret shows), check that the server knows this client (knock-otpd status), and that ' +
+    'this network lets packets to high ports out'
   );
 }
 
 function hotpAdvice(): string {
   return (
-    'check that the server knows this client and how far its counter is (knock-otpd status), and that the network ' +
-    'here lets packets to high ports out; each failed run uses up counters of the look-ahead'
+    'check that the server knows this client and which counter it expects (knock-otpd status), and that this network ' +
+    'lets packets to high ports out; each failed run uses up counters of the look-ahead window'
   );
 }

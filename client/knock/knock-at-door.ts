@@ -1,3 +1,6 @@
+/**
+ * Knocks at the door of one profile: checks the options, reads the secret when it is needed, and collects the results.
+ */
 import { KnockError } from '../../shared/errors.ts';
 import type { Address, Deps } from '../deps.ts';
 import type { FoundProfile } from '../factors/found-profile.ts';
@@ -12,7 +15,7 @@ import type { Opening } from './knock-request.ts';
 import { knock } from './knock-run.ts';
 import { verifyPortOf, whyUnverified } from './verify-port.ts';
 
-/** Of --timeout: room for the wait until a used step of 30 s is over, and for two factors. */
+/** Default of --timeout: enough to wait until a used step of 30 s is over, and for two factors. */
 const DEFAULT_TIMEOUT_S = 60;
 
 /** @throws KnockError USAGE before anything is spent */
@@ -23,7 +26,7 @@ export async function knockAtDoor(
   listener: (event: KnockEvent) => void,
 ): Promise<DoorResult> {
   const { profile, name } = stored;
-  refuseSlowness(profile, options.delay);
+  refuseLongDelay(profile, options.delay);
   const verifyPort = verifyPortOf(profile, options);
   if (options.verify !== false && verifyPort === undefined) {
     say(deps, whyUnverified(profile));
@@ -32,7 +35,7 @@ export async function knockAtDoor(
   const otherRuns = {
     memory: doorMemory(folder, deps.owner),
     leases: doorLeases(folder, deps.owner, deps.clock),
-    // The one connection of a door that opens once is nobody else's, and no probe's.
+    // A door that lets in one connection for each knock has none to share, and none to spend on a probe.
     mayShare: options.again !== true && profile.opensOnce !== true,
   };
   const resolved: Address[] = [];
@@ -41,7 +44,7 @@ export async function knockAtDoor(
     {
       profile,
       secret: async () => {
-        // The line of progress has to make room for the question.
+        // The progress line must go away while the passphrase is asked for.
         if (stored.storage.kind !== 'plain') listener({ kind: 'unlocking' });
         return await readSecret(stored, deps);
       },
@@ -75,12 +78,12 @@ export async function knockAtDoor(
   };
 }
 
-/** Before a factor is spent on a sequence that the server would give up on. */
-function refuseSlowness(profile: PublicProfile, delayMs: number | undefined): void {
+/** Refuses a pause that would make the sequence longer than `seq_timeout`, before a factor is spent. */
+function refuseLongDelay(profile: PublicProfile, delayMs: number | undefined): void {
   const knocks = profile.knocks * (profile.bindsSource === true ? 2 : 1);
   if (delayMs === undefined || delayMs * (knocks - 1) < profile.seqTimeout * 1000) return;
   const most = Math.floor((profile.seqTimeout * 1000 - 1) / (knocks - 1));
   throw new KnockError('USAGE', `--delay ${delayMs} is too long for ${knocks} knocks`, {
-    hint: `the door "${profile.door}" wants them within ${profile.seqTimeout} s: at most --delay ${most}`,
+    hint: `the door "${profile.door}" expects them within ${profile.seqTimeout} s: at most --delay ${most}`,
   });
 }

@@ -1,4 +1,4 @@
-/** What a run of knocks tells of itself while it goes on, and the plain lines of `-v`. The line of a terminal is progress-line.ts. */
+/** The events of a run of knocks, and their lines for `-v`. The progress line of a terminal is in progress-line.ts. */
 import { formatSequence } from '../../shared/knock.ts';
 import { addressesOf } from '../address/reachable-addresses.ts';
 import type { Address } from '../deps.ts';
@@ -8,24 +8,24 @@ export type KnockEvent =
   | { readonly kind: 'sharing' }
   | { readonly kind: 'unlocking' }
   | { readonly kind: 'waiting'; readonly waitMs: number }
-  /** `resolved`: all addresses that could be knocked at. */
+  /** `resolved`: all addresses that have a route. */
   | {
       readonly kind: 'knocking';
       readonly address: Address;
       readonly factor: number;
       readonly resolved: readonly Address[];
     }
-  /** It did not open. */
+  /** The door did not open. */
   | { readonly kind: 'looking' }
   | SentEvent;
 
-/** One line for `-v`. Only for sequences that were sent: these are spent for us. */
+/** One line for `-v`. It may show a sequence, because a sent sequence is spent for this client. */
 export function describeEvent(event: KnockEvent): string {
   switch (event.kind) {
     case 'unlocking':
       return 'the secret is locked';
     case 'sharing':
-      return 'another run knocks at this door: waiting for what comes of it';
+      return 'another run is knocking at this door: waiting for its result';
     case 'waiting':
       return `waiting ${Math.ceil(event.waitMs / 1000)} s for the next time step`;
     case 'knocking':

@@ -1,4 +1,4 @@
-/** What a run of knocks is asked for, and what it finds: the vocabulary between knock-run.ts and those who ask. */
+/** The request of a run of knocks and its result, as types that knock-run.ts and its callers share. */
 import type { Socket } from 'node:net';
 import type { Secret } from '../../shared/secret.ts';
 import type { SourceOptions } from '../address/source-options.ts';
@@ -7,42 +7,42 @@ import type { DoorMemory } from '../factors/last-success.ts';
 import type { PublicProfile } from '../profiles/public-profile.ts';
 import type { DoorLeases } from './door-lease.ts';
 
-/** One address family, whichever the resolver prefers, or one after the other with a factor each. */
+/** One address family, the one that the resolver prefers, or both one after the other with a factor each. */
 export type Families = 'any' | 4 | 6 | 'both';
 
 export interface KnockRequest {
   readonly profile: PublicProfile;
-  /** Asked for once, when a knock is needed: somebody may have to type a passphrase. */
+  /** Called once, when a knock is needed, because the user may have to type a passphrase. */
   readonly secret: () => Promise<Secret>;
   /** What the user typed, for messages. */
   readonly name: string;
   /** Name or address to knock at. */
   readonly target: string;
   readonly families: Families;
-  /** The TCP port that shows that the door is open; undefined to send without looking. */
+  /** The TCP port that shows that the door is open; undefined to send without verification. */
   readonly verifyPort: number | undefined;
-  /** Milliseconds between two knocks; undefined for what the door's order asks for. */
+  /** Milliseconds between two knocks; undefined for the default of the door's order. */
   readonly gapMs?: number | undefined;
-  /** What the user says of the address that the server sees; for doors that bind to it. */
+  /** The address that the server sees, as the user gives it; for doors that bind a knock to its source. */
   readonly source?: SourceOptions | undefined;
-  /** For everything together, waiting included. */
+  /** For the whole run, waiting included. */
   readonly timeoutMs: number;
-  /** What other runs at this door have seen and do; undefined to knock without looking at them. */
+  /** Other runs at this door; undefined to ignore them. */
   readonly otherRuns?: OtherRuns | undefined;
-  /** Ends the run at once, where another host has won. */
+  /** Ends the run at once, when another host has opened. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface OtherRuns {
   readonly memory: DoorMemory;
   readonly leases: DoorLeases;
-  /** Whether a door that stands open is taken as it is; false for one that opens for one connection. */
+  /** Whether an open door is used as it is; false for a door that lets in one connection for each knock. */
   readonly mayShare: boolean;
 }
 
 export interface Opening {
   readonly address: Address;
-  /** Undefined when the door stood open and nothing was spent. */
+  /** Undefined when the door was already open and nothing was spent. */
   readonly factor: number | undefined;
   readonly elapsedMs: number;
   /** The connection that proved that the door is open; the caller owns it. Undefined when nothing was verified. */

@@ -1,6 +1,6 @@
 /**
- * A run of knocks at one host: reserve a factor, send its sequence, watch the port, repeat on loss, go on to the next
- * factor or address, within a bounded time. Which factor and when is retry-times.ts; sockets and clocks come as deps.
+ * A run of knocks at one host: reserves a factor, sends its sequence, watches the port, repeats on loss, and goes on to
+ * the next factor or address within a bounded time. retry-times.ts has the numbers; sockets and clocks come in as deps.
  */
 import { derivationKey, deriveAttempt } from '../../shared/derive.ts';
 import { KnockError } from '../../shared/errors.ts';
@@ -22,8 +22,9 @@ import { BLIND_RESEND_AFTER_MS, factorBudget, PATIENCE_MS, RESEND_AFTER_MS, STRI
 type Listener = (event: KnockEvent) => void;
 
 /**
- * Knocks until the door is open. One result for each family asked for: with `both`, one may open and the other not.
- * @returns nothing when the signal ended the run; else openings, and errors DOOR_CLOSED, FACTOR_USED, NETWORK or STORE as values
+ * Knocks until the door is open. One result for each requested family: with `both`, one may open and the other not.
+ * @returns nothing when the signal ended the run; else openings, and errors DOOR_CLOSED, FACTOR_USED, NETWORK or STORE
+ * as values
  */
 export async function knock(
   request: KnockRequest,
@@ -34,13 +35,13 @@ export async function knock(
   const startedMs = edges.clock.monotonicMs();
   const run = new Run(request, ledger, edges, listener, startedMs + request.timeoutMs);
   const results: (Opening | KnockError)[] = [];
-  // One after the other: a factor is spent by the first address that completes it, so each needs its own.
+  // One after the other: the first address that completes a factor spends it, so each family needs its own.
   for (const family of request.families === 'both' ? ([4, 6] as const) : [request.families]) {
     try {
       results.push(await run.at(family === 'any' ? 0 : family));
     } catch (error) {
       if (!(error instanceof KnockError)) throw error;
-      // Whoever ends a run does not ask what it would have come to.
+      // The caller that ended the run needs no error.
       if (request.signal?.aborted) return results;
       results.push(error);
     }
@@ -67,21 +68,21 @@ class Run {
     const startedMs = this.#edges.clock.monotonicMs();
     const { target, name } = this.#request;
     const addresses = await reachableAddresses(target, family, name, this.#edges.network);
-    const before = await this.#before(addresses);
-    if (before?.kind === 'open') {
-      const { address, socket } = before;
+    const check = await this.#checkIfOpen(addresses);
+    if (check?.kind === 'open') {
+      const { address, socket } = check;
       return { address, factor: undefined, elapsedMs: this.#edges.clock.monotonicMs() - startedMs, socket };
     }
-    if (before?.kind === 'late') throw heldByOtherRun(name);
+    if (check?.kind === 'late') throw heldByOtherRun(name);
     try {
       return await this.#knock(addresses, startedMs);
     } finally {
-      await before?.turn.release();
+      await check?.lease.release();
     }
   }
 
-  /** Undefined when others are not looked at. */
-  async #before(addresses: readonly [Address, ...Address[]]): Promise<OpenCheck | undefined> {
+  /** Undefined when other runs are ignored, or nothing is verified. */
+  async #checkIfOpen(addresses: readonly [Address, ...Address[]]): Promise<OpenCheck | undefined> {
     const { otherRuns, verifyPort, signal } = this.#request;
     if (otherRuns === undefined || verifyPort === undefined) return undefined;
     const onBusy = () => this.#listener({ kind: 'sharing' });
@@ -117,7 +118,7 @@ class Run {
         await this.#remember(address, seen, plan.factor, socket?.localAddress);
         return { address, factor: plan.factor, elapsedMs: this.#edges.clock.monotonicMs() - startedMs, socket };
       }
-      // A step that was sent before its time and failed hints at a clock that is ahead: the next one waits for its own.
+      // An early step that failed hints at a clock that is ahead: the next step is not sent early.
       if (plan.early) mayBeEarly = false;
     }
     if (packets === 0) throw nothingSent(this.#request.name, addresses, failures);
@@ -140,7 +141,7 @@ class Run {
     });
   }
 
-  /** Undefined where the door does not ask for it. Found out before a factor is spent. */
+  /** Undefined for a door that does not bind to the source. Determined before a factor is spent. */
   async #sourceFor(address: Address): Promise<PublicAddress | undefined> {
     const { profile, source = {} } = this.#request;
     if (profile.bindsSource !== true) return undefined;

@@ -1,13 +1,14 @@
 /**
- * Before a factor is spent: does the door stand open already, or is another run of ours opening it? An open door is not
- * knocked at again; a closed one answers nothing, so looking costs a time-out, and that must stay small.
+ * Checks before a factor is spent: is the door open already, or is another run of this client opening it? The client
+ * does not knock at an open door again. A closed port does not answer, so each look costs a time-out, which must be
+ * short.
  *
- *   never opened here, or long ago   no look: it costs nothing
- *   opened within the last day       one look of a few round trips
- *   another run has the turn         one look when it has come in, or when the turn is free
+ *   never opened from here, or long ago   no look, no cost
+ *   opened within the last day            one look of a few round trips
+ *   another run holds the lease           one look when that run has succeeded, or when the lease is free
  *
- * Runs that wait leave the port alone. Ten that try it until it opens were up to fifteen connections when it did, and
- * sshd turns some away when more than ten have not logged in (MaxStartups).
+ * Waiting runs leave the port alone. Ten runs that probe it until it opens make up to fifteen connections at once, and
+ * sshd refuses some when more than ten have not logged in (MaxStartups).
  */
 import type { Socket } from 'node:net';
 import type { Address } from '../deps.ts';
@@ -21,74 +22,74 @@ export interface OpenCheckRequest {
   readonly port: number;
   readonly memory: DoorMemory;
   readonly leases: DoorLeases;
-  /** False for a door that lets one connection in for each knock: what is open there is another run's. */
+  /** False for a door that lets in one connection for each knock: an open port there belongs to another run. */
   readonly mayShare: boolean;
-  /** Milliseconds that all of it may take. */
+  /** Milliseconds for the whole check. */
   readonly leftMs: number;
   readonly signal: AbortSignal | undefined;
-  /** Called once, when another run has the turn. */
+  /** Called once, when another run holds the lease. */
   readonly onBusy: () => void;
 }
 
 export type OpenCheck =
   | { readonly kind: 'open'; readonly address: Address; readonly socket: Socket }
-  | { readonly kind: 'closed'; readonly turn: DoorLease }
-  /** Another run has the turn still. */
+  | { readonly kind: 'closed'; readonly lease: DoorLease }
+  /** Another run still holds the lease. */
   | { readonly kind: 'late' };
 
-/** After this nobody's grant lasts, as far as looking is worth its time. */
+/** Hardly any grant lasts longer, so a look is not worth its time after this. */
 const RECENT_MS = 24 * 3600 * 1000;
 
-/** How often a run that waits asks for the turn, and for news. */
+/** How often a waiting run tries to get the lease and reads the last success. */
 const POLL_MS = 50;
 
-export async function checkIfOpen(question: OpenCheckRequest, edges: Edges): Promise<OpenCheck> {
-  const { addresses, port, memory, leases, mayShare, leftMs, signal, onBusy } = question;
+export async function checkIfOpen(request: OpenCheckRequest, edges: Edges): Promise<OpenCheck> {
+  const { addresses, port, memory, leases, mayShare, leftMs, signal, onBusy } = request;
   const { clock } = edges;
   const last = await memory.last();
   const [first] = addresses;
 
-  function lastAmong(success: LastSuccess | undefined): Address {
+  function lastAddress(success: LastSuccess | undefined): Address {
     return addresses.find((each) => each.address === success?.address) ?? first;
   }
-  async function lookAfter(success: LastSuccess | undefined): Promise<OpenCheck | undefined> {
-    const address = lastAmong(success);
+  async function lookAtLast(success: LastSuccess | undefined): Promise<OpenCheck | undefined> {
+    const address = lastAddress(success);
     const socket = await lookAtPort(address, port, portLookMs(success, clock.wallMs()), edges);
     return socket === undefined ? undefined : { kind: 'open', address, socket };
   }
-  // A run that ended while we looked or waited has written down that it came in, and where.
-  async function turnTaken(turn: DoorLease, mayBeOpen: boolean): Promise<OpenCheck> {
-    const open = mayBeOpen ? await lookAfter(await memory.last()) : undefined;
-    if (open === undefined) return { kind: 'closed', turn };
-    await turn.release();
+  // A run that succeeded meanwhile has saved when and where.
+  async function withLease(lease: DoorLease, mayBeOpen: boolean): Promise<OpenCheck> {
+    const open = mayBeOpen ? await lookAtLast(await memory.last()) : undefined;
+    if (open === undefined) return { kind: 'closed', lease };
+    await lease.release();
     return open;
   }
 
-  // A time in the future is a clock that was set back: the look is cheap.
+  // A time in the future means that the clock was set back: looking is cheap.
   if (mayShare && last !== undefined && last.port === port && clock.wallMs() - last.atMs < RECENT_MS) {
-    const open = await lookAfter(last);
+    const open = await lookAtLast(last);
     if (open !== undefined) return open;
   }
   const untilMs = clock.wallMs() + leftMs;
-  const free = await leases.take(untilMs);
-  if (free !== undefined) {
-    const isNews = mayShare && (await memory.last())?.atMs !== last?.atMs;
-    return await turnTaken(free, isNews);
+  const firstLease = await leases.take(untilMs);
+  if (firstLease !== undefined) {
+    const hasSucceeded = mayShare && (await memory.last())?.atMs !== last?.atMs;
+    return await withLease(firstLease, hasSucceeded);
   }
   onBusy();
   const endMs = clock.monotonicMs() + leftMs;
-  let known = last;
+  let lastKnown = last;
   while (clock.monotonicMs() < endMs) {
     await clock.sleep(POLL_MS, signal);
     if (signal?.aborted) break;
-    const turn = await leases.take(untilMs);
-    // Whoever had it may have opened the door and not come in: killed, or told not to look.
-    if (turn !== undefined) return await turnTaken(turn, mayShare);
+    const lease = await leases.take(untilMs);
+    // Its last holder may have opened the door without a connection: killed, or with --no-verify.
+    if (lease !== undefined) return await withLease(lease, mayShare);
     if (!mayShare) continue;
-    const news = await memory.last();
-    if (news === undefined || news.atMs === known?.atMs) continue;
-    known = news;
-    const open = await lookAfter(news);
+    const success = await memory.last();
+    if (success === undefined || success.atMs === lastKnown?.atMs) continue;
+    lastKnown = success;
+    const open = await lookAtLast(success);
     if (open !== undefined) return open;
   }
   return { kind: 'late' };

@@ -1,32 +1,32 @@
 /**
- * One look at a port: is it open? A closed one does not answer, so what a look costs is how long it waits, and that must
- * stay small; a look that ends too early costs a factor. When to look, and what for, is open-check.ts.
+ * One look at a port: is it open? A closed port does not answer, so a look costs as long as it waits. That time must be
+ * short; but a look that ends too early costs a factor. open-check.ts decides when to look.
  *
- * Only time in which this process runs is counted. On a busy machine the answer may be here and not have been read, and
- * what the first connection of a process needs to be made is often longer than the answer takes to come.
+ * Only time in which this process runs is counted. On a busy machine the answer may have arrived without being read,
+ * and the first connection of a process often takes longer to create than the answer takes to arrive.
  */
 import type { Socket } from 'node:net';
 import type { Address } from '../deps.ts';
 import type { LastSuccess } from '../factors/last-success.ts';
 import type { Edges } from './attempt.ts';
 
-/** Some round trips, for a path that has become slower; a SYN that is lost costs a factor, not an error. */
+/** Several round trips, in case the path is slower now; a lost SYN costs a factor, not an error. */
 const ROUND_TRIPS = 3;
 const EXTRA_MS = 20;
 const LEAST_MS = 40;
 const MOST_MS = 500;
 
-/** Who came in this long ago most likely finds the door open still: hardly a grant is shorter. */
+/** So soon after a success the door is most likely still open: hardly any grant is shorter. */
 const JUST_NOW_MS = 3000;
 
-/** One turn of the event loop, in which sockets are read. */
+/** One turn of the event loop, which reads sockets. */
 const TURN_MS = 5;
-/** What counts of a turn that took longer: no more than a little lateness. */
+/** A longer turn counts as this much. */
 const MOST_OF_TURN_MS = 2 * TURN_MS;
-/** A process that is stopped, or hardly ever runs, looks no longer than this by the clock. */
+/** Limit by the clock, for a process that is stopped or hardly ever runs. */
 const MOST_BY_CLOCK_MS = 3000;
 
-/** Milliseconds that a look may take. @param last what is known of the path; undefined where nobody has come in */
+/** Milliseconds that a look may take. @param last the last success; undefined when there was none */
 export function portLookMs(last: LastSuccess | undefined, wallMs: number): number {
   if (last === undefined) return LEAST_MS;
   const sinceMs = wallMs - last.atMs;
@@ -34,7 +34,7 @@ export function portLookMs(last: LastSuccess | undefined, wallMs: number): numbe
   return Math.min(MOST_MS, Math.max(LEAST_MS, ROUND_TRIPS * last.rttMs + EXTRA_MS));
 }
 
-/** The connection that proves that the port is open; undefined when none came in time. The caller owns it. */
+/** The connection that proves that the port is open; undefined when there was none in time. The caller owns it. */
 export async function lookAtPort(
   address: Address,
   port: number,
@@ -53,11 +53,11 @@ export async function lookAtPort(
       counted += Math.min(nowMs - beforeMs, MOST_OF_TURN_MS);
       beforeMs = nowMs;
     }
-    // Behind a stop, timers may come before what the sockets have: that is read in one more turn.
+    // After a stop, timers may run before sockets are read: one more turn reads them.
     if (isLate && !over.signal.aborted) await clock.sleep(TURN_MS, over.signal);
     over.abort();
   })();
-  // A closed port before the knock tells nothing about the knock: what it says is for nobody.
+  // Answers of a closed port before the knock say nothing about the knock: they are not counted.
   const socket = await network.probe(address, port, { refused: 0, unreachable: 0 }, over.signal);
   over.abort();
   await waiting;

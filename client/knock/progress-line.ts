@@ -1,6 +1,7 @@
 /**
- * The small line on a terminal while a knock takes longer than a blink: which knock, what is waited for, and a bar that
- * counts down to the next time step. Nothing of it where standard error is no terminal; `-v` says it in plain lines.
+ * The progress line on a terminal while a knock takes noticeably long: which knock, what the client waits for, and a
+ * bar that counts down to the next time step. Not drawn where standard error is no terminal; `-v` prints plain lines
+ * instead.
  */
 import { canDraw } from '../../shared/command-line/terminal.ts';
 import type { TerminalStream } from '../deps.ts';
@@ -8,7 +9,7 @@ import { tidyBeforeSignal } from '../terminal/signal-cleanup.ts';
 import type { KnockEvent } from './knock-events.ts';
 
 export interface Progress {
-  /** @param host when it is another one than the line began with */
+  /** @param host when it differs from the name at the start */
   update(event: KnockEvent, host?: string): void;
   /** Removes the line. */
   stop(): void;
@@ -16,17 +17,17 @@ export interface Progress {
 
 const SILENT: Progress = { update: () => undefined, stop: () => undefined };
 
-/** Milliseconds without a line: a knock on a good path is done by then. */
+/** Milliseconds before the line appears: a knock on a good path is done by then. */
 const SHOW_AFTER_MS = 300;
 
-/** Columns where the terminal does not tell, and of the bar at most. */
+/** Width of a terminal that does not report one; width of the bar. */
 const USUAL_COLUMNS = 80;
 const BAR_COLUMNS = 20;
 
-/** A bar takes room from the words; below this it is left out. */
+/** On a narrower terminal the bar is left out to make room for the words. */
 const COLUMNS_FOR_BAR = 50;
 
-/** Back to the first column, and nothing behind the cursor: understood by every terminal that is not `dumb`. */
+/** Moves to the first column and erases the line: understood by every terminal that is not `dumb`. */
 const CLEAR = '\r\u001B[K';
 
 export function startProgress(
@@ -34,18 +35,18 @@ export function startProgress(
   stderr: TerminalStream,
   env: Readonly<Record<string, string | undefined>>,
 ): Progress {
-  // A serial console may say that it has no columns.
+  // A serial console may report 0 columns.
   if (!canDraw(stderr, env) || stderr.columns === 0) return SILENT;
   let line = { text: `knocking at ${name}`, share: undefined as number | undefined };
   let longestMs = 0;
   let isShown = false;
   let isHidden = false;
 
-  let takeBack = () => {};
+  let stopCleanup = () => {};
 
   function draw(): void {
-    // A shell's prompt comes into the same line.
-    if (!isShown) takeBack = tidyBeforeSignal(() => stderr.write(CLEAR));
+    // Otherwise the shell's prompt would follow the text on the same line.
+    if (!isShown) stopCleanup = tidyBeforeSignal(() => stderr.write(CLEAR));
     isShown = true;
     stderr.write(`${CLEAR}${progressLine(line.text, line.share, stderr.columns ?? USUAL_COLUMNS)}`);
   }
@@ -53,14 +54,14 @@ export function startProgress(
 
   function hide(): void {
     clearTimeout(timer);
-    takeBack();
+    stopCleanup();
     if (isShown) stderr.write(CLEAR);
     isShown = false;
     isHidden = true;
   }
   return {
     update: (event, host = name) => {
-      // A question is asked at the terminal now: the line is away until there is news.
+      // A passphrase prompt appears now: the line is hidden until the next event.
       if (event.kind === 'unlocking') return hide();
       if (event.kind === 'waiting') longestMs = Math.max(longestMs, event.waitMs);
       else longestMs = 0;
@@ -89,15 +90,15 @@ function cut(text: string, room: number): string {
   return text.length <= room ? text : text.slice(0, room);
 }
 
-/** What has to be read first comes first: a narrow terminal shows only that. Without the sequence, which is for `-v`. */
+/** The most important words come first, because a narrow terminal cuts the rest. The sequence is shown only by `-v`. */
 function describe(name: string, event: KnockEvent): string {
   switch (event.kind) {
     case 'unlocking':
       return `unlocking ${name}`;
     case 'sharing':
-      return `waiting for another run that knocks at ${name}`;
+      return `waiting for another run that is knocking at ${name}`;
     case 'waiting':
-      return `${Math.ceil(event.waitMs / 1000)} s until ${name} takes the next knock: this time step is used`;
+      return `${Math.ceil(event.waitMs / 1000)} s until ${name} accepts the next knock: this time step is used`;
     case 'knocking':
       return `knocking at ${name} (${event.address.address}), factor ${event.factor}`;
     case 'looking':

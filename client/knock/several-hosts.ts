@@ -1,7 +1,7 @@
 /**
- * Several hosts at once. One of them is wanted: each gets a short head start over the next (RFC 8305 does so for
- * addresses), because a knock spends a factor of its own and most of the time the first host opens. Or all of them are:
- * then they are knocked at side by side.
+ * Knocks at several hosts. `firstOpen` wants one of them: each host gets a short head start over the next one, as RFC
+ * 8305 does for addresses, because each knock spends a factor and most of the time the first host opens. `allOpen`
+ * wants all of them and knocks at them in parallel.
  */
 import type { Deps } from '../deps.ts';
 import type { FoundProfile } from '../factors/found-profile.ts';
@@ -9,67 +9,67 @@ import type { DoorKnockOptions, DoorResult } from './door-result.ts';
 import { knockAtDoor } from './knock-at-door.ts';
 import type { KnockEvent } from './knock-events.ts';
 
-/** A good knock is open after two round trips and a command on the server; then nobody else is disturbed. */
+/** A knock usually opens after two round trips and a command on the server; then no other host is knocked at. */
 export const HEAD_START_MS = 300;
 
 export type HostListener = (event: KnockEvent, name: string) => void;
 
 export interface FirstOpen {
   readonly winner: DoorResult | undefined;
-  /** Those that failed or were given up, in the order of the hosts; the latter have no errors. */
+  /** Hosts that failed or were given up, in their order; those that were given up have no errors. */
   readonly others: readonly DoorResult[];
 }
 
-/** The first host that opens; the others are given up at once, and connections to them are closed. */
+/** Returns the first host that opens; gives the others up at once and closes connections to them. */
 export async function firstOpen(
-  founds: readonly FoundProfile[],
+  profiles: readonly FoundProfile[],
   options: DoorKnockOptions,
   deps: Deps,
   listener: HostListener,
 ): Promise<FirstOpen> {
   const won = new AbortController();
   let winner: DoorResult | undefined;
-  let began = 0;
-  const visits: Promise<DoorResult>[] = [];
-  for (const found of founds) {
+  let started = 0;
+  const knocks: Promise<DoorResult>[] = [];
+  for (const profile of profiles) {
     if (won.signal.aborted) break;
-    began += 1;
+    started += 1;
     const signal = won.signal;
-    const going = knockAtDoor(found, { ...options, signal }, deps, (event) => listener(event, found.stored.name));
-    const judged = going.then((came) => {
-      if (came.openings.length === 0) return;
-      if (winner === undefined) winner = came;
-      else closeAll(came);
+    const knock = knockAtDoor(profile, { ...options, signal }, deps, (event) => listener(event, profile.stored.name));
+    const settled = knock.then((result) => {
+      if (result.openings.length === 0) return;
+      if (winner === undefined) winner = result;
+      else closeAll(result);
       won.abort();
     });
-    visits.push(going);
-    const failed = new AbortController();
+    knocks.push(knock);
+    const ended = new AbortController();
     // A host that has failed, or won, needs no head start.
-    judged.then(
-      () => failed.abort(),
-      () => failed.abort(),
+    settled.then(
+      () => ended.abort(),
+      () => ended.abort(),
     );
-    if (began < founds.length) await deps.clock.sleep(HEAD_START_MS, AbortSignal.any([failed.signal, won.signal]));
+    if (started < profiles.length) await deps.clock.sleep(HEAD_START_MS, AbortSignal.any([ended.signal, won.signal]));
   }
-  const ends = await Promise.allSettled(visits);
-  const thrown = ends.find((end) => end.status === 'rejected');
+  const outcomes = await Promise.allSettled(knocks);
+  const thrown = outcomes.find((each) => each.status === 'rejected');
   if (thrown !== undefined && winner === undefined) throw thrown.reason;
-  const others = ends.flatMap((end) => (end.status === 'fulfilled' && end.value !== winner ? [end.value] : []));
+  const others = outcomes.flatMap((each) => (each.status === 'fulfilled' && each.value !== winner ? [each.value] : []));
   return { winner, others };
 }
 
-/** Everything at once. Connections are closed. */
+/** Knocks at all hosts in parallel, and closes the connections. */
 export async function allOpen(
-  founds: readonly FoundProfile[],
+  profiles: readonly FoundProfile[],
   options: DoorKnockOptions,
   deps: Deps,
   listener: HostListener,
 ): Promise<readonly DoorResult[]> {
-  const visits = await Promise.all(
-    founds.map((found) => knockAtDoor(found, options, deps, (event) => listener(event, found.stored.name))),
+  const results = await Promise.all(
+    profiles.map((profile) => knockAtDoor(profile, options, deps, (event) => listener(event, profile.stored.name))),
   );
-  for (const came of visits) closeAll(came);
-  return visits;
+  for (const result of results) closeAll(result);
+  return results;
 }
 
 export function closeAll({ openings }: Pick<DoorResult, 'openings'>): void {

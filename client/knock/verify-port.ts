@@ -1,11 +1,11 @@
-/** Which TCP port shows whether the door of a profile is open. */
+/** The TCP port that shows whether the door of a profile is open. */
 import { KnockError } from '../../shared/errors.ts';
 import type { PublicProfile } from '../profiles/public-profile.ts';
 import type { DoorKnockOptions } from './door-result.ts';
 
 /**
- * The port that shows whether the door is open; undefined when there is none or none is wanted.
- * @throws KnockError USAGE when the user asks for the one connection that a knock is for to be used up
+ * The port to verify; undefined when there is none or none is wanted.
+ * @throws KnockError USAGE when verification would use up the only connection that a knock allows
  */
 export function verifyPortOf(
   profile: PublicProfile,
@@ -17,17 +17,17 @@ export function verifyPortOf(
   if (!isService) return verify;
   throw new KnockError(
     'USAGE',
-    `--verify ${verify} would use up the one connection that the door "${profile.door}" lets in`,
+    `--verify ${verify} would use up the only connection that the door "${profile.door}" lets in`,
     {
-      hint: `leave it out, or let the connection that is tried be yours: knock-otp --proxy HOST ${verify}`,
+      hint: `leave --verify out, or use that connection yourself: knock-otp --proxy HOST ${verify}`,
     },
   );
 }
 
 export function whyUnverified({ door, opensOnce }: PublicProfile): string {
   return opensOnce === true
-    ? `the door "${door}" lets one connection in, which is left for you: sending without verification`
-    : `the door "${door}" opens no TCP port that could be tried: sending without verification`;
+    ? `the door "${door}" lets in only one connection, which is yours: sending without verification`
+    : `the door "${door}" opens no TCP port that can be tried: sending without verification`;
 }
 
 /** The first TCP port that the door opens. */

@@ -1,7 +1,7 @@
 /**
- * Groups of hosts: a name for several bastions, of which any will do. One line for each in the file `groups` of the
- * configuration folder, `NAME = HOST HOST ...`, `#` begins a comment. It holds no secret, and names profiles only, so
- * whoever could write it could send a knock to the wrong one of the user's own hosts and no further.
+ * Groups of hosts: a name for several bastions of which any one is enough. The file `groups` of the configuration
+ * folder has one line for each, `NAME = HOST HOST ...`; `#` begins a comment. The file holds no secret and names only
+ * profiles: a user who can write it can send a knock to the wrong one of the owner's hosts, and to no other host.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { configFolder } from './profile-store.ts';
 
 export type Groups = ReadonlyMap<string, readonly string[]>;
 
-/** More bastions than anybody tries in a row. */
+/** More hosts than a group needs. */
 export const MAX_GROUP_HOSTS = 16;
 
 type FileDeps = Pick<Deps, 'env' | 'owner'>;
@@ -33,20 +33,20 @@ export async function readGroups(deps: FileDeps): Promise<Groups> {
     const found = parseLine(line, `${path}:${at + 1}`);
     if (found === undefined) continue;
     const [name, hosts] = found;
-    if (groups.has(name.toLowerCase())) throw invalid(`${path}:${at + 1}`, `the group "${name}" stands there twice`);
+    if (groups.has(name.toLowerCase())) throw invalid(`${path}:${at + 1}`, `the group "${name}" is defined twice`);
     groups.set(name.toLowerCase(), hosts);
   }
   return groups;
 }
 
-/** What was typed, groups replaced by their hosts, each host once, in their order. @throws as {@link readGroups} */
+/** The typed words with groups replaced by their hosts, each host once, in order. @throws as {@link readGroups} */
 export async function hostsOf(words: readonly string[], deps: FileDeps): Promise<readonly string[]> {
   const groups = await readGroups(deps);
   const hosts = words.flatMap((word) => groups.get(word.toLowerCase()) ?? [word]);
   return [...new Map(hosts.map((host) => [host.toLowerCase(), host])).values()];
 }
 
-/** Sets a group, or removes it when there are no hosts; other lines stay as they are. @throws KnockError STORE */
+/** Sets a group, or removes it when `hosts` is empty; other lines stay as they are. @throws KnockError STORE */
 export async function writeGroup(name: string, hosts: readonly string[], deps: FileDeps): Promise<void> {
   const path = groupsFile(deps);
   const lines = (await textOf(path, deps)).split('\n');

@@ -1,34 +1,34 @@
 /**
- * The system's keyring: the Secret Service of a Linux desktop, the Keychain of macOS, the Credential Manager of Windows.
- * The package that speaks to them is native and optional; it is loaded when a profile is kept there, and never else.
+ * The keyring of the system: the Secret Service of a Linux desktop, the Keychain of macOS, the Credential Manager of
+ * Windows. The package for it is native and optional; it is loaded only when a profile uses the keyring.
  */
 import type { AsyncEntry } from '@napi-rs/keyring';
 import { KnockError } from '../../shared/errors.ts';
 
 const SERVICE = 'knock-otp';
 
-/** Without this a Linux without a Secret Service would use the kernel's keyring, which forgets everything at a reboot. */
+/** Otherwise Linux without a Secret Service would use the kernel's keyring, which is lost at a reboot. */
 const OPTIONS = { linux: { store: 'secret-service' } } as const;
 
-/** @returns undefined when nothing is kept there @throws KnockError STORE */
+/** @returns undefined when the account has no entry @throws KnockError STORE */
 export async function readKeyring(account: string): Promise<string | undefined> {
-  return (await asked(account, 'read', async (entry) => await entry.getPassword())) ?? undefined;
+  return (await withEntry(account, 'read', async (entry) => await entry.getPassword())) ?? undefined;
 }
 
-/** @throws KnockError STORE when it does not come back as it was written */
+/** @throws KnockError STORE, also when the text that is read back differs */
 export async function writeKeyring(account: string, text: string): Promise<void> {
-  await asked(account, 'written', async (entry) => {
+  await withEntry(account, 'written', async (entry) => {
     await entry.setPassword(text);
-    if ((await entry.getPassword()) !== text) throw new Error('it came back changed');
+    if ((await entry.getPassword()) !== text) throw new Error('it returned another text');
   });
 }
 
 /** @throws KnockError STORE */
 export async function removeFromKeyring(account: string): Promise<void> {
-  await asked(account, 'written', async (entry) => await entry.deletePassword());
+  await withEntry(account, 'written', async (entry) => await entry.deletePassword());
 }
 
-async function asked<T>(account: string, verb: string, work: (entry: AsyncEntry) => Promise<T>): Promise<T> {
+async function withEntry<T>(account: string, verb: string, work: (entry: AsyncEntry) => Promise<T>): Promise<T> {
   let Entry: typeof AsyncEntry;
   try {
     ({ AsyncEntry: Entry } = await import('@napi-rs/keyring'));

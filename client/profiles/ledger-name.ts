@@ -1,5 +1,5 @@
 /**
- * The name of a profile's factor ledger. The profiles know it, because a locked profile names its ledger without its secret.
+ * The name of a profile's factor ledger, kept with the profiles because a locked profile stores it without its secret.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
@@ -7,11 +7,11 @@ import { derivationInfo, derivationKey } from '../../shared/derive.ts';
 import type { Profile } from '../../shared/formats/profile-uri.ts';
 
 /**
- * Names a profile's factors by what the sequences depend on, not by the profile's name: adding the same URI again, under
- * whatever name, must find the factors that were used. One-way, so the name tells nothing of the secret.
+ * Derived from everything that the sequences depend on, not from the profile's name: the same URI that is added again
+ * under another name must find its used factors. The hash is one-way, so the name does not reveal the secret.
  */
 export function ledgerName(profile: Profile): string {
-  // The library that derives sequences: node:crypto would have to be loaded for this alone.
+  // The library that derives sequences is loaded anyway; node:crypto is not.
   const named = concatBytes(
     utf8ToBytes('knock-otp factors\0'),
     derivationKey(profile.secret),

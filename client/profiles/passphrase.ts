@@ -1,5 +1,5 @@
 /**
- * Where a passphrase comes from: a private file, a descriptor, or the terminal. Never an argument or the value of a
+ * Gets a passphrase from a private file, a descriptor, or the terminal. Never from an argument or the value of a
  * variable, which other processes of the machine can read.
  */
 import { readFile } from 'node:fs';
@@ -13,24 +13,26 @@ import { readPrivateFile } from './private-files.ts';
 import type { PublicProfile } from './public-profile.ts';
 import { unseal } from './sealed-secret.ts';
 
-/** Shorter ones are guessed in days whatever a guess costs. */
+/** A shorter passphrase can be guessed within days, however slow each guess is. */
 const LEAST_CHARACTERS = 8;
 
 const TRIES = 3;
 
-/** Typed ones, so that several profiles under one passphrase ask once; and one question at a time. */
+/**
+ * `known`: typed passphrases, so that profiles with the same passphrase ask once. `last`: one prompt waits for another.
+ */
 const sessions = new WeakMap<Deps, { readonly known: Set<string>; last: Promise<unknown> }>();
 
-/** For a new lock; at a terminal asked for twice. @throws KnockError USAGE, INSECURE_FILE, STORE */
+/** A passphrase for a new lock; a terminal asks for it twice. @throws KnockError USAGE, INSECURE_FILE, STORE */
 export async function newPassphrase(name: string, deps: Deps): Promise<string> {
-  const given = await fromFile(deps);
-  const first = given ?? (await typed(`new passphrase for ${name}: `, deps));
+  const fromFile = await passphraseFromFile(deps);
+  const first = fromFile ?? (await typed(`new passphrase for ${name}: `, deps));
   if ([...first].length < LEAST_CHARACTERS) {
     throw new KnockError('USAGE', `a passphrase has ${LEAST_CHARACTERS} characters or more`, {
-      hint: 'four or five words that have nothing to do with each other are good',
+      hint: 'four or five unrelated words are good',
     });
   }
-  if (given === undefined && (await typed('the same again: ', deps)) !== first) {
+  if (fromFile === undefined && (await typed('the same again: ', deps)) !== first) {
     throw new KnockError('USAGE', 'the two passphrases differ: nothing was changed');
   }
   return first;
@@ -40,41 +42,41 @@ export async function newPassphrase(name: string, deps: Deps): Promise<string> {
 export async function unlockWithPassphrase(
   name: string,
   sealed: string,
-  outline: PublicProfile,
+  profile: PublicProfile,
   deps: Deps,
 ): Promise<Secret> {
-  const given = await fromFile(deps);
-  if (given !== undefined) {
-    const secret = await unseal(sealed, given, outline);
+  const fromFile = await passphraseFromFile(deps);
+  if (fromFile !== undefined) {
+    const secret = await unseal(sealed, fromFile, profile);
     if (secret === undefined) throw wrong(name);
     return secret;
   }
   const session = sessions.get(deps) ?? { known: new Set<string>(), last: Promise.resolve() };
   sessions.set(deps, session);
-  const mine = session.last.then(() => askUntilRight(name, sealed, outline, session.known, deps));
-  session.last = mine.catch(() => undefined);
-  return await mine;
+  const secret = session.last.then(() => askUntilRight(name, sealed, profile, session.known, deps));
+  session.last = secret.catch(() => undefined);
+  return await secret;
 }
 
 async function askUntilRight(
   name: string,
   sealed: string,
-  outline: PublicProfile,
+  profile: PublicProfile,
   known: Set<string>,
   deps: Deps,
 ): Promise<Secret> {
   for (const passphrase of known) {
-    const secret = await unseal(sealed, passphrase, outline);
+    const secret = await unseal(sealed, passphrase, profile);
     if (secret !== undefined) return secret;
   }
   for (let left = TRIES; left > 0; left -= 1) {
     const passphrase = await typed(`passphrase for ${name}: `, deps);
-    const secret = await unseal(sealed, passphrase, outline);
+    const secret = await unseal(sealed, passphrase, profile);
     if (secret !== undefined) {
       known.add(passphrase);
       return secret;
     }
-    if (left > 1) say(deps, 'wrong passphrase, once more');
+    if (left > 1) say(deps, 'wrong passphrase, try again');
   }
   throw wrong(name);
 }
@@ -82,20 +84,20 @@ async function askUntilRight(
 async function typed(prompt: string, deps: Deps): Promise<string> {
   const text = await deps.askPassphrase(`knock-otp: ${prompt}`);
   if (text !== undefined) return text;
-  throw new KnockError('USAGE', 'a passphrase is needed, and there is no terminal to ask at', {
+  throw new KnockError('USAGE', 'a passphrase is needed, and there is no terminal to ask for it', {
     hint: 'put it into a private file and its path into KNOCK_OTP_PASSPHRASE_FILE, or a descriptor into KNOCK_OTP_PASSPHRASE_FD',
   });
 }
 
-/** The first line. */
-async function fromFile({ env, owner }: Deps): Promise<string | undefined> {
+/** The first line of the file or descriptor; undefined when neither is set. */
+async function passphraseFromFile({ env, owner }: Deps): Promise<string | undefined> {
   const path = env['KNOCK_OTP_PASSPHRASE_FILE'] ?? '';
   const fd = env['KNOCK_OTP_PASSPHRASE_FD'] ?? '';
   if (path !== '') return firstLine(await readPrivateFile(path, owner));
   if (fd === '') return undefined;
   if (!/^[0-9]{1,6}$/.test(fd)) throw new KnockError('USAGE', 'KNOCK_OTP_PASSPHRASE_FD is not a descriptor');
   try {
-    // To its end: whoever gives a descriptor closes his side.
+    // Read to its end: the process that gives a descriptor closes its side.
     const text = await promisify(readFile)(Number(fd), 'utf8');
     return firstLine(text);
   } catch (error) {
@@ -109,6 +111,6 @@ function firstLine(text: string): string {
 
 function wrong(name: string): KnockError {
   return new KnockError('SECRET_INVALID', `wrong passphrase for "${name}"`, {
-    hint: 'or somebody has changed the profile file; a forgotten passphrase takes a new profile (knock-otpd enroll --replace)',
+    hint: 'or the profile file was changed; for a forgotten passphrase, get a new profile (knock-otpd enroll --replace)',
   });
 }

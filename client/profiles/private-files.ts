@@ -1,6 +1,6 @@
 /**
- * Files and folders that only their owner may read, and durable names in folders. Knows modes, owners and fsync; what
- * is in the files is others' business. On Windows modes mean nothing: the profile folder's access list protects there.
+ * Files and folders that only their owner may read, and durable names in folders: modes, owners and fsync. On Windows
+ * modes have no meaning; the access list of the user's profile folder protects the files there.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
@@ -9,17 +9,17 @@ import { KnockError } from '../../shared/errors.ts';
 import { codeOf, storeError } from '../../shared/files/system-error.ts';
 import type { Owner } from '../deps.ts';
 
-/** No profile is larger; a mistaken device or log file is not read to its end. */
+/** No profile is larger; so a device or log file that is given by mistake is not read to its end. */
 const MAX_FILE_BYTES = 64 * 1024;
 
 /**
- * Reads a file that holds a secret. The mode is asked of the open handle, so that the file that was checked is the file
- * that is read; a symbolic link is judged by what it points at.
+ * Reads a file that holds a secret. The mode is read from the open handle, so the checked file is the file that is
+ * read; for a symbolic link, its target is checked.
  * @throws KnockError INSECURE_FILE when others can read or own it, PROFILE_INVALID when it is not a small regular file,
  * STORE when it cannot be read
  */
 export async function readPrivateFile(path: string, owner: Owner): Promise<string> {
-  // O_NONBLOCK: opening a FIFO that stands in for the file must not hang. Absent on Windows.
+  // O_NONBLOCK: opening a FIFO in place of the file must not hang. Windows has no such flag.
   const handle = await opened(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const stat = await handle.stat();
@@ -34,8 +34,8 @@ export async function readPrivateFile(path: string, owner: Owner): Promise<strin
 }
 
 /**
- * Makes a folder of mode 0700, with its parents, so that it survives a power cut; one that is there is checked.
- * @throws KnockError INSECURE_FILE when others could put files of their own into it, STORE when it cannot be made
+ * Creates a folder of mode 0700, with its parents, so that it survives a power cut; checks a folder that exists.
+ * @throws KnockError INSECURE_FILE when others could put files of their own into it, STORE when it cannot be created
  */
 export async function ensurePrivateFolder(path: string, owner: Owner): Promise<void> {
   try {
@@ -64,7 +64,7 @@ export async function checkPrivateFolder(path: string, owner: Owner): Promise<vo
   }
 }
 
-/** Makes names that were created or removed in a folder survive a power cut. Windows has no such call, and no need. */
+/** Makes created and removed names of a folder survive a power cut. Windows has no such call and needs none. */
 export async function syncFolder(path: string, owner: Owner): Promise<void> {
   if (owner.platform === 'win32') return;
   const handle = await opened(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -77,7 +77,7 @@ export async function syncFolder(path: string, owner: Owner): Promise<void> {
   }
 }
 
-/** One by one: the recursive call of Node 20 says ENOENT where the file system is read-only. */
+/** One by one, because the recursive call of Node 20 reports ENOENT on a read-only file system. */
 async function ensureParents(path: string, owner: Owner): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
@@ -114,7 +114,7 @@ function refuseForeign(
       hint: `${remedy} '${path}', and ask for a new profile if somebody may have read it`,
     });
   }
-  // Root may use anyone's profile (sudo keeps HOME on some systems); everyone else only their own and root's.
+  // Root may use any user's profile (sudo keeps HOME on some systems); other users only their own and root's.
   if (owner.uid !== undefined && owner.uid !== 0 && stat.uid !== owner.uid && stat.uid !== 0) {
     throw new KnockError('INSECURE_FILE', `${path} belongs to another user`, {
       hint: 'a profile belongs to the user who knocks with it',

@@ -1,8 +1,8 @@
 /**
- * The content of a profile file: the profile URI on one line, or the same things as INI for those who write it by hand.
- * INI is turned into a URI and read by shared/formats/profile-uri.ts, so that there is one judge of what a profile may hold.
+ * The content of a profile file: the profile URI on one line, or the same fields as INI for a file written by hand. INI
+ * is turned into a URI and parsed by shared/formats/profile-uri.ts, so one parser decides what is valid.
  *
- * Where the secret is kept elsewhere or under a passphrase, the URI has none, and lines behind it say where it is:
+ * When the secret is in the keyring or under a passphrase, the URI has no secret, and more lines follow:
  *
  *     factors = 32 hexadecimal digits, the name of the used factors
  *     sealed = scrypt:...               under a passphrase (sealed-secret.ts); without this line, in the keyring
@@ -13,7 +13,7 @@ import { Secret } from '../../shared/secret.ts';
 import type { PublicProfile } from './public-profile.ts';
 import type { SecretStorage } from './secret-storage.ts';
 
-/** Keys of the INI form beside the URI's own parameters, which have their names there. */
+/** Keys of the INI form for the path of the URI; its parameters have the same names as in the URI. */
 const URI_PATH_KEYS = ['mode', 'server'];
 const PARAMETER_KEYS = [
   'secret',
@@ -37,7 +37,7 @@ const PARAMETER_KEYS = [
   'host',
 ];
 
-/** What the INI form may leave out. */
+/** Values of keys that the INI form may omit. */
 const DEFAULTS: Readonly<Record<string, string>> = { mode: 'totp', v: '1', protocols: 'tcp', order: 'any' };
 
 export interface FileContent {
@@ -45,7 +45,7 @@ export interface FileContent {
   readonly storage: SecretStorage;
 }
 
-/** Stands in the URI's grammar where the secret is kept elsewhere. */
+/** A placeholder for the grammar of the URI when the secret is elsewhere. */
 const NO_SECRET = Secret.fromBytes(new Uint8Array(20));
 
 /** The content of a file, with its last newline. */
@@ -64,12 +64,12 @@ export async function parseProfileFile(text: string, path: string): Promise<File
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '' && !/^\s*[#;]/.test(line));
   const [first = ''] = lines;
   const isUri = /^\s*otpauth:/i.test(first);
-  const isKept = isUri && lines.length > 1;
-  const keeping = isKept ? keepingOf(first, lines.slice(1), path) : undefined;
+  const isLocked = isUri && lines.length > 1;
+  const storage = isLocked ? storageOf(first, lines.slice(1), path) : undefined;
   try {
     const uri = isUri ? first.trim() : await uriOfIni(text, lines.length, path);
-    const { secret, ...profile } = parseProfileUri(isKept ? `${uri}&secret=${NO_SECRET.toBase32()}` : uri);
-    return { profile, storage: keeping ?? { kind: 'plain', secret } };
+    const { secret, ...profile } = parseProfileUri(isLocked ? `${uri}&secret=${NO_SECRET.toBase32()}` : uri);
+    return { profile, storage: storage ?? { kind: 'plain', secret } };
   } catch (error) {
     if (!(error instanceof KnockError) || error.message.startsWith(path)) throw error;
     const options = error.hint === undefined ? {} : { hint: error.hint };
@@ -77,14 +77,14 @@ export async function parseProfileFile(text: string, path: string): Promise<File
   }
 }
 
-function keepingOf(uri: string, lines: readonly string[], path: string): SecretStorage {
-  if (/[?&]secret=/i.test(uri)) throw invalid(path, 'more than one line beside the profile URI');
+function storageOf(uri: string, lines: readonly string[], path: string): SecretStorage {
+  if (/[?&]secret=/i.test(uri)) throw invalid(path, 'more lines after the profile URI');
   const entries = lines.map((line) => /^(factors|sealed) = (\S+)$/.exec(line.trim()) ?? []);
   const values = new Map(entries.map(([, key = '', value = '']) => [key, value]));
   const factors = values.get('factors') ?? '';
   const sealed = values.get('sealed');
   if (values.size !== lines.length || !/^[0-9a-f]{32}$/.test(factors)) {
-    throw invalid(path, 'the lines behind the profile URI are not "factors = ..." and "sealed = ..."');
+    throw invalid(path, 'the lines after the profile URI are not "factors = ..." and "sealed = ..."');
   }
   return sealed === undefined ? { kind: 'keyring', factors } : { kind: 'passphrase', sealed, factors };
 }
@@ -94,13 +94,13 @@ async function uriOfIni(text: string, lineCount: number, path: string): Promise<
   const entries = Object.entries<unknown>(parse(text));
   for (const [key, value] of entries) {
     if (!URI_PATH_KEYS.includes(key) && !PARAMETER_KEYS.includes(key)) {
-      // Not quoted: whoever pastes a secret into the wrong place must not find it in a message.
-      throw invalid(path, 'a key that is none of a profile, or a section');
+      // Not quoted, because the key may be a secret that was pasted into the wrong place.
+      throw invalid(path, 'an unknown key, or a section');
     }
     if (typeof value !== 'string') throw invalid(path, `key "${key}" has no value`);
   }
-  // ini lets the last of two equal keys win and drops lines that it does not understand.
-  if (entries.length !== lineCount) throw invalid(path, 'a key stands there twice, or a line is not "key = value"');
+  // ini uses the last of two equal keys and drops lines that it does not understand.
+  if (entries.length !== lineCount) throw invalid(path, 'a duplicate key, or a line that is not "key = value"');
   const values = new Map(Object.entries(DEFAULTS));
   for (const [key, value] of entries) values.set(key, String(value));
   const query = new URLSearchParams({ issuer: values.get('server') ?? '' });

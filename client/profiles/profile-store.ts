@@ -1,6 +1,7 @@
 /**
- * The user's profiles: where they lie, which one a typed HOST means, adding and removing. One file for each door,
- * `NAME@DOOR.profile`; a hand-made `NAME.profile` is as good. Content is profile-file.ts, modes are private-files.ts.
+ * The user's profiles: their folder, the profile that a typed HOST means, adding and removing. One file for each door,
+ * `NAME@DOOR.profile`; a hand-made `NAME.profile` works too. profile-file.ts reads the content, private-files.ts checks
+ * modes.
  */
 import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ import { checkPrivateFolder, ensurePrivateFolder, readPrivateFile, syncFolder } 
 import { formatProfileFile, parseProfileFile } from './profile-file.ts';
 import type { ProfileAndStorage, SecretStorage } from './secret-storage.ts';
 
-/** `name` is what the user types. */
+/** `name` is the word that the user types. */
 export interface StoredProfile extends ProfileAndStorage {
   readonly path: string;
 }
@@ -27,21 +28,21 @@ export interface BrokenProfile {
 
 export interface ProfileStore {
   readonly folder: string;
-  /** By name and door, broken ones with what is wrong. @throws KnockError INSECURE_FILE, STORE */
+  /** Sorted by name and door; broken profiles with their error. @throws KnockError INSECURE_FILE, STORE */
   list(): Promise<readonly (StoredProfile | BrokenProfile)[]>;
   /**
-   * The profile for what the user typed: a name, or the host or address in a profile.
-   * @throws KnockError PROFILE_MISSING, USAGE when several doors fit or it is no host, and what reading can throw
+   * The profile for a typed word: the name of a profile, or the host or address in one.
+   * @throws KnockError PROFILE_MISSING, USAGE when several doors match or it is no host, and the errors of reading
    */
   find(host: string, door: string | undefined): Promise<StoredProfile>;
   /**
-   * @param keep says where the secret is to be, the file when not given; asked when nothing else stops the writing
+   * @param store stores the secret, by default in the file; called last, when nothing else can prevent writing
    * @throws KnockError USAGE when the name is taken by another secret; STORE
    */
-  add(name: string, profile: Profile, keep?: () => Promise<SecretStorage>): Promise<'added' | 'replaced'>;
-  /** Puts the secret of a profile elsewhere. @throws KnockError STORE */
-  rewrite(stored: StoredProfile, keeping: SecretStorage): Promise<void>;
-  /** Deletes the file of one door. Used factors stay: the same URI added again must not send them again. */
+  add(name: string, profile: Profile, store?: () => Promise<SecretStorage>): Promise<'added' | 'replaced'>;
+  /** Writes a profile with another storage of its secret. @throws KnockError STORE */
+  rewrite(stored: StoredProfile, storage: SecretStorage): Promise<void>;
+  /** Deletes the file of one door. Used factors stay: if the same URI is added again, it must not send them again. */
   remove(name: string, door: string | undefined): Promise<StoredProfile | BrokenProfile>;
 }
 
@@ -50,7 +51,7 @@ const SUFFIX = '.profile';
 /** `%APPDATA%\knock-otp`, `$XDG_CONFIG_HOME/knock-otp` or `~/.config/knock-otp`. @throws KnockError USAGE */
 export function configFolder(env: Readonly<Record<string, string | undefined>>, platform: NodeJS.Platform): string {
   const base = platform === 'win32' ? env['APPDATA'] : env['XDG_CONFIG_HOME'];
-  // The XDG specification has relative paths ignored.
+  // The XDG specification says to ignore relative paths.
   if (base !== undefined && (base.startsWith('/') || platform === 'win32')) return join(base, 'knock-otp');
   const home = env['HOME'] ?? '';
   if (home === '' || platform === 'win32') {
@@ -113,15 +114,15 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
       refuseInvalidDoor(door);
       const byName = await named(host);
       if (byName.length > 0) return usable(chosen(byName, host, door));
-      const everything = await list();
-      // Loaded here: what is typed mostly is a profile's name, and start-up time is what a user feels of a knock.
+      const all = await list();
+      // Loaded only here: users mostly type a profile's name, and loading takes most of the time of a knock.
       const { addressKey } = await import('../../shared/address.ts');
-      const byHost = everything.filter((entry) => !isBroken(entry) && sameHost(entry.profile.host, host, addressKey));
+      const byHost = all.filter((entry) => !isBroken(entry) && sameHost(entry.profile.host, host, addressKey));
       if (byHost.length > 0) return usable(chosen(byHost, host, door));
-      throw missing(host, everything.filter(isBroken).length);
+      throw missing(host, all.filter(isBroken).length);
     },
-    rewrite: async ({ path, profile }, keeping) => await write(path, formatProfileFile({ profile, storage: keeping })),
-    add: async (name, profile, keep = async () => ({ kind: 'plain', secret: profile.secret })) => {
+    rewrite: async ({ path, profile }, storage) => await write(path, formatProfileFile({ profile, storage })),
+    add: async (name, profile, store = async () => ({ kind: 'plain', secret: profile.secret })) => {
       const before = await named(name);
       const broken = before.find(isBroken);
       if (broken !== undefined) throw broken.error;
@@ -132,8 +133,8 @@ export function profileStore(config: string, owner: Owner): ProfileStore {
         });
       }
       const path = same?.path ?? join(folder, `${name}@${profile.door}${SUFFIX}`);
-      const { secret: _, ...outline } = profile;
-      const content = formatProfileFile({ profile: outline, storage: await keep() });
+      const { secret: _, ...publicProfile } = profile;
+      const content = formatProfileFile({ profile: publicProfile, storage: await store() });
       await ensurePrivateFolder(config, owner);
       await ensurePrivateFolder(folder, owner);
       await write(path, content);
@@ -159,7 +160,7 @@ export function isBroken(entry: StoredProfile | BrokenProfile): entry is BrokenP
   return 'error' in entry;
 }
 
-/** A locked one is known by the name of its used factors. */
+/** A locked profile is compared by the name of its used factors. */
 function isSecretOf({ storage }: StoredProfile, profile: Profile): boolean {
   if (storage.kind === 'plain') return storage.secret.toBase32() === profile.secret.toBase32();
   return storage.factors === ledgerName(profile);
@@ -199,7 +200,7 @@ function chosen<Entry extends StoredProfile | BrokenProfile>(
   });
 }
 
-/** Equal as addresses where both are addresses, else as host names, which have no case. */
+/** Compares two addresses as addresses, and host names without case. */
 function sameHost(
   known: string | undefined,
   typed: string,

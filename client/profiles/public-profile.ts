@@ -1,4 +1,4 @@
-/** What a profile holds beside its secret: enough for everything but a knock. */
+/** A profile without its secret: enough for everything but a knock. */
 import type { Profile } from '../../shared/formats/profile-uri.ts';
 
 export type PublicProfile = Omit<Profile, 'secret'>;

@@ -1,7 +1,6 @@
 /**
- * Where a profile's secret is: in its file, in its file under a passphrase, or in the system's keyring. What a knock
- * needs before it needs the secret, the name of the used factors, stands in the file in any case, so that an open door
- * asks for nothing.
+ * Where the secret of a profile is: in its file, in its file under a passphrase, or in the system's keyring. The file
+ * always has the name of the used factors, so nothing is asked for when the door is already open.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { Secret } from '../../shared/secret.ts';
@@ -12,7 +11,7 @@ import type { PublicProfile } from './public-profile.ts';
 export type SecretStorage =
   | { readonly kind: 'plain'; readonly secret: Secret }
   | { readonly kind: 'passphrase'; readonly sealed: string; readonly factors: string }
-  /** The account in the keyring is the name of the used factors, which is the secret's own. */
+  /** The account in the keyring is the name of the used factors, which is derived from the secret. */
   | { readonly kind: 'keyring'; readonly factors: string };
 
 export interface ProfileAndStorage {
@@ -26,7 +25,7 @@ export function ledgerNameOf({ profile, storage }: Omit<ProfileAndStorage, 'name
   return storage.kind === 'plain' ? ledgerName({ ...profile, secret: storage.secret }) : storage.factors;
 }
 
-/** Asks whom it has to. @throws KnockError SECRET_INVALID, USAGE, STORE */
+/** Reads the secret; may ask for the passphrase. @throws KnockError SECRET_INVALID, USAGE, STORE */
 export async function readSecret({ name, profile, storage }: ProfileAndStorage, deps: Deps): Promise<Secret> {
   switch (storage.kind) {
     case 'plain':
@@ -41,13 +40,13 @@ export async function readSecret({ name, profile, storage }: ProfileAndStorage, 
       const secret = text === undefined ? undefined : Secret.fromBase32(text);
       if (secret !== undefined && ledgerName({ ...profile, secret }) === storage.factors) return secret;
       throw new KnockError('SECRET_INVALID', `the keyring has no secret for "${name}"`, {
-        hint: 'it was removed there, or this is another account: add the profile again, or ask for a new one',
+        hint: 'it was removed from the keyring, or this is another account: add the profile again, or ask for a new one',
       });
     }
   }
 }
 
-/** Puts a secret where it shall be from now on. @throws KnockError USAGE, STORE */
+/** Stores a secret in the given way. @throws KnockError USAGE, STORE */
 export async function storeSecret(
   kind: SecretStorage['kind'],
   name: string,

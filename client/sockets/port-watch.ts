@@ -1,13 +1,13 @@
 /**
- * Finds out that a port has opened, as soon as it has, and hands over the connection that proved it.
+ * Watches a port until it opens, and returns the connection that proves it.
  *
- * A SYN that comes before the door opens is dropped, and the kernel repeats it only after 1 s, then 3 s. So new attempts
- * are started at short, growing pauses. Earlier ones are left alone for a while: on a path whose round trip is longer
- * than the pause each would otherwise be closed just before its answer arrives, and where the door lets one connection
- * in, that one would be lost.
+ * A SYN that arrives before the door opens is dropped, and the kernel repeats it only after 1 s, then 3 s. So new
+ * attempts start at short, growing pauses. Earlier attempts stay for a while: on a path whose round trip is longer than
+ * the pause, each would otherwise be closed just before its answer arrives. Where the door lets in one connection, that
+ * connection would be lost.
  *
- * None is started before the answers that are here have been read: where a process is late, timers come before sockets,
- * and each needless connection is one that a server counts as somebody who leaves without logging in.
+ * An attempt starts only after the answers that have arrived are read: in a late process, timers run before sockets,
+ * and sshd counts each needless connection as one that has not logged in.
  */
 import { connect, type Socket } from 'node:net';
 import { codeOf } from '../../shared/files/system-error.ts';
@@ -17,16 +17,18 @@ import type { Address, ProbeSeen } from '../deps.ts';
 const PAUSES_MS: readonly number[] = [20, 40, 80, 160, 320, 500];
 
 /**
- * An attempt without an answer is closed after this: longer than a satellite's round trip, a few sockets at a time. Not
- * at 3 s, when the kernel repeats its SYN for the second time: where a door lets one connection in, that SYN could be it.
+ * An attempt without an answer is closed after this: longer than a satellite's round trip, and only a few sockets at a
+ * time. Before 3 s, when the kernel repeats the SYN for the second time: a door might let in that SYN as its one
+ * connection.
  */
 const ATTEMPT_MS = 2800;
 
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN']);
 
 /**
- * The first connection that succeeds, half-open allowed, nothing read from it yet; undefined when the signal aborts
- * first. All other attempts are closed by then. The caller owns the socket and its errors are swallowed until it listens.
+ * The first connection that succeeds, with half-open allowed and nothing read from it; undefined when the signal aborts
+ * first. All other attempts are closed by then. The caller owns the socket; its errors are ignored until the caller
+ * listens.
  */
 export function probe(
   { address, family }: Address,

@@ -1,6 +1,6 @@
 /**
- * A host's addresses, asked once for each run: the knock, its repetitions and the connection must go to one address, and
- * a name that changes in between must not split them.
+ * Resolves a host to its addresses, once for each run: the knock, its repetitions and the connection must go to one
+ * address, also when the name changes meanwhile.
  */
 import { isIP } from 'node:net';
 import { KnockError } from '../../shared/errors.ts';
@@ -8,7 +8,7 @@ import { codeOf } from '../../shared/files/system-error.ts';
 import type { Address } from '../deps.ts';
 
 /**
- * Addresses in the order in which the resolver gives them (RFC 6724 is its job), without repetitions.
+ * Addresses in the resolver's order (it follows RFC 6724), without repetitions.
  * @param family 0 for both
  * @throws KnockError NETWORK when there is none
  */
@@ -37,9 +37,9 @@ export async function resolveHost(host: string, family: 0 | 4 | 6): Promise<read
 }
 
 /**
- * The same for whoever may go without: asks the name servers themselves, since nothing can call the system's resolver back,
- * and a name server that does not answer would keep this process for as long as that one tries. Hosts files are not read.
- * @returns nothing when there is none, or no answer in time
+ * The same for callers that can do without an answer. It asks the name servers directly, because a call to the system's
+ * resolver cannot be cancelled and would keep this process alive until it times out. Hosts files are not read.
+ * @returns an empty list when there is no address, or no answer in time
  */
 export async function resolveInTime(host: string, timeoutMs: number): Promise<readonly Address[]> {
   const literal = isIP(host);

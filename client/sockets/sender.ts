@@ -1,11 +1,10 @@
 /**
- * Puts knocks on the wire with plain sockets: no root, no raw sockets, the same on Linux, macOS and Windows. Knows only
- * whether a packet left; what the other side does with it, nobody answers.
+ * Sends knocks with plain sockets: no root, no raw sockets, the same on Linux, macOS and Windows. It reports only
+ * whether a packet left this host, because no answer tells what the server does with it.
  *
- * A TCP knock is a connect whose socket is closed before the kernel repeats its SYN after 1 s and keeps a half-open
- * connection for minutes: when there is an answer, when nobody waits for one any more, or at once where nobody does. A
- * server whose ports listen sees no SYN, only the connection that is there a round trip later. A UDP knock is one small
- * datagram.
+ * A TCP knock is a connect. Its socket is closed before the kernel repeats the SYN after 1 s and keeps a half-open
+ * connection for minutes: at once, or with `hold` when an answer arrives or the wait ends. On a server whose ports
+ * listen, no SYN is seen, only the connection, which exists a round trip later. A UDP knock is one small datagram.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -15,22 +14,22 @@ import { codeOf } from '../../shared/files/system-error.ts';
 import type { Knock } from '../../shared/knock.ts';
 import type { Address, SendOptions, SendReport } from '../deps.ts';
 
-/** Not empty: some middle-boxes drop datagrams without a payload. The server looks at the port only. */
+/** Not empty, because some middleboxes drop datagrams without a payload. The server reads only the port. */
 const DATAGRAM = Uint8Array.of(0);
 
 /**
- * Answers to a SYN that has left. A closed port refuses, a router complains, a stack gives up: all of them are what a
- * knock at a hidden port may see.
+ * Errors that show that the SYN has left: a closed port refuses, a router reports an error, the kernel gives up. A
+ * knock at a hidden port may get any of them.
  */
 const ANSWERS = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'EHOSTDOWN']);
 
-/** ConnectEx hands the SYN to the stack later than connect() does elsewhere: closing at once could recall it. */
+/** On Windows, ConnectEx passes the SYN on later than connect() elsewhere: closing at once could cancel it. */
 const SYN_LEAVES_WITHIN_MS = process.platform === 'win32' ? 25 : 0;
 
-/** Before the kernel's first repetition; a longer round trip than a satellite's. */
+/** Shorter than the kernel's first repetition, longer than a satellite's round trip. */
 const ANSWER_WITHIN_MS = 900;
 
-/** Sends the knocks once, in order. Never throws: what could not be sent is in the report. */
+/** Sends the knocks once, in order. Never throws: the report has the knocks that could not be sent. */
 export async function sendKnocks(
   { address, family }: Address,
   knocks: readonly Knock[],
@@ -60,13 +59,13 @@ export async function sendKnocks(
 }
 
 /**
- * Connects a UDP socket, which sends nothing but asks for a route: so that a factor is not spent on a laptop without a
- * network. A HOTP client that burned a counter at every such try would run past the server's look-ahead.
+ * Connects a UDP socket, which sends nothing but needs a route. So a laptop without a network spends no factor: a HOTP
+ * client that spent a counter at every such try would leave the server's look-ahead window.
  */
 export async function routeError({ address, family }: Address): Promise<string | undefined> {
   const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
   try {
-    // Any port will do, none is contacted.
+    // Any port works, because nothing is sent.
     socket.connect(9, address);
     await once(socket, 'connect');
     return undefined;
@@ -77,12 +76,12 @@ export async function routeError({ address, family }: Address): Promise<string |
   }
 }
 
-/** Shorter when the signal aborts. */
+/** Returns early when the signal aborts. */
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   await setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
 }
 
-/** Sockets whose SYN has left and that wait for an answer. */
+/** Sockets that wait for an answer to their SYN. */
 class HeldSockets {
   readonly #until: AbortSignal;
   readonly #sockets = new Set<Socket>();

@@ -1,10 +1,10 @@
-/** One datagram and its answer, one connection and what becomes of it: the sockets of `doctor`. */
+/** The sockets of `doctor`: one datagram with its answer, one connection attempt with its result. */
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { codeOf } from '../../shared/files/system-error.ts';
 import type { Address, PortAnswer } from '../deps.ts';
 
-/** The first datagram that comes back from there; undefined when none does in time. */
+/** Sends one datagram and returns the first answer; undefined when there is none in time. */
 export function exchange(
   { address, family }: Address,
   port: number,
@@ -24,7 +24,7 @@ export function exchange(
     const timer = setTimeout(() => end(undefined), timeoutMs);
     socket.once('error', () => end(undefined));
     socket.once('message', (message) => end(message));
-    // Connected: the kernel takes datagrams of that address and port only.
+    // On a connected socket the kernel accepts only datagrams from that address and port.
     socket.connect(port, address, () => socket.send(datagram));
   });
 }

@@ -1,4 +1,4 @@
-/** Asks sockets and name servers for our own address. What is made of the answers is public-address.ts. */
+/** Asks sockets and name servers for this host's own address. public-address.ts chooses among the answers. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
@@ -11,7 +11,7 @@ import { resolveHost } from './resolve.ts';
 const TIMEOUT_MS = 2000;
 const TRIES = 2;
 
-/** The address from which packets to there leave; nothing is sent. */
+/** This host's own address for packets to `address`; nothing is sent. */
 export async function localAddress({ address, family }: Address): Promise<string | undefined> {
   const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
   try {
@@ -26,8 +26,8 @@ export async function localAddress({ address, family }: Address): Promise<string
 }
 
 /**
- * The first address of the wanted family in an A, AAAA or TXT answer, undefined when there is none. Asked over the family
- * that is asked about: a server that sees us under an IPv4 address does not know the other one.
+ * The first address of `family` in an A, AAAA or TXT answer, undefined when there is none. The query goes over the same
+ * family, because a server that sees this host's IPv4 address does not know its IPv6 address.
  * @throws KnockError NETWORK when the server cannot be asked
  */
 export async function askWhoami({ name, server }: WhoamiQuestion, family: 4 | 6): Promise<string | undefined> {
@@ -44,7 +44,7 @@ export async function askWhoami({ name, server }: WhoamiQuestion, family: 4 | 6)
       if (found !== undefined) return found;
     } catch (error) {
       failure = codeOf(error);
-      // No such record: the answer may be in the other one. Nobody there: asking again takes as long.
+      // Without such a record, the other query may have the answer. A server that is silent would be silent again.
       if (failure !== 'ENODATA' && failure !== 'ENOTFOUND' && failure !== 'ENOTIMP') break;
     }
   }

@@ -1,14 +1,13 @@
 /**
- * `--proxy`: carries a connection between our standard streams and the socket that verification has opened, as OpenSSH's
- * ProxyCommand wants it. Each direction ends on its own: a FIN from either side is passed on while the other side may
- * still speak.
+ * `--proxy`: carries a connection between the standard streams and the verified socket, as OpenSSH's ProxyCommand
+ * expects. Each direction ends by itself: a FIN from one side is passed on while the other side may still send.
  */
 import type { Socket } from 'node:net';
 import { KnockError } from '../../shared/errors.ts';
 import { codeOf } from '../../shared/files/system-error.ts';
 import type { Deps } from '../deps.ts';
 
-/** Resolves when both directions have ended. @throws KnockError NETWORK when the connection broke before */
+/** Resolves when both directions have ended. @throws KnockError NETWORK when the connection breaks before */
 export function carryConnection(socket: Socket, deps: Pick<Deps, 'stdin' | 'stdout' | 'closeStdout'>): Promise<void> {
   const { stdin, stdout, closeStdout } = deps;
   return new Promise((resolve, reject) => {
@@ -21,11 +20,11 @@ export function carryConnection(socket: Socket, deps: Pick<Deps, 'stdin' | 'stdo
       outputClosed = closeStdout();
     });
     socket.on('error', (error) => {
-      // A server that has said its last word may reset what we still send: nobody waits for that.
+      // After its last data the server may reset what this side still sends: that is no error.
       if (farSideEnded) return;
       failure = new KnockError('NETWORK', `the connection broke: ${codeOf(error)}`, { cause: error });
     });
-    // Whoever started us went away: nothing is left to carry. Not an error of the connection.
+    // The parent process is gone, so there is nothing left to carry. The connection did not fail.
     stdout.once('error', () => socket.destroy());
     stdin.once('error', () => socket.destroy());
     socket.once('close', () => {

@@ -1,6 +1,6 @@
 /**
- * OpenSSH's command line, as far as it takes to find the destination in it: `-p 2222 -vA user@host -t uptime`. Nothing
- * is changed, dropped or put in another order. Pure.
+ * Finds the destination in a command line of OpenSSH: `-p 2222 -vA user@host -t uptime`. No word is changed, dropped or
+ * moved. Pure.
  */
 import { KnockError } from '../../shared/errors.ts';
 
@@ -14,13 +14,13 @@ export interface SshWords {
   readonly destination: string;
   /** The host of the destination. */
   readonly host: string;
-  /** Options behind the destination, which ssh reads too. */
-  readonly behind: readonly string[];
+  /** Options after the destination, which ssh reads too. */
+  readonly after: readonly string[];
   /** The remote command. */
   readonly command: readonly string[];
-  /** The family that -4 or -6 asks for. */
+  /** The family that -4 or -6 selects. */
   readonly family: 4 | 6 | undefined;
-  /** Whether a port is asked for, by an option or in the destination. */
+  /** Whether an option or the destination contains a port. */
   readonly hasPort: boolean;
 }
 
@@ -37,19 +37,19 @@ export function readSshWords(words: readonly string[]): SshWords {
   }
   const commandAt = endOfOptions(words, at + 1);
   const before = words.slice(0, at);
-  const behind = words.slice(at + 1, commandAt);
-  const letters = lettersOf([...before, ...behind]);
+  const after = words.slice(at + 1, commandAt);
+  const letters = lettersOf([...before, ...after]);
   const [, host = destination, port] =
     /^ssh:\/\/(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)(?::([0-9]+))?\/?$/i.exec(destination) ?? [];
   return {
     before,
     destination,
     host: host === destination ? destination.slice(destination.lastIndexOf('@') + 1) : host,
-    behind,
+    after,
     command: words.slice(commandAt),
     family: letters.has('6') ? 6 : letters.has('4') ? 4 : undefined,
     hasPort:
-      port !== undefined || letters.has('p') || [...before, ...behind].some((word) => /^(-o)?\s*Port[\s=]/i.test(word)),
+      port !== undefined || letters.has('p') || [...before, ...after].some((word) => /^(-o)?\s*Port[\s=]/i.test(word)),
   };
 }
 
@@ -64,7 +64,7 @@ function endOfOptions(words: readonly string[], from: number): number {
   return Math.min(at, words.length);
 }
 
-/** Letters may stand together; the first one that takes a value has the rest of the word, or the next word. */
+/** Letters may be combined; the first one with a value takes the rest of the word, or the next word. */
 function takesNext(word: string): boolean {
   const letters = [...word.slice(1)];
   const withValue = letters.findIndex((letter) => WITH_VALUE.has(letter));

@@ -1,7 +1,4 @@
-/**
- * The names of the subcommands, without what they are: whether the first word of a command line is one of them has to be
- * known before the grammar is loaded.
- */
+/** The names of the subcommands, apart from the grammar: `run.ts` recognizes a command before it loads the grammar. */
 export const COMMAND_NAMES = [
   'knock',
   'ssh',
@@ -20,7 +17,7 @@ export const COMMAND_NAMES = [
 
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
-/** Commands have no capitals, and what is typed with one is a host. */
+/** Commands are in lower case; a word with a capital is a host. */
 export function isCommandName(word: string): boolean {
   const names: readonly string[] = COMMAND_NAMES;
   return names.includes(word);

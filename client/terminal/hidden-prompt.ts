@@ -1,16 +1,16 @@
 /**
- * Asks for a passphrase where a person sits: at the terminal that controls this process, whatever its standard streams
- * are, because under ssh's ProxyCommand they are the connection. Nothing that is typed is shown.
+ * Asks for a passphrase at the controlling terminal, without echo. Not through the standard streams, because under
+ * ssh's ProxyCommand they are the connection.
  */
 import { closeSync, openSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
 import { KnockError } from '../../shared/errors.ts';
 import { tidyBeforeSignal } from './signal-cleanup.ts';
 
-/** No passphrase is longer; a file that is fed to the terminal is not read to its end. */
+/** Longer input is ignored, such as a file that is pasted by mistake. */
 const MAX_CHARACTERS = 1024;
 
-/** @returns undefined when there is no terminal @throws KnockError USAGE when it is given up with ^D; ^C ends us */
+/** @returns undefined when there is no terminal @throws KnockError USAGE for ^D; ^C ends this process */
 export async function askAtTerminal(prompt: string, platform: NodeJS.Platform): Promise<string | undefined> {
   const windows = platform === 'win32';
   let input: number;
@@ -24,7 +24,7 @@ export async function askAtTerminal(prompt: string, platform: NodeJS.Platform): 
   const keys = new ReadStream(input);
   const screen = new WriteStream(output);
   let isInterrupted = false;
-  const takeBack = tidyBeforeSignal(() => keys.setRawMode(false));
+  const stopCleanup = tidyBeforeSignal(() => keys.setRawMode(false));
   try {
     keys.setRawMode(true);
     screen.write(prompt);
@@ -33,7 +33,7 @@ export async function askAtTerminal(prompt: string, platform: NodeJS.Platform): 
     });
   } finally {
     keys.setRawMode(false);
-    takeBack();
+    stopCleanup();
     screen.write('\r\n');
     keys.destroy();
     await new Promise<void>((resolve) => screen.end(resolve));
@@ -43,7 +43,7 @@ export async function askAtTerminal(prompt: string, platform: NodeJS.Platform): 
   }
 }
 
-/** Raw: Enter is \r, and what the terminal's own editing would do is done here. */
+/** Reads in raw mode: Enter is \r, and this function does the line editing. */
 function typed(keys: ReadStream, onInterrupt: () => void): Promise<string> {
   let text = '';
   keys.setEncoding('utf8');

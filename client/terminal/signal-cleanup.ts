@@ -1,19 +1,19 @@
 /**
- * What has to be put in order before a signal ends us. Then it does end us, so that whoever started us sees that it was a
- * signal: shells say 130 for ^C and stop their loops.
+ * Cleans up before a signal ends this process, then sends the signal again, so that the parent sees a signal: shells
+ * report 130 for ^C and stop their loops.
  */
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** @returns takes it back */
+/** @returns a function that cancels the clean-up */
 export function tidyBeforeSignal(tidy: () => void): () => void {
   function end(signal: NodeJS.Signals): void {
-    takeBack();
+    cancel();
     tidy();
     process.kill(process.pid, signal);
   }
-  function takeBack(): void {
+  function cancel(): void {
     for (const signal of ENDING) process.off(signal, end);
   }
   for (const signal of ENDING) process.on(signal, end);
-  return takeBack;
+  return cancel;
 }

@@ -1,6 +1,6 @@
 /**
- * What people type for hosts, doors and ports. Whatever is typed comes back in messages, so a pasted profile URI, which
- * holds a secret, and control characters must stop here.
+ * Checks what users type for hosts, doors and ports. Messages quote these words, so a pasted profile URI (which
+ * contains a secret) and control characters must be refused here.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { NAME_PATTERN } from '../../shared/formats/profile-uri.ts';
@@ -28,14 +28,16 @@ export function refuseInvalidFile(path: string | undefined): void {
   });
 }
 
-/** Whether a word stands for a port, well written or not: digits, and behind a colon a word. No address looks like that. */
+/**
+ * Whether a word is meant as a port, valid or not: digits, and maybe a colon and a word. No address looks like that.
+ */
 export function isPortWord(word: string): boolean {
   return /^[0-9]+(?::[a-z]*)?$/i.test(word);
 }
 
 /**
- * The knocks of a command line in knock(1)'s grammar, `7000 8000:udp 9000:tcp`, in their order, repetitions kept. As
- * there, `-u` makes all of them UDP, whatever they say.
+ * The knocks of a command line in the grammar of knock(1), `7000 8000:udp 9000:tcp`, in order and with repetitions. As
+ * there, `-u` makes all of them UDP, also those with `:tcp`.
  * @throws KnockError USAGE that names the position, not the word
  */
 export function parsePortWords(words: readonly string[], allUdp: boolean): readonly Knock[] {

@@ -66,20 +66,20 @@ async function bundle(root: string, entry: string, outFile: string, more: BuildO
   await rename(unnamed, outFile);
 }
 
-/** One comment that names each package whose files are in the bundle, with its version and its licence; equal texts once. */
+/** One comment that names each package with files in the bundle, its version and its licence; equal texts stand once. */
 async function licencesOf(root: string, inputs: readonly string[]): Promise<string> {
   const folders = new Set(inputs.map(packageFolder).filter((folder) => folder !== undefined));
-  const packagesByText = new Map<string, string[]>();
+  const packages = new Map<string, string[]>();
   for (const folder of [...folders].sort()) {
     const path = join(root, folder);
     const { name, version, license } = await manifestOf(path);
     const file = (await readdir(path)).find((each) => /^(licen[cs]e|copying)/i.test(each));
     if (file === undefined && license === undefined) throw new Error(`no licence found of ${name}`);
     const text = file === undefined ? `(${license})` : (await readFile(join(path, file), 'utf8')).trim();
-    packagesByText.set(text, [...(packagesByText.get(text) ?? []), `${name} ${version}`]);
+    packages.set(text, [...(packages.get(text) ?? []), `${name} ${version}`]);
   }
-  if (packagesByText.size === 0) return '';
-  const texts = [...packagesByText].map(([text, packages]) => `${packages.join(', ')}\n\n${text}`);
+  if (packages.size === 0) return '';
+  const texts = [...packages].map(([text, names]) => `${names.join('\n')}\n\n${text}`);
   const all = `This file contains, besides knock-otp, the following packages.\n\n${texts.join('\n\n----\n\n')}`;
   return `/*\n${all.replaceAll('*/', '* /')}\n*/`;
 }

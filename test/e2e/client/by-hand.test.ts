@@ -156,7 +156,7 @@ test(
     await bastion.start();
     const shown = await bastion.knockOtp(['show', bastion.server.ipv4, '--one-time', copy, '--as', 'bash']);
     assert.equal(shown.code, 0, shown.stderr);
-    assert.match(shown.stderr, /client\.sequences:1, not struck: put a #/);
+    assert.match(shown.stderr, /client\.sequences:1, not struck out: put a #/);
     assert.equal(await readFile(copy, 'utf8'), text);
     await paste(bastion, shown.stdout.trim(), { name: 'bash', as: 'bash', hasIpv6: true });
     await bastion.daemon.waitForLine(/ssh: OPEN SESAME/);

@@ -93,7 +93,7 @@ test('^C while it counts down to the next time step does so too', options, async
     const { shown, ended, sane, typed } = await interrupted(host, env, 's until work', ['work', '--timeout', '120']);
     assert(typed, shown);
     assert.deepEqual([ended, sane], [SIGINT, true]);
-    assert.match(shown, /\[#+\.*\] [0-9]+ s until work takes the next knock/);
+    assert.match(shown, /\[#+\.*\] [0-9]+ s until work accepts the next knock/);
     assert(shown.endsWith(CLEAR), JSON.stringify(shown));
     await assertWhole(home);
   });

@@ -95,7 +95,7 @@ test(
 
     const wrong = await bastion.knockOtp([server.ipv4, '--timeout', '2']);
     assert.equal(wrong.code, 1);
-    assert.match(wrong.stderr, new RegExp(`opens for ${client.ipv4} alone, .*behind NAT .*--source ADDRESS`));
+    assert.match(wrong.stderr, new RegExp(`opens only for ${client.ipv4}, .*behind NAT .*--source ADDRESS`));
     assert.doesNotMatch(bastion.daemon.stderr, OPENED);
 
     const told = await bastion.knockOtp([server.ipv4, '--source', other.ipv4]);

@@ -33,7 +33,7 @@ test(
       const knocked = await bastion.knockOtp([server.ipv4]);
       assert.equal(knocked.code, 0, knocked.stderr);
       assert.match(knocked.stdout, /^sent to .*not verified$/m);
-      assert.match(knocked.stderr, /lets one connection in, which is left for you/);
+      assert.match(knocked.stderr, /lets in only one connection, which is yours/);
       await bastion.daemon.waitForLine(/otpd: opened .*door=ssh/);
       assert.equal((await openings(bastion)).length, 1);
       const first = await client.run([...sshd.command, ...patience, at, 'echo inside'], { env });

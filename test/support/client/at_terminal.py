@@ -1,7 +1,7 @@
 """Runs a command at a terminal of its own: at_terminal.py WHEN BYTES COMMAND...
 
-Writes BYTES (hexadecimal) once WHEN has been shown, and prints as JSON what was shown, how the command ended (negative:
-by a signal), and whether the terminal echoes and edits lines again.
+Writes BYTES (hexadecimal) once the command has printed WHEN. Prints as JSON the output, the exit code (negative for a
+signal), and whether the terminal echoes and edits lines again.
 """
 import fcntl
 import json
@@ -16,7 +16,7 @@ import termios
 when, keys, command = sys.argv[1].encode(), bytes.fromhex(sys.argv[2]), sys.argv[3:]
 ours, theirs = pty.openpty()
 os.set_blocking(ours, False)
-# One without columns is a serial console, on which nothing is drawn.
+# A terminal without columns counts as a serial console, on which nothing is drawn.
 fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 100, 0, 0))
 child = subprocess.Popen(
     command,
@@ -34,7 +34,7 @@ while True:
     except BlockingIOError:
         if ended:
             break
-        # Woken by the next output, or to see whether the command has ended.
+        # Wakes for the next output, or to check whether the command has ended.
         select.select([ours], [], [], 0.05)
     if not typed and when in shown:
         typed = True

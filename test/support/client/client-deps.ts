@@ -1,6 +1,6 @@
 /**
- * The client's outside world for tests: memory streams, a clock that is set and that sleeps in no time, and a network
- * that records what was sent and opens when it is told to. Real sockets and files come from the tests that are about them.
+ * The client's outside world for tests: memory streams, a clock that sleeps in no time, and a network that records what
+ * was sent and opens as the test says. Tests about sockets and files use real ones.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Socket } from 'node:net';
@@ -13,7 +13,7 @@ import { formatProfileUri, type Profile } from '../../../shared/formats/profile-
 import { formatSequence, type Knock } from '../../../shared/knock.ts';
 import { Secret } from '../../../shared/secret.ts';
 
-/** Base32 of the RFC 4226 secret `12345678901234567890`: no program may ever print it. */
+/** Base32 of the RFC 4226 secret `12345678901234567890`: no program may print it. */
 export const MARKER_SECRET = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
 
 /** 2026-01-01T00:00:10Z: ten seconds into a time step. */
@@ -48,7 +48,7 @@ export function testUri(changes: Partial<Profile> = {}): string {
 export interface World {
   /** `ADDRESS: SEQUENCE` for each pass. */
   readonly sent: string[];
-  /** After how many passes the port opens; never when it is larger than what is sent. */
+  /** After how many passes the port opens; never when fewer are sent. */
   opensAfterPasses: number;
   addresses: readonly Address[];
   routeErrors: ReadonlyMap<string, string>;
@@ -56,21 +56,21 @@ export interface World {
   refuses: boolean;
   wallMs: number;
   stdin: string;
-  /** What a time server answers, given the question; undefined when none does. */
+  /** The answer of a time server to a question; undefined for none. */
   timeAnswer: ((question: Uint8Array) => Uint8Array) | undefined;
-  /** What a connection becomes, by `ADDRESS:PORT` or `ADDRESS`; silent when nothing is said. */
+  /** The result of a connection, by `ADDRESS:PORT` or `ADDRESS`; silent by default. */
   readonly ports: Map<string, PortAnswer>;
-  /** Files of the system's. */
+  /** Files of the system. */
   readonly texts: Map<string, string>;
-  /** What is typed at the terminal; none when nothing is left. */
+  /** The lines typed at the terminal, in order. */
   readonly typed: string[];
   /** This host's own address. */
   ownIpv4: string;
-  /** What a name server says is our IPv4 address. */
+  /** This host's IPv4 address, as a name server reports it. */
   whoami: string | undefined;
-  /** Programs that were run: their words, and the variables that were added. */
+  /** Programs that were run: their arguments, and the variables that were added. */
   readonly ran: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }[];
-  /** What the next one answers. */
+  /** The exit status of the next program. */
   programStatus: number;
 }
 
@@ -101,7 +101,7 @@ export interface Outputs {
   stderr: string;
 }
 
-/** Deps around a world. Sleeping advances both clocks at once; a probe ends as its signal does, or when the door opens. */
+/** Deps of a world. Sleeping advances both clocks; a probe ends when its signal aborts or the door opens. */
 export function testDeps(world: World, home: string): { readonly deps: Deps; readonly outputs: Outputs } {
   const outputs: Outputs = { stdout: '', stderr: '' };
   const stdout = new PassThrough().on('data', (chunk) => {
@@ -126,7 +126,7 @@ export function testDeps(world: World, home: string): { readonly deps: Deps; rea
       wallMs: () => world.wallMs,
       monotonicMs: () => monotonicMs,
       sleep: async (ms, signal) => {
-        // The patience of one factor and the repetitions within it sleep side by side: turns keep them in step.
+        // The patience of one factor and its repetitions sleep in parallel: turns keep them in step.
         const untilMs = monotonicMs + ms;
         const isAborted = () => signal?.aborted === true;
         while (monotonicMs < untilMs && !isAborted()) {

@@ -1,7 +1,4 @@
-/**
- * Command lines of the programs out of texts, and whether the real grammar takes them: the trees that parse, with actions
- * that do nothing.
- */
+/** Finds command lines of the programs in texts, and parses them with the real grammar, whose actions do nothing. */
 import { PassThrough } from 'node:stream';
 import type { Command } from 'commander';
 import parseWords from 'string-argv';
@@ -19,7 +16,7 @@ export function serverProgram(): Command {
   return createServer(silent, [], () => undefined);
 }
 
-/** The words of each command of ours in shell lines, without redirections and comments. */
+/** The words of each knock-otp and knock-otpd command in shell lines, without redirections and comments. */
 export function commandsIn(text: string): readonly (readonly string[])[] {
   return text.split('\n').flatMap((line) => {
     const commands: string[][] = [[]];
@@ -35,12 +32,12 @@ export function commandsIn(text: string): readonly (readonly string[])[] {
   });
 }
 
-/** @throws when the grammar does not take it */
+/** @throws when the grammar rejects it */
 export async function parseCommand([program, ...words]: readonly string[]): Promise<void> {
   const tree = program === 'knock-otp' ? clientProgram() : serverProgram();
   disarm(tree);
   if (program === 'knock-otp') {
-    // What HOST and the words behind it mean is judged behind the grammar.
+    // The meaning of HOST and the words after it is checked after the grammar.
     const judge = (host: string | undefined, more: readonly string[], options: KnockOptions) => {
       if (host === undefined && options.version !== true) throw new Error('no host');
       wayOf(more, options);

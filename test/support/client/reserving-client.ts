@@ -1,6 +1,6 @@
 /**
- * A process of its own for the factor tests: `FOLDER COUNT [crash]` reserves COUNT factors one after the other and
- * prints each that it got; with `crash` it kills itself the moment after its last reservation, before anything is said.
+ * A separate process for the factor tests: `FOLDER COUNT [crash]` reserves COUNT factors one after the other and prints
+ * each. With `crash` it kills itself right after its last reservation, before it prints that one.
  */
 import { factorLedger } from '../../../client/factors/factor-ledger.ts';
 

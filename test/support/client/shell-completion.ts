@@ -1,7 +1,7 @@
 /**
- * What a shell offers at the end of a line: real shells, with our script where it is looked for. bash and zsh sit on a
- * pseudo-terminal of script(1) and get the line typed and a key that inserts everything they would offer; fish has a builtin
- * that says it.
+ * The words that a real shell offers at the end of a line, with our script installed. bash and zsh run on a
+ * pseudo-terminal of script(1); they get the line and a key that inserts all offers. fish has a builtin that prints
+ * them.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -11,27 +11,30 @@ import { quoted } from '../../../shared/command-line/grammar.ts';
 
 export type ShellName = 'bash' | 'zsh' | 'fish';
 
-/** Why a shell cannot be asked here, or false. */
+/** Why a shell cannot be tested here, or false. */
 export function skipWithout(shell: ShellName): string | false {
   const isThere = spawnSync(shell, ['--version']).status === 0 && spawnSync('script', ['--version']).status === 0;
   return isThere ? false : `no ${shell} here`;
 }
 
-export interface Asked {
+export interface CompletionRequest {
   readonly shell: ShellName;
-  /** What the program prints for it. */
+  /** The completion script that the program prints. */
   readonly script: string;
-  /** Of the user, and where the shell stands. */
+  /** The user's home, and the working directory of the shell. */
   readonly home: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** For each line, the words offered for its last word; of `--option=value` the value. */
-export async function offered(lines: readonly string[], asked: Asked): Promise<readonly (readonly string[])[]> {
+export async function offered(
+  lines: readonly string[],
+  asked: CompletionRequest,
+): Promise<readonly (readonly string[])[]> {
   const [, program = ''] = /completion of (\S+),/.exec(asked.script) ?? [];
   const folder = join(asked.home, 'completions');
   await mkdir(folder, { recursive: true });
-  // zsh loads it by its name when it is first wanted, as it does where people put it.
+  // zsh loads it by its name at the first use, as from a folder of fpath.
   const file = join(folder, asked.shell === 'zsh' ? `_${program}` : program);
   await writeFile(file, asked.script);
   const env = { HOME: asked.home, XDG_CONFIG_HOME: '', TERM: 'xterm', ...asked.env };
@@ -50,7 +53,7 @@ export async function offered(lines: readonly string[], asked: Asked): Promise<r
   const argv = ['script', '-qfec', command, '/dev/null'];
   const terminal = new RunningProcess(argv, { ...options, env: { ...env, ZDOTDIR: asked.home }, keepInput: true });
   try {
-    // What is typed before the shell has taken over the terminal is echoed and read as it stands.
+    // Keys typed before the shell has set up the terminal would be echoed and read as plain text.
     await terminal.waitForLine(/ready>/);
     const answers: string[] = [];
     for (const line of lines) {
@@ -67,7 +70,7 @@ export async function offered(lines: readonly string[], asked: Asked): Promise<r
   }
 }
 
-/** Keys that the shells below give a meaning to. */
+/** Keys that are bound in the shells below. */
 const INSERT_ALL = '\u0001';
 const SHOW = '\u0002';
 
@@ -94,12 +97,12 @@ bindkey '^B' show
 `,
 };
 
-/** What stands in the place of the line's last word; nothing where the line is as it was. */
+/** The words in place of the line's last word; none when the line did not change. */
 function wordsAfter(text: string, line: string): readonly string[] {
   if (text === line) return [];
   const before = line.slice(0, line.lastIndexOf(' ') + 1);
   const words = text.slice(before.length).split(/(?<!\\) +/);
-  // bash puts in the place of admin@ba what begins at the @.
+  // For admin@ba, bash replaces only the part from the @.
   const [user = ''] = words[0]?.split('@') ?? [];
   return words.filter((word) => word !== '').map((word) => valueIn(word.startsWith('@') ? user + word : word));
 }

@@ -1,4 +1,4 @@
-/** A small program with one of everything that a command line can have, for tests of what is derived from command lines. */
+/** A small program with one of each element of a command line, for tests of code that reads a grammar. */
 import { Argument, Command, Option } from 'commander';
 import type { Completions } from '../../../shared/command-line/grammar.ts';
 

@@ -1,4 +1,4 @@
-/** A client whose ssh knocks by itself: a profile, a real sshd behind the door, and the lines that `ssh-config` prints. */
+/** A client whose ssh knocks by itself: a profile, a real sshd behind the door, and the lines of `ssh-config`. */
 import assert from 'node:assert/strict';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,12 +13,12 @@ export async function added(bastion: Bastion, uri: string, name = 'work'): Promi
   assert.equal(code, 0, stderr);
 }
 
-/** How often the door has opened, or was kept open by a knock. */
+/** How often a knock has opened the door or extended a grant. */
 export function openings(bastion: Bastion): number {
   return bastion.daemon.stderr.split('\n').filter((line) => /otpd: (opened|extended) .*door=ssh/.test(line)).length;
 }
 
-/** A folder for PATH in which `knock-otp` is our program, and a file for ssh with the lines that it prints. */
+/** A folder for PATH with `knock-otp` in it, and an ssh configuration with the lines of `ssh-config`. */
 export async function sshHome(
   bastion: Bastion,
   sshd: SshServer,
@@ -47,7 +47,7 @@ LogLevel ERROR
   return { env, config };
 }
 
-/** A bastion with sshd and a client that is enrolled by the server's address of that family. */
+/** A bastion with sshd, and a client that is enrolled with the server's address of `family`. */
 export async function withSsh(
   doors: string,
   body: (bastion: Bastion, sshd: SshServer, laptop: EnrolledClient) => Promise<void>,

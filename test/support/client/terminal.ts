@@ -1,4 +1,4 @@
-/** Programs on a pseudo-terminal of script(1), with the size and the kind of terminal that a test wants. */
+/** Runs programs on a pseudo-terminal of script(1), with the size and type that a test sets. */
 import { spawnSync } from 'node:child_process';
 import type { NetworkHost } from '../../../scripts/lab/namespaces.ts';
 import { type Finished, run } from '../../../scripts/lab/running-process.ts';
@@ -12,15 +12,15 @@ export function skipWithoutTerminal(): string | false {
 export interface Terminal {
   readonly columns: number;
   readonly rows?: number;
-  /** `xterm`, and no NO_COLOR, when nothing else is said. */
+  /** By default `xterm`, without NO_COLOR. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Typed ahead: it waits in the terminal until the program reads. */
+  /** Input that waits in the terminal until the program reads. */
   readonly typed?: string;
-  /** Where to run it; here when not given. */
+  /** The host to run it on; this one by default. */
   readonly host?: NetworkHost;
 }
 
-/** What the program wrote to the terminal, both streams, in `stdout`; and its exit code. */
+/** The output of both streams in `stdout`, and the exit code. */
 export async function onTerminal(argv: readonly string[], terminal: Terminal): Promise<Finished> {
   const { columns, rows = 24, typed = '', host } = terminal;
   const command = `stty rows ${rows} columns ${columns}; exec ${argv.map(quoted).join(' ')}`;
@@ -29,7 +29,7 @@ export async function onTerminal(argv: readonly string[], terminal: Terminal): P
   return host === undefined ? await run(words, options) : await host.run(words, options);
 }
 
-/** CI=true makes some libraries write colours whatever they write to. */
+/** CI=true makes some libraries write colours even to a file. */
 export function terminalEnv(env: Readonly<Record<string, string>> = {}): Record<string, string> {
   return { TERM: 'xterm', NO_COLOR: '', CI: 'true', ...env };
 }
@@ -40,7 +40,7 @@ export function hasColor(text: string): boolean {
   return text.replaceAll(`${ESCAPE}[0m`, '').match(new RegExp(`${ESCAPE}\\[[0-9;]+m`)) !== null;
 }
 
-/** Without sequences that colour, move or clear. */
+/** The text without sequences for colours, moves and clearing. */
 export function plain(text: string): string {
   return text.replaceAll(new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]`, 'g'), '');
 }

@@ -1,4 +1,4 @@
-/** What a time server says (RFC 4330): of stratum 2, in no leap second. */
+/** The answer of a time server (RFC 4330): stratum 2, no leap second. */
 export function timeAnswer(question: Uint8Array, nowMs: number, aheadMs: number): Uint8Array {
   const bytes = new Uint8Array(48);
   const view = new DataView(bytes.buffer);

@@ -1,4 +1,4 @@
-/** A time server of this machine's clock, on the port where one belongs: run by a test inside a network namespace. */
+/** A time server with this machine's clock on the NTP port, run by a test inside a network namespace. */
 import { createSocket } from 'node:dgram';
 import { NTP_PORT } from '../../../client/doctor/sntp.ts';
 import { timeAnswer } from './time-answer.ts';

@@ -23,7 +23,7 @@ test('the files of the programs carry the licence of each package that is in the
         const { version } = JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')) as {
           version: string;
         };
-        const at = text.search(
+        const at = text.indexOf(`\n${name} ${version}\n`);
           new RegExp(`^(?:\\S+ \\S+, )*${`${name} ${version}`.replaceAll('.', '\\.')}(?:,|$)`, 'm'),
         );
         assert.ok(at > 0, `${file}: ${name}`);

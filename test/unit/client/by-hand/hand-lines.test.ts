@@ -1,4 +1,4 @@
-/** Lines for bare machines, as text. That they open doors is test/e2e/client/by-hand. */
+/** Lines for machines without knock-otp, as text. test/e2e/client/by-hand shows that they open doors. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** The short way of the client into a knock is the grammar's way, only sooner. */
+/** The short way into a knock (run.ts) gives the same result as the grammar. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createProgram, runCommandLine } from '../../../../client/cli/program.ts';
@@ -60,7 +60,7 @@ for (const { argv, why } of PLAIN) {
   });
 }
 
-/** What was said, sent and answered, with a profile `bastion1` and a home of its own. */
+/** The output, the packets and the exit code, with a profile `bastion1` in a home of its own. */
 async function played(argv: readonly string[], way: 'short' | 'grammar'): Promise<unknown> {
   return await inHome(async (home) => {
     const world = testWorld({ stdin: `${testUri()}\n` });

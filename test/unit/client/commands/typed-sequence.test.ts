@@ -1,4 +1,4 @@
-/** The client without a profile: what must hold at the moment when the first packet leaves, and what is said after. */
+/** The client without a profile: what must be true when the first packet leaves, and the output after it. */
 import assert from 'node:assert/strict';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ interface Bench {
   run(ports: readonly string[], options?: KnockOptions): Promise<unknown>;
 }
 
-/** A world with a one-time file; `send` may look at it, or change what comes of sending. */
+/** A world with a one-time file; `send` may read it, or change the result of sending. */
 async function bench(
   context: TestContext,
   content: string,
@@ -149,7 +149,7 @@ test('a delay that the door would not wait for is refused before a factor is spe
   await addProfile(testUri(), {}, deps);
   await assert.rejects(knockAtHost('bastion1', [], { delay: 2000 }, deps), {
     code: 'USAGE',
-    hint: 'the door "ssh" wants them within 10 s: at most --delay 1999',
+    hint: 'the door "ssh" expects them within 10 s: at most --delay 1999',
   });
   assert.deepEqual(world.sent, []);
   await knockAtHost('bastion1', [], { delay: 1999 }, deps);

@@ -1,4 +1,6 @@
-/** A knock that opened nothing says by itself what can be found out, in bounded time, and asks nobody it need not ask. */
+/**
+ * A knock that opens nothing reports what the checks find, in bounded time, and contacts no host that it does not need.
+ */
 import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,7 +21,7 @@ interface Ran {
   readonly elapsedMs: number;
 }
 
-/** One person's commands: the same home, the same world. */
+/** Runs commands of one user: the same home, the same world. */
 function person(home: string, world: World, change: (deps: Deps) => Deps = (deps) => deps) {
   return async (words: string, input = ''): Promise<Ran> => {
     world.stdin = input === '' ? '' : `${input}\n`;
@@ -42,7 +44,7 @@ const clock = (aheadMs: number) => (world: World) => {
 interface Case {
   readonly title: string;
   readonly profile?: Partial<Profile>;
-  /** After a knock that worked. */
+  /** Runs the rest after a knock that worked. */
   readonly prepare: (world: World, home: string) => void | Promise<void>;
   readonly says: RegExp | undefined;
   readonly hint: RegExp;
@@ -51,7 +53,7 @@ interface Case {
 const HOTP = { mode: 'hotp', step: 0, window: 0 } as const;
 const GENERAL = /hint: compare this clock with the server's/;
 
-/** As if so many counters had been used without being heard. */
+/** As if that many counters had been used in vain. */
 async function usedUpTo(home: string, counter: number): Promise<void> {
   const spent = join(home, '.config/knock-otp/spent');
   const [folder = ''] = await readdir(spent);
@@ -63,7 +65,7 @@ const CASES: readonly Case[] = [
     title: 'the clock is 47 s behind',
     prepare: clock(47_000),
     says: /clock: 47\.0 s behind 192\.0\.2\.123 \(round trip 0 ms\)$/m,
-    hint: /hint: the door takes 30 s either way: set the clock.*; for more: knock-otp doctor work$/m,
+    hint: /hint: the door accepts 30 s either way: set the clock.*; for more: knock-otp doctor work$/m,
   },
   { title: 'the clock is right', prepare: clock(20), says: /clock: 20 ms behind 192\.0\.2\.123/, hint: GENERAL },
   { title: 'no time server is set up', prepare: () => undefined, says: undefined, hint: GENERAL },
@@ -81,8 +83,8 @@ const CASES: readonly Case[] = [
     prepare: (world) => {
       world.ports.set('192.0.2.1', 'unreachable');
     },
-    says: /ports: 4 of 4 high ports: somebody on the way says/,
-    hint: /hint: this network bars them: try another one/,
+    says: /ports: 4 of 4 high ports: a router or firewall on the path reports it unreachable/,
+    hint: /hint: this network blocks them: try another network/,
   },
   {
     title: 'the resolver gives another address',
@@ -98,13 +100,13 @@ const CASES: readonly Case[] = [
       world.ownIpv4 = '10.1.2.3';
     },
     says: /network: this machine is 10\.1\.2\.3 now, and was 198\.51\.100\.7 at the last knock that worked/,
-    hint: /hint: another network may not let high ports out: knock-otp doctor work --echo HOST tells; compare/,
+    hint: /hint: this network may block high ports; to find out: knock-otp doctor work --echo HOST; compare/,
   },
   {
     title: 'a few counters were used in vain',
     profile: HOTP,
     prepare: () => undefined,
-    says: /counters: 2 counters, 1 to 2, were used since the last knock that worked; a server looks 10 ahead/,
+    says: /counters: 2 counters, 1 to 2, were used since the last knock that worked; the server's look-ahead window is 10 unless/,
     hint: /hint: check that the server knows this client/,
   },
   {
@@ -112,14 +114,14 @@ const CASES: readonly Case[] = [
     profile: HOTP,
     prepare: (_, home) => usedUpTo(home, 8),
     says: /counters: 10 counters, 1 to 10, were used/,
-    hint: /hint: one more is taken: find the reason before knocking on; check that/,
+    hint: /hint: the server accepts 1 more: find the reason before you knock again; check that/,
   },
   {
     title: 'the look-ahead is used up',
     profile: HOTP,
     prepare: (_, home) => usedUpTo(home, 9),
     says: /counters: 11 counters, 1 to 11, were used/,
-    hint: /hint: the server no longer takes what comes next: have this client enrolled anew/,
+    hint: /hint: the server rejects the next counter: enroll this client again/,
   },
 ];
 

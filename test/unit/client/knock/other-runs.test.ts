@@ -1,4 +1,4 @@
-/** Runs at one door: an open one is not knocked at again, one of many knocks, several hosts are tried with a head start. */
+/** Several runs at one door: one knocks and the others wait; an open door gets no knock; hosts get a head start. */
 import assert from 'node:assert/strict';
 import { mkdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ async function inWorld(world: World, body: (home: string, deps: Deps) => Promise
   await inHome((home) => body(home, testDeps(world, home).deps));
 }
 
-/** How often a port has been tried from now on. */
+/** Counts the probes from now on. */
 function countProbes({ network }: Deps): () => number {
   const { probe } = network;
   let count = 0;
@@ -98,11 +98,7 @@ test('when ten runs begin at once then one knocks and the others come in with it
     assert.equal(all.map(opened).filter(({ factor }) => factor !== undefined).length, 1);
     assert.equal(world.sent.length, 1);
     assert.ok(events.some(({ kind }) => kind === 'sharing'));
-    assert.equal(
-      connections(),
-      10,
-      'each run connects once: sshd turns some away when more than ten are not logged in',
-    );
+    assert.equal(connections(), 10, 'each run connects once: sshd refuses some when more than ten are not logged in');
   });
 });
 
@@ -110,8 +106,8 @@ test('when another run has the turn then the port is left alone, until that one 
   const world = testWorld({ opensAfterPasses: 0 });
   await inWorld(world, async (home, deps) => {
     const folder = join(home, 'spent');
-    const turn = await doorLeases(folder, deps.owner, deps.clock).take(deps.clock.wallMs() + 3600_000);
-    assert.ok(turn !== undefined);
+    const lease = await doorLeases(folder, deps.owner, deps.clock).take(deps.clock.wallMs() + 3600_000);
+    assert.ok(lease !== undefined);
     const connections = countProbes(deps);
     const [late] = await runIn(home, deps, { timeoutMs: 1000 });
     assert.ok(late instanceof KnockError && late.code === 'DOOR_CLOSED', String(late));
@@ -126,18 +122,18 @@ test('when another run has the turn then the port is left alone, until that one 
   });
 });
 
-test('when a killed run left its turn behind then it is taken over at once, by one', async () => {
+test('when a killed run left its turn behind then it is lease over at once, by one', async () => {
   await inWorld(testWorld(), async (home, deps) => {
     const folder = join(home, 'spent');
     await mkdir(folder, { mode: 0o700 });
-    // No process has this id: Linux has 2^22 at most.
+    // No process has this id: the highest one of Linux is 2^22.
     await writeFile(join(folder, 'turn'), `4999999 ${deps.clock.wallMs() + 60_000} x`);
-    const mine = doorLeases(folder, deps.owner, deps.clock);
-    const taken = await mine.take(deps.clock.wallMs() + 1000);
-    assert.ok(taken !== undefined);
-    assert.equal(await mine.take(deps.clock.wallMs() + 1000), undefined);
-    await taken.release();
-    assert.ok((await mine.take(deps.clock.wallMs() + 1000)) !== undefined);
+    const leases = doorLeases(folder, deps.owner, deps.clock);
+    const lease = await leases.take(deps.clock.wallMs() + 1000);
+    assert.ok(lease !== undefined);
+    assert.equal(await leases.take(deps.clock.wallMs() + 1000), undefined);
+    await lease.release();
+    assert.ok((await leases.take(deps.clock.wallMs() + 1000)) !== undefined);
   });
 });
 
@@ -145,31 +141,31 @@ test('when a run was killed before it wrote whose turn it is then the turn is it
   await inWorld(testWorld(), async (home, deps) => {
     const folder = join(home, 'spent');
     const file = join(folder, 'turn');
-    const mine = doorLeases(folder, deps.owner, deps.clock);
+    const leases = doorLeases(folder, deps.owner, deps.clock);
     const untilMs = deps.clock.wallMs() + 60_000;
-    const madeAt = (ms: number) => utimes(file, ms / 1000, ms / 1000);
+    const setMtime = (ms: number) => utimes(file, ms / 1000, ms / 1000);
     await mkdir(folder, { mode: 0o700 });
     await writeFile(file, '');
-    await madeAt(deps.clock.wallMs() - 500);
-    assert.equal(await mine.take(untilMs), undefined, 'it may be about to write');
+    await setMtime(deps.clock.wallMs() - 500);
+    assert.equal(await leases.take(untilMs), undefined, 'it may be about to write');
     for (const ms of [-5_000, 3600_000]) {
       await writeFile(file, '');
-      // Made before the clock was set back, too.
-      await madeAt(deps.clock.wallMs() + ms);
-      const turn = await mine.take(untilMs);
-      assert.ok(turn !== undefined, `${ms} ms`);
+      // One of the files is older than a clock that was set back.
+      await setMtime(deps.clock.wallMs() + ms);
+      const lease = await leases.take(untilMs);
+      assert.ok(lease !== undefined, `${ms} ms`);
       assert.match(await readFile(file, 'utf8'), /^[0-9]+ /);
-      await turn.release();
+      await lease.release();
     }
   });
 });
 
-test('when the holder of a turn lives and its time is over then the turn is taken from it, and it does not release it', async () => {
+test('when the holder of a turn lives and its time is over then the turn is lease from it, and it does not release it', async () => {
   await inWorld(testWorld(), async (home, deps) => {
     const folder = join(home, 'spent');
-    const mine = doorLeases(folder, deps.owner, deps.clock);
-    const first = await mine.take(deps.clock.wallMs());
-    const second = await mine.take(deps.clock.wallMs() + 1000);
+    const leases = doorLeases(folder, deps.owner, deps.clock);
+    const first = await leases.take(deps.clock.wallMs());
+    const second = await leases.take(deps.clock.wallMs() + 1000);
     assert.ok(first !== undefined && second !== undefined);
     await first.release();
     assert.match(await readFile(join(folder, 'turn'), 'utf8'), /^[0-9]+ /);

@@ -1,4 +1,4 @@
-/** A look at a port: how long it may take, and that only time in which the process runs is counted. */
+/** A look at a port: how long it may take, and that it counts only time in which the process runs. */
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
@@ -27,7 +27,7 @@ test('when somebody came in a moment ago then the look is long, else it is some 
   assert.equal(portLookMs(undefined, NOW_MS), 40);
 });
 
-/** How many turns of the event loop a look takes, each of so many milliseconds; what comes of it. */
+/** How many turns of the event loop a look takes, each of `turnMs`, and its result. */
 async function looked(turnMs: number, answersAfterTurns: number): Promise<{ turns: number; isOpen: boolean }> {
   let turns = 0;
   let nowMs = 0;

@@ -1,4 +1,4 @@
-/** Secrets under a passphrase: what opens them, what does not, and what lies on the disk. */
+/** Secrets under a passphrase: what opens them, what does not, and what is on the disk. */
 import assert from 'node:assert/strict';
 import { createDecipheriv } from 'node:crypto';
 import { open, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -68,7 +68,7 @@ test('the format is what its comment says: scrypt of another library and the cip
   assert.deepEqual(opened, Buffer.from(secret.bytes()));
 });
 
-/** One person with a profile "work" under PASSPHRASE, and a way to type commands. */
+/** A user with a profile "work" under PASSPHRASE, who types commands. */
 async function locked(body: (home: string, type: Type) => Promise<void>): Promise<void> {
   await inHome(async (home) => {
     const world = testWorld();
@@ -119,7 +119,7 @@ test('when the passphrase is wrong three times then nothing is sent and no facto
     assert.deepEqual([exit, sent], [2, 0]);
     assert.match(
       stderr,
-      /wrong passphrase, once more\n.*wrong passphrase, once more\n.*error: wrong passphrase for "work"/s,
+      /wrong passphrase, try again\n.*wrong passphrase, try again\n.*error: wrong passphrase for "work"/s,
     );
     assert.deepEqual((await everythingIn(join(home, '.config/knock-otp'))).match(/^[0-9]{5,}$/gm), null);
     assert.equal((await type('work', { typed: ['wrong', PASSPHRASE] })).exit, 0);
@@ -128,7 +128,7 @@ test('when the passphrase is wrong three times then nothing is sent and no facto
 
 test('when there is no terminal then a private file or a descriptor holds the passphrase, and a file of all is refused', async () => {
   await locked(async (home, type) => {
-    assert.match((await type('work')).stderr, /there is no terminal to ask at/);
+    assert.match((await type('work')).stderr, /there is no terminal to ask for it/);
     const file = join(home, 'passphrase');
     await writeFile(file, `${PASSPHRASE}\nsecond line\n`, { mode: 0o600 });
     assert.equal((await type('work', { env: { KNOCK_OTP_PASSPHRASE_FILE: file } })).exit, 0);

@@ -1,4 +1,4 @@
-/** The client's socket edges against real sockets on loopback: sender, verify, proxy. */
+/** The client's sockets against real sockets on loopback: sender, port watch, proxy. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -16,7 +16,7 @@ import { KnockError } from '../../../../shared/errors.ts';
 import type { Knock } from '../../../../shared/knock.ts';
 
 const loopback: Address = { address: '127.0.0.1', family: 4 };
-/** TEST-NET-1, with a family that cannot reach it: the kernel refuses before anything leaves. */
+/** TEST-NET-1 with the wrong family: the kernel refuses before a packet leaves. */
 const impossible: Address = { address: '192.0.2.1', family: 6 };
 
 async function listening(port = 0, onSocket: (socket: Socket) => void = () => undefined): Promise<Server> {
@@ -61,7 +61,7 @@ test('when knocks are sent then each TCP port sees a connection that is closed a
 
 const SYN_SENT = '02';
 
-/** Sockets of this host that wait for the answer to their SYN from a port. */
+/** The number of sockets of this host that wait for an answer to their SYN from a port. */
 async function waitingFor(port: number): Promise<number> {
   const table = await readFile('/proc/net/tcp', 'latin1');
   const remote = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
@@ -70,7 +70,7 @@ async function waitingFor(port: number): Promise<number> {
 
 test('when an answer is waited for then the socket stays until then, until nobody waits, or until a second is nearly over', async (t) => {
   if (process.platform !== 'linux') return t.skip('asks /proc');
-  // Its queue is full and nobody accepts: the kernel drops what comes, as a far path lets one wait.
+  // Its queue is full and no process accepts: the kernel drops new connections, so they wait as on a long path.
   const program = `require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () {
     console.log(this.address().port);
   })`;
@@ -148,7 +148,7 @@ test('when the process is late then an open port sees one connection', async () 
   });
   const over = new AbortController();
   const probing = probe(loopback, portOf(server), { refused: 0, unreachable: 0 }, over.signal);
-  // The first SYN leaves; all that is due when the process goes on is due at once.
+  // The first SYN leaves; when the process continues, all timers are due at once.
   await new Promise(setImmediate);
   const untilMs = performance.now() + 200;
   while (performance.now() < untilMs);
@@ -156,7 +156,7 @@ test('when the process is late then an open port sees one connection', async () 
   assert.ok(socket !== undefined);
   const own = socket.localPort;
   socket.destroy();
-  // Connections are accepted in their order: behind this one there are none of the probe's.
+  // Connections are accepted in order: after this one there is none of the probe.
   const last = connect(portOf(server), '127.0.0.1');
   await once(last, 'connect');
   const behind = last.localPort;

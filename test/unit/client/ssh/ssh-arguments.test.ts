@@ -1,4 +1,4 @@
-/** `knock-otp ssh`: the destination is found in whatever ssh would take, and no word is lost or changed. */
+/** `knock-otp ssh`: finds the destination in any command line that ssh accepts, and loses or changes no word. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -42,7 +42,7 @@ for (const { words, host, port = false, family, why } of rows) {
   test(`in "ssh ${words}" the host is ${host}: ${why}`, () => {
     const read = readSshWords(words.split(' '));
     assert.deepEqual([read.host, read.hasPort, read.family], [host, port, family]);
-    assert.deepEqual([...read.before, read.destination, ...read.behind, ...read.command], words.split(' '));
+    assert.deepEqual([...read.before, read.destination, ...read.after, ...read.command], words.split(' '));
   });
 }
 
