@@ -24,8 +24,6 @@ test('the files of the programs carry the licence of each package that is in the
           version: string;
         };
         const at = text.indexOf(`\n${name} ${version}\n`);
-          new RegExp(`^(?:\\S+ \\S+, )*${`${name} ${version}`.replaceAll('.', '\\.')}(?:,|$)`, 'm'),
-        );
         assert.ok(at > 0, `${file}: ${name}`);
         assert.match(text.slice(at, at + 800), /Permission|permission/, `${name}: no licence text`);
       }
