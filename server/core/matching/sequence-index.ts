@@ -1,27 +1,29 @@
+/** The index of live sequences: finds the sequences that hold a pair, and adds and removes sequences. */
 import { PAIR_COUNT, type Pair } from '../../../shared/knock.ts';
 import type { LivePairs } from './live-pairs.ts';
 import type { LiveSequence } from './live-sequence.ts';
 
 const NONE: readonly LiveSequence[] = [];
 
-/** Pairs of one page of {@link PairLists}: there may be many indexes with few sequences. */
+/** Pairs in one page of {@link PairLists}. Pages save memory, because many indexes hold few sequences. */
 const PAGE_PAIRS = 256;
-const FIRST_ROOM = 64;
+const FIRST_CAPACITY = 64;
 
 /**
- * For each pair a list of numbers, in the order in which they came: linked lists in plain numbers. Ten thousand clients bring and
- * take a hundred thousand of them at each step; as arrays in a map they cost three times as much, half of it for collecting them.
+ * A list of numbers for each pair, oldest first, as linked lists in plain number arrays. Ten thousand clients add and
+ * remove a hundred thousand entries at each step. Arrays in a map cost three times as much, half of it in garbage
+ * collection.
  */
 class PairLists {
-  /** First and last link of each pair's list, two for a pair. Links are counted from 1; 0 is none. */
+  /** First and last link of each pair's list, two entries for a pair. Links count from 1; 0 is none. */
   readonly #ends: (Int32Array | undefined)[] = new Array(PAIR_COUNT / PAGE_PAIRS);
-  /** By link: the number, and the next link of its list or, of those not in use, of the unused. */
-  #numbers = new Int32Array(FIRST_ROOM);
-  #next = new Int32Array(FIRST_ROOM);
+  /** By link: its number, and the next link in its list or in the list of unused links. */
+  #numbers = new Int32Array(FIRST_CAPACITY);
+  #next = new Int32Array(FIRST_CAPACITY);
   #unused = 0;
   #made = 0;
 
-  /** True when it is the pair's first one. */
+  /** Appends a number to the pair's list. True when the list was empty. */
   append(pair: Pair, number: number): boolean {
     const ends = this.#endsOf(pair);
     const at = (pair % PAGE_PAIRS) * 2;
@@ -35,7 +37,7 @@ class PairLists {
     return last === 0;
   }
 
-  /** Takes it out of the pair's list once; true when none is left then. */
+  /** Removes a number from the pair's list, once. True when this made the list empty. */
   remove(pair: Pair, number: number): boolean {
     const ends = this.#endsOf(pair);
     const at = (pair % PAGE_PAIRS) * 2;
@@ -55,7 +57,7 @@ class PairLists {
     return ends[at] === 0;
   }
 
-  /** The first link of the pair's list, to be followed by {@link next} until 0. */
+  /** The first link of the pair's list, 0 for none. Follow it with {@link next} until 0. */
   first(pair: Pair): number {
     return this.#ends[Math.trunc(pair / PAGE_PAIRS)]?.[(pair % PAGE_PAIRS) * 2] ?? 0;
   }
@@ -97,38 +99,40 @@ function grown(numbers: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
 
 export class SequenceIndex {
   readonly #lists = new PairLists();
-  /** Where each sequence stands in `#sequences`, by its id. */
-  readonly #places = new Map<number, number>();
+  /** Position in `#sequences` by sequence id. */
+  readonly #positions = new Map<number, number>();
   readonly #sequences: (LiveSequence | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #live: LivePairs | undefined;
   #longestRun = 0;
   #longestTimeoutMs = 0;
 
-  /** `live` is told which sequences and pairs come and go. */
+  /** @param live receives the sequences and pairs that are added and removed */
   constructor(live?: LivePairs) {
     this.#live = live;
   }
 
   get size(): number {
-    return this.#places.size;
+    return this.#positions.size;
   }
 
-  /** The most distinct pairs that a completing run of any sequence seen so far may hold. Grows only. */
+  /** Maximum of distinct pairs in a completing run, over all sequences so far. Never shrinks. */
   get longestRun(): number {
     return this.#longestRun;
   }
 
-  /** Milliseconds after which no packet can matter to any sequence seen so far. Grows only. */
+  /** The longest seq_timeout of all sequences so far, milliseconds. Older packets do not count. Never shrinks. */
   get longestTimeoutMs(): number {
     return this.#longestTimeoutMs;
   }
 
   has(id: number): boolean {
-    return this.#places.has(id);
+    return this.#positions.has(id);
   }
 
-  /** In the order in which they came. What is given out stays as it is: whoever goes through it may take sequences out. */
+  /**
+   * Sequences that hold the pair, oldest first. A fresh array, so the caller may remove sequences while it iterates.
+   */
   containing(pair: Pair): readonly LiveSequence[] {
     let link = this.#lists.first(pair);
     if (link === 0) return NONE;
@@ -141,28 +145,28 @@ export class SequenceIndex {
   }
 
   add(sequence: LiveSequence): void {
-    if (this.#places.has(sequence.id)) return;
-    const place = this.#free.pop() ?? this.#sequences.length;
-    this.#sequences[place] = sequence;
-    this.#places.set(sequence.id, place);
+    if (this.#positions.has(sequence.id)) return;
+    const position = this.#free.pop() ?? this.#sequences.length;
+    this.#sequences[position] = sequence;
+    this.#positions.set(sequence.id, position);
     this.#live?.sequences.add(sequence);
     this.#longestRun = Math.max(this.#longestRun, sequence.pairs.length + sequence.maxStrays);
     this.#longestTimeoutMs = Math.max(this.#longestTimeoutMs, sequence.seqTimeoutMs);
     const { pairs } = sequence;
     for (let at = 0; at < pairs.length; at += 1) {
       const pair = pairs[at] ?? 0;
-      if (pairs.indexOf(pair) === at && this.#lists.append(pair, place)) this.#live?.add(pair);
+      if (pairs.indexOf(pair) === at && this.#lists.append(pair, position)) this.#live?.add(pair);
     }
   }
 
   remove({ id }: LiveSequence): void {
-    const place = this.#places.get(id);
-    const sequence = place === undefined ? undefined : this.#sequences[place];
-    if (place === undefined || sequence === undefined) return;
-    this.#places.delete(id);
-    this.#sequences[place] = undefined;
-    this.#free.push(place);
+    const position = this.#positions.get(id);
+    const sequence = position === undefined ? undefined : this.#sequences[position];
+    if (position === undefined || sequence === undefined) return;
+    this.#positions.delete(id);
+    this.#sequences[position] = undefined;
+    this.#free.push(position);
     this.#live?.sequences.delete(sequence);
-    for (const pair of sequence.pairs) if (this.#lists.remove(pair, place)) this.#live?.remove(pair);
+    for (const pair of sequence.pairs) if (this.#lists.remove(pair, position)) this.#live?.remove(pair);
   }
 }

@@ -41,17 +41,17 @@ test('who shows that he knows a sequence, and who is whose rival, agrees with th
           list.push({ atMs, pair: knocked });
           const completed = matcher.matchPacket(atMs, key, knocked);
           assert.ok(
-            completed.every(({ sequence }) => matcher.shown.includes(sequence)),
+            completed.every(({ sequence }) => matcher.contended.includes(sequence)),
             'whoever completes a sequence shows it, with the same packet',
           );
           const unused = ({ id }: LiveSequence) => list.slice(used.get(`${source} ${id}`) ?? 0);
           const expected = live.filter((one) => referenceShows(unused(one), one, one.contestFrom));
-          assert.deepEqual(matcher.shown.map(({ id }) => id).toSorted(), expected.map(({ id }) => id).toSorted());
+          assert.deepEqual(matcher.contended.map(({ id }) => id).toSorted(), expected.map(({ id }) => id).toSorted());
           for (const sequence of expected) {
             const before = shown.get(sequence.id) ?? [];
             const rival = referenceRival(before, key);
             const isNews = rival !== undefined && before.every((one) => referenceRival(before, one) === undefined);
-            assert.equal(contest.show(sequence, key), isNews ? rival : undefined);
+            assert.equal(contest.addContender(sequence, key), isNews ? rival : undefined);
             shown.set(sequence.id, [...before, key]);
           }
           for (const sequence of live) {

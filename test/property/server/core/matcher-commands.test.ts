@@ -109,7 +109,7 @@ class Add implements Command {
       keyId: 'key',
       factor: model.lastId,
       enteredAtMs: model.atMs,
-      tellsStages: this.fields.order === 'strict',
+      reportsStages: this.fields.order === 'strict',
     };
     model.live.push(sequence);
     index.add(sequence);

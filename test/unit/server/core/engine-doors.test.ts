@@ -189,8 +189,8 @@ test('when one source is let in then another one is reported all the same', () =
   const [admission] = bench.knock(pairsFor(derived, laptop, 1000), OTHER);
   assert.ok(admission?.kind === 'admit');
   bench.engine.granted(admission, bench.now);
-  assert.equal(bench.engine.grants.isIn(OTHER), true);
-  assert.equal(bench.engine.grants.isIn(SOURCE), false);
+  assert.equal(bench.engine.grants.hasSource(OTHER), true);
+  assert.equal(bench.engine.grants.hasSource(SOURCE), false);
   assert.deepEqual(kinds(bench.knock([81, 82, 83, 84, 85, 86, 87])), ['scan 192.0.2.7']);
 });
 

@@ -63,7 +63,7 @@ test('when a static sequence completes then nothing is spent: it opens again, fo
   const { judge } = judgeOf();
   for (const source of [SOURCE, OTHER, SOURCE]) {
     const admission = { kind: 'admit', door: 'static', client: '', source, strays: 2 };
-    assert.equal(judge.shown(ofStatic, source, NOW.monoMs, NOW), undefined);
+    assert.equal(judge.contend(ofStatic, source, NOW.monoMs, NOW), undefined);
     assert.deepEqual(judge.completed(completed(ofStatic, source), NOW), { ...admission, spend: { kind: 'nothing' } });
   }
 });
@@ -95,9 +95,9 @@ for (const { what, sequence, spend } of contests) {
   test(`refuse: when a second source shows a sequence then it opens for nobody: ${what}`, () => {
     const { judge, live, listed } = judgeOf();
     const { door, client } = sequence;
-    assert.equal(judge.shown(sequence, SOURCE, NOW.monoMs, NOW), undefined);
+    assert.equal(judge.contend(sequence, SOURCE, NOW.monoMs, NOW), undefined);
     const contested = { kind: 'contested', door, client, source: OTHER, other: SOURCE };
-    assert.deepEqual(judge.shown(sequence, OTHER, NOW.monoMs, NOW), { ...contested, spend });
+    assert.deepEqual(judge.contend(sequence, OTHER, NOW.monoMs, NOW), { ...contested, spend });
     if (sequence === ofLine) assert.equal(listed.left('file'), 2);
     else assert.equal(live.state('ssh', 'laptop', 'laptop')?.spent, 1000);
     const refusal = { kind: 'refuse', door, client, reason: 'contested' };
@@ -109,7 +109,7 @@ for (const { what, sequence, spend } of contests) {
 test('a sequence that nobody can own is never contested, however many sources show it', () => {
   const { judge } = judgeOf();
   const { contestFrom: _, ...shared } = ofLaptop;
-  for (const source of [SOURCE, OTHER]) assert.equal(judge.shown(shared, source, NOW.monoMs, NOW), undefined);
+  for (const source of [SOURCE, OTHER]) assert.equal(judge.contend(shared, source, NOW.monoMs, NOW), undefined);
   assert.equal(judge.completed(completed(shared), NOW).kind, 'admit');
 });
 
@@ -133,7 +133,7 @@ const wrongs: readonly { what: string; sequence: LiveSequence; ignored: boolean 
 for (const { what, sequence, ignored } of wrongs) {
   test(`a wrong combination (${what}) is ${ignored ? '' : 'not '}punished`, () => {
     const { judge } = judgeOf();
-    const said = judge.wentWrong(sequence, SOURCE, NOW.monoMs);
+    const said = judge.penalize(sequence, SOURCE, NOW.monoMs);
     const { door } = sequence;
     assert.deepEqual(said, ignored ? { kind: 'ignored', door, source: SOURCE, forMs: PENALTY_MS } : undefined);
   });
@@ -144,13 +144,13 @@ test('a wrong combination of what is spent is not punished, at a door with a fil
   live.spend('ssh', 'laptop', { spent: 1000, drift: 0 });
   listed.spend('file', 1, 0);
   for (const sequence of [ofLaptop, ofLine, { ...ofLaptop, factor: 999 }])
-    assert.equal(judge.wentWrong(sequence, SOURCE, NOW.monoMs), undefined);
-  assert.equal(judge.wentWrong({ ...ofLaptop, factor: 1001 }, SOURCE, NOW.monoMs)?.kind, 'ignored');
+    assert.equal(judge.penalize(sequence, SOURCE, NOW.monoMs), undefined);
+  assert.equal(judge.penalize({ ...ofLaptop, factor: 1001 }, SOURCE, NOW.monoMs)?.kind, 'ignored');
 });
 
 test('when the source of a line is ignored then the line is spent for nothing', () => {
   const { judge, listed } = judgeOf();
-  judge.wentWrong(ofLine, SOURCE, NOW.monoMs - 1000);
+  judge.penalize(ofLine, SOURCE, NOW.monoMs - 1000);
   const refusal = { kind: 'refuse', door: 'file', client: '', source: SOURCE, reason: 'penalty' };
   assert.deepEqual(judge.completed(completed(ofLine), NOW), { ...refusal, spend: { kind: 'line', line: 1 } });
   assert.equal(listed.left('file'), 2);
@@ -168,9 +168,9 @@ for (const { what, door, client, keyId } of gone) {
     const sequence = { ...ofLaptop, door, client, keyId };
     const refusal = { kind: 'refuse', door, client, source: SOURCE, reason: 'outside-window' };
     assert.deepEqual(judge.completed(completed(sequence), NOW), refusal);
-    assert.equal(judge.shown(sequence, SOURCE, NOW.monoMs, NOW), undefined);
+    assert.equal(judge.contend(sequence, SOURCE, NOW.monoMs, NOW), undefined);
     const contested = { kind: 'contested', door, client, source: OTHER, other: SOURCE };
-    assert.deepEqual(judge.shown(sequence, OTHER, NOW.monoMs, NOW), contested);
+    assert.deepEqual(judge.contend(sequence, OTHER, NOW.monoMs, NOW), contested);
     assert.equal(live.state('ssh', 'laptop', 'laptop')?.spent, -1);
   });
 }

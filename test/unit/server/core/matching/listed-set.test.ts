@@ -170,7 +170,7 @@ test('a line is a sequence of its door, with no more strays than its odds allow,
     const world = new World({ ...DOOR, maxStrays }, []);
     world.set.setLines('ssh', [{ id: 5, pairs }], 77);
     const said = { id: 1, door: 'ssh', client: '', keyId: '', factor: 5, pairs, order: 'strict', seqTimeoutMs: 10_000 };
-    const expected = { ...said, maxStrays: strays, enteredAtMs: 77, tellsStages: true, contestFrom: 3 };
+    const expected = { ...said, maxStrays: strays, enteredAtMs: 77, reportsStages: true, contestFrom: 3 };
     assert.deepEqual([...world.pairs.sequences], [expected]);
   }
 });

@@ -86,7 +86,7 @@ test('stages are told of sequences that tell them, and of no others', () => {
   const index = new SequenceIndex();
   const pairs = [7001, 9002];
   index.add(liveSequence({ id: 1, order: 'strict', pairs }));
-  index.add(liveSequence({ id: 2, order: 'strict', pairs, tellsStages: true }));
+  index.add(liveSequence({ id: 2, order: 'strict', pairs, reportsStages: true }));
   const matcher = new Matcher(index);
   const told = pairs.map((pair) => {
     matcher.matchPacket(1, one, pair);
@@ -98,7 +98,7 @@ test('stages are told of sequences that tell them, and of no others', () => {
 test('a stage that was told is told again when the time of a sequence is over, by a source that never was silent', () => {
   assert.ok(one !== undefined);
   const index = new SequenceIndex();
-  index.add({ ...sequence, order: 'strict', tellsStages: true });
+  index.add({ ...sequence, order: 'strict', reportsStages: true });
   const matcher = new Matcher(index);
   const told = [
     [100, 7001],
@@ -122,7 +122,7 @@ test('when a source begins a strict sequence anew then the strays of before do n
   const matcher = new Matcher(index);
   const shown = [7001, 1, 2, 9002, 8003, 7001, 9002].map((pair, at) => {
     matcher.matchPacket(at, one, pair);
-    return matcher.shown.length;
+    return matcher.contended.length;
   });
   assert.deepEqual(shown, [0, 0, 0, 0, 0, 0, 1]);
 });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { DoorPolicy } from '../../../../../server/core/door.ts';
 import { Matcher } from '../../../../../server/core/matching/matcher.ts';
 import { MAX_IGNORED, Penalties, penaltyFrom } from '../../../../../server/core/matching/penalty.ts';
-import { Halfway } from '../../../../../server/core/matching/penalty-watch.ts';
+import { PenaltyWatch } from '../../../../../server/core/matching/penalty-watch.ts';
 import { SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
 import { SourceTrack } from '../../../../../server/core/matching/source-track.ts';
 import { addressKeyOfBytes } from '../../../../../shared/address.ts';
@@ -172,10 +172,10 @@ test('when a source is half way through more sequences than are watched then it 
     for (const pair of [1000 + id, 2000 + id, 1000 + id, 2000 + id, 2000 + id]) matcher.matchPacket(1, SOURCE, pair);
   const wrong = strays(30).flatMap((pair) => {
     matcher.matchPacket(2, SOURCE, pair);
-    return matcher.wrong.map(({ id }) => id);
+    return matcher.wrongCombinations.map(({ id }) => id);
   });
   assert.deepEqual(wrong, [1, 2, 3, 4]);
-  assert.deepEqual(new Halfway().wrong(new SourceTrack()), []);
+  assert.deepEqual(new PenaltyWatch().wrongCombinations(new SourceTrack()), []);
 });
 
 test('when a source let its time pass on some sequences then they take no places of those that it knocks now', () => {
@@ -190,7 +190,7 @@ test('when a source let its time pass on some sequences then they take no places
   const wrongAfter = (pairs: readonly Pair[]) =>
     pairs.flatMap((pair) => {
       matcher.matchPacket(10_002, SOURCE, pair);
-      return matcher.wrong.map(({ id }) => id);
+      return matcher.wrongCombinations.map(({ id }) => id);
     });
   matcher.matchPacket(9_000, SOURCE, 1);
   assert.deepEqual(wrongAfter([1005, 2005, ...strays(9)]), [5]);

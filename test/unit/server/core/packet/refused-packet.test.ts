@@ -10,7 +10,7 @@ import { ethernet, extension, fragmentHeader, ipv4, ipv6, tcp, udp } from '../..
 const ETHERNET = 1;
 const ADDRESSES = 'addresses 192.0.2.7 > 198.51.100.1';
 const ADDRESSES6 = 'addresses 2001:db8::7 > 2001:db8:0:1::1';
-const BENT = 'cut short, bent, to port 0, or from an address that nobody has';
+const BENT = 'cut short, malformed, to port 0, or from an address that no host has';
 
 /** The reason, what is known, and that. */
 function said(frame: readonly number[], length = frame.length): readonly [why: string, known: string] {
