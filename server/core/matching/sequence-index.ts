@@ -100,7 +100,7 @@ function grown(numbers: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
 export class SequenceIndex {
   readonly #lists = new PairLists();
   /** Position in `#sequences` by sequence id. */
-  readonly #positions = new Map<number, number>();
+  readonly #places = new Map<number, number>();
   readonly #sequences: (LiveSequence | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #live: LivePairs | undefined;
@@ -113,7 +113,7 @@ export class SequenceIndex {
   }
 
   get size(): number {
-    return this.#positions.size;
+    return this.#places.size;
   }
 
   /** Maximum of distinct pairs in a completing run, over all sequences so far. Never shrinks. */
@@ -127,7 +127,7 @@ export class SequenceIndex {
   }
 
   has(id: number): boolean {
-    return this.#positions.has(id);
+    return this.#places.has(id);
   }
 
   /**
@@ -145,28 +145,28 @@ export class SequenceIndex {
   }
 
   add(sequence: LiveSequence): void {
-    if (this.#positions.has(sequence.id)) return;
-    const position = this.#free.pop() ?? this.#sequences.length;
-    this.#sequences[position] = sequence;
-    this.#positions.set(sequence.id, position);
+    if (this.#places.has(sequence.id)) return;
+    const place = this.#free.pop() ?? this.#sequences.length;
+    this.#sequences[place] = sequence;
+    this.#places.set(sequence.id, place);
     this.#live?.sequences.add(sequence);
     this.#longestRun = Math.max(this.#longestRun, sequence.pairs.length + sequence.maxStrays);
     this.#longestTimeoutMs = Math.max(this.#longestTimeoutMs, sequence.seqTimeoutMs);
     const { pairs } = sequence;
     for (let at = 0; at < pairs.length; at += 1) {
       const pair = pairs[at] ?? 0;
-      if (pairs.indexOf(pair) === at && this.#lists.append(pair, position)) this.#live?.add(pair);
+      if (pairs.indexOf(pair) === at && this.#lists.append(pair, place)) this.#live?.add(pair);
     }
   }
 
   remove({ id }: LiveSequence): void {
-    const position = this.#positions.get(id);
-    const sequence = position === undefined ? undefined : this.#sequences[position];
-    if (position === undefined || sequence === undefined) return;
-    this.#positions.delete(id);
-    this.#sequences[position] = undefined;
-    this.#free.push(position);
+    const place = this.#places.get(id);
+    const sequence = place === undefined ? undefined : this.#sequences[place];
+    if (place === undefined || sequence === undefined) return;
+    this.#places.delete(id);
+    this.#sequences[place] = undefined;
+    this.#free.push(place);
     this.#live?.sequences.delete(sequence);
-    for (const pair of sequence.pairs) if (this.#lists.remove(pair, position)) this.#live?.remove(pair);
+    for (const pair of sequence.pairs) if (this.#lists.remove(pair, place)) this.#live?.remove(pair);
   }
 }

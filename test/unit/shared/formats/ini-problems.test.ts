@@ -91,7 +91,7 @@ const flawed: readonly Flawed[] = [
   {
     text: '[s]\na = 1\nA = 2\n',
     line: 3,
-    says: 'this key stands at line 2 of the section already',
+    says: 'this key is already at line 2 of the section',
     hint: ONE_OF_TWO,
     section: 's',
     key: 'A',
@@ -101,7 +101,7 @@ const flawed: readonly Flawed[] = [
   {
     text: '[s]\na = 1\n[s]\na = 1\n',
     line: 3,
-    says: 'this section stands at line 1 already',
+    says: 'this section is already at line 1',
     hint: OWN_NAME,
     section: 's',
     reads: { s: ['a=1'] },

@@ -38,7 +38,7 @@ const bad: readonly Bad[] = [
   { key: 'secret', says: 'it is not an otpauth:// URI', hint: COPY },
   { key: 'secret', value: `${SECRET}1`, says: 'the secret is not base32 text' },
   { key: 'secret', value: SECRET.slice(0, 16), says: 'a secret has 16 to 64 bytes, found 10' },
-  { key: 'v', says: 'it is an authenticator URI without our parameters' },
+  { key: 'v', says: 'it is an authenticator URI without knock-otp parameters' },
   ...['', '0', '3', '11', '1.0'].map((value) => ({
     key: 'v',
     value,
@@ -81,7 +81,7 @@ const bad: readonly Bad[] = [
   ...sources('192.0.2.1,x;id', 'x;id,192.0.2.1', '192.0.2.1,192.0.2.2,192.0.2.3', 'fe80::1%eth0'),
   { key: 'whoami', value: 'name', says: 'parameter "whoami" is not NAME@SERVER' },
   ...hosts('-x', '.x', '%x', ']x', 'a b', 'a;', ';a', 'a\n', 'a'.repeat(254)),
-  { key: 'x', value: '1&x=2', says: 'a parameter stands there twice' },
+  { key: 'x', value: '1&x=2', says: 'a parameter is given twice' },
 ];
 
 describe('of a bad profile URI it is said what is wrong', () => {
