@@ -39,7 +39,7 @@ export class Contest {
   /** Weak: an entry ends with its sequence, which live-set or listed-set holds. */
   readonly #contenders = new WeakMap<LiveSequence, Contenders>();
 
-  /** Adds a contender. Returns the first contender if this one is the second; undefined otherwise. */
+  /** Adds a contender. Returns the first one if this is the second. */
   addContender(sequence: LiveSequence, source: AddressKey): AddressKey | undefined {
     const contenders = this.#contenders.get(sequence);
     if (contenders === undefined) {
@@ -64,16 +64,14 @@ export class Contest {
     if (contenders !== undefined) contenders.opened = { source, atMs };
   }
 
-  /** The source that the sequence admitted, if that was recent enough for a second source to contest it. */
+  /** The source that the sequence admitted, if recent enough to be contested. */
   recentlyAdmitted(sequence: LiveSequence, atMs: number): AddressKey | undefined {
     const opened = this.#contenders.get(sequence)?.opened;
     if (opened === undefined || atMs - opened.atMs > Math.max(LATE_MS, sequence.seqTimeoutMs)) return undefined;
     return opened.source;
   }
 
-  /**
-   * True when the sequence opened too long ago to be contested: a second source now is only a replay of a recording.
-   */
+  /** True when the sequence opened too long ago: a second source now only replays a recording. */
   isOver(sequence: LiveSequence, atMs: number): boolean {
     return this.#contenders.get(sequence)?.opened !== undefined && this.recentlyAdmitted(sequence, atMs) === undefined;
   }

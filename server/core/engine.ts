@@ -48,14 +48,14 @@ export class Engine {
   readonly #scopes: Scopes;
   #lastId = 0;
   readonly grants = new Grants();
-  /** The pairs of all live sequences: packets to other pairs cannot advance an attempt. */
+  /** Only packets to these pairs can advance an attempt. */
   readonly livePairs = new LivePairs();
   #clockHighWater = 0;
   #eligible = 0;
   #observer: Observer | undefined;
   readonly #scans: ScanWatch | undefined;
-  /** The longest seq_timeout of any door so far; also the time window of a port scan. */
-  #longestTimeoutMs = 0;
+  /** The longest seq_timeout of any door so far. */
+  #longestMs = 0;
 
   constructor(
     server: string,
@@ -103,9 +103,7 @@ export class Engine {
     this.#scopes.observe(observer);
   }
 
-  /**
-   * True once the sequence can open nothing: it or a later one of its client is spent, or its line or client is gone.
-   */
+  /** True once the sequence can open nothing: it is spent, or its line or client is gone. */
   isSpent({ door, client, keyId, factor }: LiveSequence): boolean {
     if (this.#listed.door(door) !== undefined) return !this.#listed.isUnspent(door, factor);
     const state = this.#live.state(door, client, keyId);
@@ -147,38 +145,36 @@ export class Engine {
     this.#live.revoke(door, client);
   }
 
-  /** Adds or changes a door. Its clients, lines and grants stay; attempts in progress are void. */
+  /** Adds or changes a door. Clients, lines and grants stay; attempts are void. */
   setDoor(door: Door, monoMs: number): void {
     const before = this.door(door.name);
     if (before !== undefined && isDerived(before) !== isDerived(door)) this.removeDoor(door.name);
     else this.#scopes.leave(door.name);
     const { index } = this.#scopes.enter(door);
-    this.#longestTimeoutMs = Math.max(this.#longestTimeoutMs, door.seqTimeoutMs);
+    this.#longestMs = Math.max(this.#longestMs, door.seqTimeoutMs);
     if (isDerived(door)) this.#live.setDoor(door, index);
     else this.#listed.setDoor(door, index, monoMs);
   }
 
-  /** Removes a door: no sequence opens it. Its grants stay until the daemon closes them; spent factors stay spent. */
+  /** Removes a door. Its grants stay until the daemon closes them; spent factors stay spent. */
   removeDoor(name: string): void {
     this.#live.removeDoor(name);
     this.#listed.removeDoor(name);
     this.#scopes.leave(name);
   }
 
-  /** Whether the door and the secret of an admission still exist: they may be removed while the admission waits. */
+  /** Whether an admission's door and secret still exist: they may be removed while it waits. */
   isEntitled({ door, client, spend }: Admission): boolean {
     if (spend.kind === 'factor') return this.#live.state(door, client, spend.keyId) !== undefined;
     return this.#listed.door(door) !== undefined;
   }
 
-  /**
-   * Raises the clock's high-water mark to `wallMs`. TOTP doors refuse while the clock is more than a step behind it.
-   */
+  /** Raises the high-water mark. TOTP doors refuse while the clock is more than a step behind it. */
   noteClock(wallMs: number): void {
     this.#clockHighWater = Math.max(this.#clockHighWater, wallMs);
   }
 
-  /** Sets the high-water mark to `wallMs`, also downwards: the administrator has confirmed the clock. */
+  /** Sets the high-water mark: the administrator has confirmed the clock. */
   acceptClock(wallMs: number): void {
     this.#clockHighWater = wallMs;
   }
@@ -196,10 +192,10 @@ export class Engine {
 
   /**
    * Takes one packet and returns its effects.
-   * @param atMs the packet's time, monotonic milliseconds
-   * @param flags its TCP flags; ignored for UDP
-   * @param isOwn its destination is one of this host's addresses
-   * @param now the time of processing
+   * @param atMs its time, monotonic milliseconds
+   * @param flags TCP flags; ignored for UDP
+   * @param isOwn it goes to an address of this host
+   * @param now time of processing
    */
   decidePacket(
     atMs: number,
@@ -216,11 +212,11 @@ export class Engine {
     const second = isOwn ? this.#match(this.#scopes.own(), atMs, source, pair, flags, now) : NONE;
     const effects = second.length === 0 ? first : [...first, ...second];
     if (this.#scans === undefined || !isOwn || isUdp(pair) || (flags & (TCP_SYN | TCP_ACK)) !== TCP_SYN) return effects;
-    const scan = this.#scans.countPort(atMs, source, pair, this.#longestTimeoutMs);
+    const scan = this.#scans.countPort(atMs, source, pair, this.#longestMs);
     return scan === undefined ? effects : [...effects, { kind: 'scan', source, isHeldBack: scan === 'many' }];
   }
 
-  /** Packets were lost: all attempts are void, because their strays can no longer be counted. */
+  /** Packets were lost: all attempts are void, because strays may be missing. */
   noteLoss(): void {
     for (const { matcher } of this.#scopes.all) matcher.forgetAll();
   }

@@ -38,7 +38,7 @@ export class Judge {
     this.#throttle = new Throttle(parts.throttle);
   }
 
-  /** `source` became a contender for the sequence with a packet at `atMs`: it has sent `contestFrom` of its knocks. */
+  /** `source` became a contender for the sequence with a packet at `atMs`. */
   contend(sequence: LiveSequence, source: AddressKey, atMs: number, now: Now): Effect | undefined {
     if (sequence.contestFrom === undefined || this.#contest.isOver(sequence, atMs)) return undefined;
     const other = this.#contest.addContender(sequence, source);
@@ -66,7 +66,7 @@ export class Judge {
     return { kind: 'ignored', door, source, forMs };
   }
 
-  /** Judges a completion. Call {@link contend} first: the packet that completes a sequence also makes a contender. */
+  /** Call {@link contend} first: a completing packet also makes a contender. */
   completed(completion: Completion, now: Now): Admission | Refusal {
     const { sequence, source, strays, completedAtMs } = completion;
     const { door, client } = sequence;
@@ -100,7 +100,7 @@ export class Judge {
     return { kind: 'admit', door, client, source, spend: judged, strays };
   }
 
-  /** Counts a failure of the source. `clock-back` is the server's failure, so it does not count. */
+  /** Counts a failure, except `clock-back`, which is the server's. */
   #failed(refusal: Refusal, nowMs: number): Refusal {
     const { door, source, reason } = refusal;
     if (reason === 'clock-back') return refusal;
@@ -129,7 +129,7 @@ export class Judge {
     return decision.accept ? { kind: 'factor', keyId, factor, state: decision.state } : decision.reason;
   }
 
-  /** Spends a sequence that opens nothing: drift and last use of the client stay as they are. */
+  /** Spends a sequence that opens nothing; the client's drift and last use stay. */
   #spendUnopened(sequence: LiveSequence, spend: Spend, now: Now): Spend {
     const before = this.#parts.live.state(sequence.door, sequence.client, sequence.keyId) ?? UNUSED;
     const unopened = spend.kind === 'factor' ? { ...spend, state: { ...before, spent: spend.factor } } : spend;
@@ -137,7 +137,7 @@ export class Judge {
     return unopened;
   }
 
-  /** Spends in memory, before the store does: a second completion in the same batch must already be a replay. */
+  /** In memory, before the store: a second completion in the same batch must already be a replay. */
   #spend({ door, client }: LiveSequence, spend: Spend, now: Now): void {
     if (spend.kind === 'factor') this.#parts.live.spend(door, client, spend.state);
     else if (spend.kind === 'line') this.#parts.listed.spend(door, spend.line, now.monoMs);

@@ -40,7 +40,6 @@ export class Scopes {
     return this.#scopes.get(target);
   }
 
-  /** Scopes of the doors that watch this host's own addresses; undefined for none. */
   own(): readonly Scope[] | undefined {
     return this.#scopes.get(OWN);
   }
@@ -50,7 +49,6 @@ export class Scopes {
     for (const { matcher } of this.all) matcher.observer = observer;
   }
 
-  /** Puts a door into the scope of its target and rule, a new one if necessary. */
   enter({ name, target, tcpFlags = OPENING_PACKETS }: Door): Scope {
     const scopes = this.#scopes.get(target ?? OWN) ?? [];
     this.#scopes.set(target ?? OWN, scopes);

@@ -129,8 +129,8 @@ export class LiveSet {
   }
 
   /**
-   * Updates the index. Stops once `budget` sequences are derived, which one client's sequences may exceed. True when no
-   * enrolment is due. `wallMs` selects the factors; packets count for new sequences from `monoMs`.
+   * Updates the index; derives about `budget` sequences at most. True when no enrolment is due. `wallMs` selects the
+   * factors; packets count for new sequences from `monoMs`.
    */
   advance(wallMs: number, monoMs: number, budget: number): boolean {
     for (const door of this.#doors.values()) {
@@ -169,14 +169,13 @@ export class LiveSet {
     return derived;
   }
 
-  /** Factors acceptable one seq_timeout ago, now, or within the lead: a knock must work across the edge of a step. */
+  /** Factors acceptable one seq_timeout ago, now, or within the lead: knocks may cross a step's edge. */
   #wanted(policy: DoorPolicy, state: FactorState, wallMs: number): FactorRange {
     const before = acceptableFactors(policy, state, Math.max(wallMs - policy.seqTimeoutMs, 0));
     const after = acceptableFactors(policy, state, wallMs + Math.max(policy.seqTimeoutMs, LEAD_MS));
     return { from: before.from, to: after.to };
   }
 
-  /** Removes the sequences whose factors are not in `keep`. */
   #drop(door: DoorEntry, entry: Entry, keep: FactorRange): void {
     let count = 0;
     for (const sequence of entry.sequences) {

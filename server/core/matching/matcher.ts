@@ -107,7 +107,7 @@ export class Matcher {
     return this.#advances;
   }
 
-  /** Sequences that hold the last packet and of which its source has sent `contestFrom` knocks: it is a contender. */
+  /** Sequences for which the last packet, a knock of theirs, makes its source a contender. */
   get contended(): readonly LiveSequence[] {
     return this.#contended;
   }
@@ -117,7 +117,7 @@ export class Matcher {
     return this.#wrongCombinations;
   }
 
-  /** Takes one eligible packet and returns the sequences that it completes, mostly none. Never throws. */
+  /** Takes one eligible packet; returns the sequences that it completes. Never throws. */
   matchPacket(atMs: number, source: AddressKey, pair: Pair): readonly Completion[] {
     this.#expire(atMs);
     this.#advances = NO_ADVANCES;
@@ -174,7 +174,7 @@ export class Matcher {
     for (const table of this.#tiers) table.delete(source);
   }
 
-  /** Forgets all sources: packets were lost, so no run across the gap is complete. */
+  /** Forgets all sources: packets were lost, so no run is complete. */
   forgetAll(): void {
     for (const table of this.#tiers) table.clear();
   }
@@ -190,7 +190,7 @@ export class Matcher {
     return run;
   }
 
-  /** Puts a source at the newest end of its table. Its tier never falls while it is remembered. */
+  /** A source's tier never falls while it is remembered. */
   #remember(source: AddressKey, track: SourceTrack, reached: Tier): void {
     const was = this.#tiers.findIndex((table) => table.delete(source));
     const tier = Math.max(was, reached);

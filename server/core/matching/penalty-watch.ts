@@ -23,9 +23,7 @@ export class PenaltyWatch {
     if (track.isWithin(sequence, sequence.penaltyFrom)) this.#sequences = [...this.#sequences, sequence];
   }
 
-  /**
-   * Call after each packet: the sequences of which it made a wrong combination. Drops these, completed and late ones.
-   */
+  /** Call after each packet: its wrong combinations. Drops these, and completed and late sequences. */
   wrongCombinations(track: RecentPackets): readonly LiveSequence[] {
     const wrong: LiveSequence[] = [];
     this.#sequences = this.#sequences.filter((sequence) => {

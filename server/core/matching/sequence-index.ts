@@ -7,7 +7,7 @@ const NONE: readonly LiveSequence[] = [];
 
 /** Pairs in one page of {@link PairLists}. Pages save memory, because many indexes hold few sequences. */
 const PAGE_PAIRS = 256;
-const FIRST_CAPACITY = 64;
+const FIRST_SIZE = 64;
 
 /**
  * A list of numbers for each pair, oldest first, as linked lists in plain number arrays. Ten thousand clients add and
@@ -18,8 +18,8 @@ class PairLists {
   /** First and last link of each pair's list, two entries for a pair. Links count from 1; 0 is none. */
   readonly #ends: (Int32Array | undefined)[] = new Array(PAIR_COUNT / PAGE_PAIRS);
   /** By link: its number, and the next link in its list or in the list of unused links. */
-  #numbers = new Int32Array(FIRST_CAPACITY);
-  #next = new Int32Array(FIRST_CAPACITY);
+  #numbers = new Int32Array(FIRST_SIZE);
+  #next = new Int32Array(FIRST_SIZE);
   #unused = 0;
   #made = 0;
 
@@ -116,12 +116,12 @@ export class SequenceIndex {
     return this.#places.size;
   }
 
-  /** Maximum of distinct pairs in a completing run, over all sequences so far. Never shrinks. */
+  /** Most distinct pairs in a completing run of any sequence so far. Never shrinks. */
   get longestRun(): number {
     return this.#longestRun;
   }
 
-  /** The longest seq_timeout of all sequences so far, milliseconds. Older packets do not count. Never shrinks. */
+  /** The longest seq_timeout so far, milliseconds: older packets do not count. Never shrinks. */
   get longestTimeoutMs(): number {
     return this.#longestTimeoutMs;
   }
@@ -130,9 +130,7 @@ export class SequenceIndex {
     return this.#places.has(id);
   }
 
-  /**
-   * Sequences that hold the pair, oldest first. A fresh array, so the caller may remove sequences while it iterates.
-   */
+  /** Sequences with the pair, oldest first. A fresh array: the caller may remove sequences meanwhile. */
   containing(pair: Pair): readonly LiveSequence[] {
     let link = this.#lists.first(pair);
     if (link === 0) return NONE;

@@ -36,16 +36,16 @@ export class SourceTrack {
   readonly #times: number[] = [];
   readonly #numbers: number[] = [];
   readonly #progress = new Map<number, Progress>();
-  /** By completed sequence: the number of the completing arrival. Arrivals up to it are used up for that sequence. */
+  /** By completed sequence: the completing arrival. Arrivals up to it are used up for that sequence. */
   readonly #consumed = new Map<number, number>();
   /** Attempts at doors that bind; undefined for most sources. */
   staged: StagedAttempts | undefined;
   #arrivals = 0;
-  /** The arrival number of the newest pair that was forgotten because the track was full. */
+  /** The arrival number of the newest pair that was forgotten in a full track. */
   #forgotten = -1;
   #pruneAt = 16;
   lastAtMs = 0;
-  /** Set at doors with penalties; the matcher uses it. */
+  /** Set at doors with penalties. */
   penaltyWatch: PenaltyWatch | undefined;
 
   /** Makes `pair` the newest; forgets the oldest pair beyond `capacity`. A known pair moves and takes no more room. */
@@ -229,7 +229,7 @@ export class SourceTrack {
     this.#consumed.set(sequence.id, this.#arrivals - 1);
   }
 
-  /** Drops progress on removed sequences, and on those whose latest run is forgotten. Amortized: call it often. */
+  /** Drops progress on removed sequences, and on those whose latest run is forgotten. Amortized. */
   prune(index: SequenceIndex): void {
     if (this.#progress.size + this.#consumed.size < this.#pruneAt) return;
     const oldest = this.#numbers[0] ?? 0;

@@ -1,4 +1,4 @@
-/** One sequence from two sources: what is noticed, what is let in, and what no flood changes. */
+/** One sequence from two sources: what is detected and admitted, and what no flood changes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Contest, contestFrom } from '../../../../server/core/contest.ts';
@@ -38,7 +38,7 @@ test('refuse: when a racer holds back the last knock then the sequence opens for
   bench.knock(pairs.slice(0, 5));
   assert.deepEqual(kinds(bench.knock(pairs, OTHER)), [`${RIVAL}, spent`, 'contested']);
   assert.deepEqual(kinds(bench.knock(pairs.slice(5))), ['contested']);
-  // The client's next sequence is as good as ever.
+  // The client's next sequence still opens.
   bench.settle();
   bench.pass(20_000);
   assert.deepEqual(kinds(bench.knock(pairsFor(refuse, laptop, 1001))), ['admit laptop']);
@@ -56,7 +56,7 @@ test('refuse: when the racer is let in before the client is heard then he is shu
   const bench = new EngineBench([refuse], [laptop]);
   assert.deepEqual(kinds(bench.knock(pairs, SOURCE)), ['admit laptop']);
   assert.deepEqual(kinds(bench.knock(pairs, OTHER)), [`${RIVAL}, closes`, 'contested']);
-  // Said and done once, however often he comes.
+  // Reported and done once, however often it repeats.
   assert.deepEqual(kinds(bench.knock(pairs, OTHER)), ['contested']);
 });
 

@@ -1,6 +1,6 @@
 /**
- * The judge by itself: what is spent for whom, at doors of every kind, and that what has gone since the packet came leads
- * to nothing. Packets and the matcher are tests of the engine's.
+ * The judge alone: what is spent for doors of every kind, and that a sequence whose door or client was removed
+ * meanwhile opens nothing. The engine's tests cover packets and the matcher.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -90,7 +90,7 @@ test('drift is not learned when the client had to take a later step because the 
 });
 
 test('a client is free to choose where more steps are unspent than both sides of the window and its middle', () => {
-  // Window 1: steps up to three beyond the spent one may be what it had to take.
+  // Window 1: the client may have had to take any of the three steps after the spent one.
   for (const [spent, drift] of [
     [998, 0],
     [997, 1],

@@ -1,4 +1,4 @@
-/** The version that both programs say. */
+/** The version that both programs print. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

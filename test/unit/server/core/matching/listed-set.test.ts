@@ -1,4 +1,4 @@
-/** The live lines of a door with a file: what was spent stays spent, whatever the file is read to hold. */
+/** The live lines of a door with a file: spent lines stay spent, whatever the file holds when it is read again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ListedDoor, ListedLine } from '../../../../../server/core/door.ts';
@@ -21,7 +21,7 @@ const STATIC: ListedDoor = { ...DOOR, mode: 'static', lookAhead: 1 };
 const line = (id: number): ListedLine => ({ id, pairs: [7000 + id, 8000] });
 const lines = (...ids: number[]): readonly ListedLine[] => ids.map(line);
 
-/** A set with one door, and what it has put into one index. */
+/** A set with one door, and the content of its index. */
 class World {
   readonly pairs = new LivePairs();
   readonly index = new SequenceIndex(this.pairs);
@@ -74,7 +74,7 @@ test('as many lines are live as are looked ahead for, and the one spent last sta
   world.set.spend('ssh', 3, 6);
   assert.deepEqual(world.inIndex, [3, 4], 'the one before it is spent with it, and gone');
   assert.equal(world.set.left('ssh'), 1);
-  assert.equal(world.made, 4, 'what stays live is not made anew');
+  assert.equal(world.made, 4, 'a line that stays live is not made again');
   assert.deepEqual(
     world.sequences.map(({ enteredAtMs }) => enteredAtMs),
     [5, 6],

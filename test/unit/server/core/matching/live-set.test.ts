@@ -1,4 +1,4 @@
-/** Which factors are live when, for whom, and that the index holds those and no others, whatever is added and taken away. */
+/** Which factors of which clients are live when; the index holds these and no others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type DoorPolicy, type Enrolment, type FactorState, UNUSED } from '../../../../../server/core/door.ts';
@@ -19,7 +19,7 @@ const phone = enrolment('phone');
 const totp = doorPolicy();
 const hotp = doorPolicy({ mode: 'hotp', lookAhead: 2 });
 
-/** A live set, and what it has put into one index. */
+/** A live set, and the content of its index. */
 class World {
   readonly pairs = new LivePairs();
   readonly index = new SequenceIndex(this.pairs);
@@ -35,7 +35,7 @@ class World {
     for (const client of clients) this.set.enrol(client, state);
   }
 
-  /** All that is due. */
+  /** Derives all that is due. */
   settle(wallMs = MIDST, monoMs = 0): this {
     assert.equal(this.set.advance(wallMs, monoMs, 1000), true);
     return this;
@@ -80,7 +80,7 @@ for (const { what, policy, wallMs, live } of moments) {
   test(`live are ${live.join(', ')} ${what}`, () => {
     const world = new World(doorPolicy(policy)).settle(wallMs);
     assert.deepEqual(world.factors, live);
-    // The next step takes the place of this one, and nothing is left.
+    // The next step replaces this one.
     world.settle(wallMs + 10 * STEP_MS);
     assert.deepEqual(
       world.factors.filter((factor) => live.includes(factor)),

@@ -1,4 +1,4 @@
-/** Penalties: what a wrong combination is, what it costs its source, and what it never costs. */
+/** Penalties: what a wrong combination is, and what it costs its source. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DoorPolicy } from '../../../../../server/core/door.ts';
@@ -167,7 +167,7 @@ test('when a source is half way through more sequences than are watched then it 
     index.add(liveSequence({ id, pairs, maxStrays: 20, penaltyFrom: penaltyFrom(pairs.length) }));
   }
   const matcher = new Matcher(index);
-  // Each knock again and again: a sequence is watched once, and takes nobody's place.
+  // Repeated knocks: a sequence is watched once and takes one place.
   for (const id of ids)
     for (const pair of [1000 + id, 2000 + id, 1000 + id, 2000 + id, 2000 + id]) matcher.matchPacket(1, SOURCE, pair);
   const wrong = strays(30).flatMap((pair) => {
@@ -194,7 +194,7 @@ test('when a source let its time pass on some sequences then they take no places
     });
   matcher.matchPacket(9_000, SOURCE, 1);
   assert.deepEqual(wrongAfter([1005, 2005, ...strays(9)]), [5]);
-  // What has gone meanwhile is nothing to go wrong on.
+  // A removed sequence has no wrong combinations.
   wrongAfter([1001, 2001]);
   for (const sequence of sequences) index.remove(sequence);
   assert.deepEqual(wrongAfter(strays(30)), []);
@@ -207,7 +207,7 @@ test('beyond its room the table forgives whose penalty was given first, and keep
   const ignored = (...ats: number[]) => ats.map((at) => penalties.isIgnored('ssh', sourceOf(at), 1));
   for (let at = 0; at < MAX_IGNORED; at += 1) punish(at);
   assert.deepEqual(ignored(0, 1, MAX_IGNORED - 1), [true, true, true], 'so many have room');
-  // A second penalty is a later one.
+  // A second penalty moves the end.
   punish(0);
   punish(MAX_IGNORED);
   assert.deepEqual(ignored(0, 1, 2, MAX_IGNORED), [true, false, true, true]);
