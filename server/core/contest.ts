@@ -51,7 +51,7 @@ export class Contest {
     return contenders.first;
   }
 
-  /** A contender for the sequence from another network than `source`. */
+  /** A contender from another network than `source`. */
   rivalOf(sequence: LiveSequence, source: AddressKey): AddressKey | undefined {
     const contenders = this.#contenders.get(sequence);
     if (contenders === undefined) return undefined;

@@ -97,7 +97,7 @@ export class Engine {
     };
   }
 
-  /** Sets the one observer; undefined removes it. Without an observer it costs nothing. */
+  /** Sets the one observer; undefined removes it. Without one it costs nothing. */
   observe(observer: Observer | undefined): void {
     this.#observer = observer;
     this.#scopes.observe(observer);
@@ -156,7 +156,7 @@ export class Engine {
     else this.#listed.setDoor(door, index, monoMs);
   }
 
-  /** Removes a door. Its grants stay until the daemon closes them; spent factors stay spent. */
+  /** Removes a door. Grants stay until the daemon closes them; spent factors stay spent. */
   removeDoor(name: string): void {
     this.#live.removeDoor(name);
     this.#listed.removeDoor(name);
