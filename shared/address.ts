@@ -1,16 +1,18 @@
 /**
- * IP addresses as the packet path needs them: a 16-character key, one character a byte, IPv4 as its mapped IPv6 form.
- * Equal addresses are equal strings, hashing is cheap, and nothing is formatted until a person or a firewall must read
- * it. Text forms are parsed and printed by ipaddr.js.
+ * IP addresses as the packet path needs them: a key of 16 characters, one for each byte, with IPv4 as its mapped IPv6
+ * form. Equal addresses are equal strings and hashing is cheap. Addresses are formatted only for people and firewalls.
+ * ipaddr.js parses and prints the text forms.
  */
 import ipaddr from 'ipaddr.js';
 
-/** 16 characters of code 0 to 255. IPv4 is ::ffff:a.b.c.d; the decoder refuses packets that carry that form for real. */
+/** 16 characters of code 0 to 255. IPv4 is ::ffff:a.b.c.d; the decoder refuses IPv6 packets with such an address. */
 export type AddressKey = string & { readonly __addressKey: never };
 
 const MAPPED_PREFIX = `${'\0'.repeat(10)}\xff\xff`;
 
-/** The key of an address text, undefined when it is none. A zone (`%eth0`) is dropped: the sender does not know ours. */
+/**
+ * The key of an address text; undefined for other text. Drops a zone (`%eth0`), which means nothing on another host.
+ */
 export function addressKey(text: string): AddressKey | undefined {
   const bare = text.split('%', 1)[0] ?? '';
   if (!ipaddr.isValid(bare) || (!bare.includes(':') && !ipaddr.IPv4.isValidFourPartDecimal(bare))) return undefined;

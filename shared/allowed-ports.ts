@@ -1,6 +1,6 @@
 /**
- * The ports that derived knocks may use: a range minus excludes. Knows the text form (`1024-65535`, `1900,5060-5061`)
- * and its canonical spelling, which travels in profiles: client and server must agree on the list to the last port.
+ * The ports that derived knocks may use: a range minus excludes. Reads and writes their text form (`1024-65535`,
+ * `1900,5060-5061`). Profiles carry its canonical spelling: client and server must agree on every port.
  */
 import { KnockError } from './errors.ts';
 import { parsePort } from './knock.ts';
@@ -13,18 +13,18 @@ export interface PortRange {
 /** Ascending, disjoint, not adjacent. */
 export type PortRanges = readonly PortRange[];
 
-/** Default `port_range`: everything that needs no privilege to listen on, so that few services stand there. */
+/** Default `port_range`: the ports that need no privilege to listen on, so few services use them. */
 export const DEFAULT_PORT_RANGE = '1024-65535';
 
 /**
  * Default `exclude_ports`: ports that carriers, hotel networks and home routers commonly filter or answer themselves
- * (SQL worms, SSDP, RDP, SIP, mDNS/LLMNR, IRC), where a knock would be lost on its way out.
+ * (SQL worms, SSDP, RDP, SIP, mDNS/LLMNR, IRC). A knock to them would be lost on its way.
  */
 export const DEFAULT_EXCLUDE_PORTS = '1433-1434,1900,3389,5060-5061,5353,5355,6666-6669';
 
 /**
- * Reads `1024-2000,3000` into canonical ranges. An empty text is no ports.
- * @throws KnockError CONFIG_INVALID naming the part that is wrong
+ * Reads `1024-2000,3000` into canonical ranges. An empty text means no ports.
+ * @throws KnockError CONFIG_INVALID that names the wrong part
  */
 export function parsePortRanges(text: string): PortRanges {
   const ranges: PortRange[] = [];
@@ -49,8 +49,9 @@ export function formatPortRanges(ranges: PortRanges): string {
 
 /** The ascending list of ports in `range` that are not in `exclude` (SPEC section 4). */
 export function allowedPorts(range: PortRanges, exclude: PortRanges): readonly number[] {
-  // The client needs this list at every start. Pushed port by port, in code that is not compiled yet, or asked each time
-  // whether it is excluded, it took longer than the knock: so the array has its size, and gaps are jumped over.
+  // The client makes this list at every start, in code that is not compiled yet. Pushing each port, or checking each
+  // for
+  // exclusion, took longer than the knock. So the array has its final size, and the loop jumps over excluded ranges.
   const ports = new Array<number>(countAllowedPorts(range, exclude));
   let at = 0;
   for (const { from, to } of range) {
@@ -65,7 +66,7 @@ export function allowedPorts(range: PortRanges, exclude: PortRanges): readonly n
   return ports;
 }
 
-/** How many ports {@link allowedPorts} gives, without making the list. */
+/** The length of the list of {@link allowedPorts}, without making it. */
 export function countAllowedPorts(range: PortRanges, exclude: PortRanges): number {
   let count = 0;
   for (const { from, to } of range) {

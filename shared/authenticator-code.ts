@@ -1,6 +1,6 @@
 /**
- * The codes that authenticator apps show, by otplib. A module of its own because only comparing two devices needs it,
- * and whoever knocks should not wait until it is loaded.
+ * The codes that authenticator apps show, by otplib. A module of its own, because only the comparison of two devices
+ * needs it: a knock should not wait for otplib to load.
  */
 import { generateSync, NobleCryptoPlugin } from 'otplib';
 import type { Secret } from './secret.ts';
@@ -13,8 +13,8 @@ export interface CodeOptions {
 }
 
 /**
- * The code an authenticator app shows for this factor (RFC 4226 section 5.3). No door accepts it: six digits are 20
- * bits. It is there to compare clock and secret of two devices, see `knock-otp show --code`.
+ * The code that an authenticator app shows for this factor (RFC 4226 section 5.3). No door accepts it: six digits are
+ * 20 bits. Users compare clock and secret of two devices with it, see `knock-otp show --code`.
  */
 export function authenticatorCode(secret: Secret, factor: number, options: CodeOptions = {}): string {
   return generateSync({

@@ -1,9 +1,9 @@
 /**
- * The protocol's heart: (secret, identity, moving factor, shape) -> sequence of knocks. SPEC section 4, to the letter;
- * vectors in test/vectors/sequence.json. Pure, the same code on client and server.
+ * Derives sequences: (secret, identity, moving factor, shape) -> knocks, exactly as in SPEC section 4. The vectors are
+ * in test/vectors/sequence.json. Pure; client and server run the same code.
  *
- * HKDF rather than the truncated codes of RFC 4226: six digits are 20 bits and could be searched while a time step
- * lasts. Every identity field is bound in, so that a capture taken at one server, door or client says nothing of another.
+ * HKDF instead of the truncated codes of RFC 4226: six digits are 20 bits and could be searched within a time step. The
+ * derivation includes every identity field, so a capture at one server, door or client reveals nothing about another.
  */
 import { extract } from '@noble/hashes/hkdf.js';
 import { type _HMAC as HmacState, hmac } from '@noble/hashes/hmac.js';
@@ -19,12 +19,12 @@ export const DERIVATION_LABEL = 'knock-otp/1';
 
 const HASH_BYTES = 32;
 const ONE = Uint8Array.of(1);
-/** Bytes consumed by one draw: two for the port, one for the protocol (used only where both are allowed). */
+/** Bytes of one draw: two for the port, one for the protocol (used only if both are allowed). */
 const DRAW_BYTES = 3;
-/** RFC 5869 section 2.3: no more than 255 hash lengths of output. */
+/** RFC 5869 section 2.3: at most 255 hash lengths of output. */
 const MAX_OUTPUT_BYTES = 255 * HASH_BYTES;
 
-/** What two bytes of length can say; beyond it two identities could encode alike. */
+/** The maximum of a two-byte length. Beyond it, two identities could encode to the same bytes. */
 const MAX_FIELD_BYTES = 0xffff;
 
 export const MIN_KNOCKS = 1;
@@ -35,14 +35,14 @@ export interface Identity {
   readonly door: string;
   readonly client: string;
   readonly mode: OtpMode;
-  /** The client's address as the server sees it, 4 or 16 bytes, where the door binds sequences to it. */
+  /** The client's address as the server sees it, 4 or 16 bytes, if the door binds sequences to it. */
   readonly boundSource?: Uint8Array | undefined;
 }
 
 export interface Shape {
-  /** How many knocks: 1 to 32, and no more than there are allowed ports. */
+  /** Number of knocks: 1 to 32, and at most the number of allowed ports. */
   readonly knocks: number;
-  /** Ascending, distinct: see allowedPorts. */
+  /** Ascending and distinct, see `allowedPorts`. */
   readonly ports: readonly number[];
   readonly protocols: 'tcp' | 'udp' | 'both';
 }
@@ -50,13 +50,13 @@ export interface Shape {
 type Keyed = HmacState<ReturnType<typeof sha256.create>>;
 
 /**
- * Keyed once: that is half of an HKDF-Expand, and a server does one for each client at each step. They live as long as
- * their keys.
+ * HMAC states by key. Keying is half the work of an HKDF-Expand, and a server does one for each client at each step. An
+ * entry lives as long as its key.
  */
 const keyed = new WeakMap<DerivationKey, Keyed>();
 let scratch: Keyed | undefined;
 
-/** HKDF-Extract, once for each secret. Opaque and as secret as the secret. */
+/** The result of HKDF-Extract, made once for each secret. Opaque, and as confidential as the secret. */
 export type DerivationKey = Uint8Array & { readonly __derivationKey?: never };
 
 export function derivationKey(secret: Secret): DerivationKey {
@@ -71,7 +71,7 @@ export function deriveSequence(key: DerivationKey, identity: Identity, factor: n
   return derivePairs(key, identity, factor, shape).map(knockOf);
 }
 
-/** {@link deriveSequence} for tables: a server derives for each of its clients at every step. @throws as that does */
+/** {@link deriveSequence} as pairs for the server's tables. @throws KnockError as {@link deriveSequence} */
 export function derivePairs(key: DerivationKey, identity: Identity, factor: number, shape: Shape): Pair[] {
   const { knocks, ports, protocols } = shape;
   if (!Number.isInteger(knocks) || knocks < MIN_KNOCKS || knocks > MAX_KNOCKS || knocks > ports.length) {
@@ -80,7 +80,7 @@ export function derivePairs(key: DerivationKey, identity: Identity, factor: numb
     });
   }
   const info = derivationInfo(identity, factor);
-  // 16-bit draws at or above the largest multiple of R are rejected: no port is likelier than another.
+  // Rejects 16-bit draws at or above the largest multiple of R, so that all ports are equally likely.
   const limit = Math.floor(0x10000 / ports.length) * ports.length;
   for (let bytes = firstOutputBytes(knocks); ; bytes = Math.min(bytes * 4, MAX_OUTPUT_BYTES)) {
     const drawn = draw(expand(key, info, bytes), limit, knocks, ports, protocols);
@@ -94,7 +94,7 @@ export function derivePairs(key: DerivationKey, identity: Identity, factor: numb
 }
 
 /**
- * All knocks of an attempt: one sequence, and where the door binds to the client's address, a second one behind it.
+ * All knocks of an attempt: one sequence, and then a second one if the door binds to the client's address.
  * @throws KnockError CONFIG_INVALID as {@link deriveSequence}
  */
 export function deriveAttempt(
@@ -110,7 +110,7 @@ export function deriveAttempt(
 }
 
 /**
- * HKDF info: every field behind its length as two bytes big-endian, so that no two identities encode alike.
+ * HKDF info: every field after its length as two bytes big-endian, so that no two identities encode to the same bytes.
  * @throws KnockError CONFIG_INVALID when a field is longer than 65535 bytes
  */
 export function derivationInfo(identity: Identity, factor: number): Uint8Array {
@@ -139,7 +139,7 @@ export function derivationInfo(identity: Identity, factor: number): Uint8Array {
   return info;
 }
 
-/** At a step a server derives for all its clients with one factor. */
+/** Cache of one factor: at a step a server derives with the same factor for all its clients. */
 let latest = { factor: Number.NaN, field: new Uint8Array(0) };
 
 function fieldOf(factor: number): Uint8Array {
@@ -158,7 +158,7 @@ function expand(key: DerivationKey, info: Uint8Array, bytes: number): Uint8Array
   for (let at = 0; at < bytes; at += HASH_BYTES) {
     const state = start._cloneInto(scratch);
     scratch = state;
-    // T(n) is over T(n-1), info and n; T(0) is empty. Mostly there is one.
+    // T(n) is the HMAC of T(n-1), info and n; T(0) is empty. Mostly T(1) is enough.
     if (at > 0) state.update(output.subarray(at - HASH_BYTES, at));
     state.update(info).update(at === 0 ? ONE : Uint8Array.of(at / HASH_BYTES + 1));
     state.digestInto(bytes === HASH_BYTES ? output : output.subarray(at, at + HASH_BYTES));
@@ -166,7 +166,7 @@ function expand(key: DerivationKey, info: Uint8Array, bytes: number): Uint8Array
   return output;
 }
 
-/** Names are ASCII almost always, and encoding them costs as much as hashing them when a library is asked. */
+/** UTF-8 bytes. Almost all names are ASCII, and encoding them by a library costs as much as hashing them. */
 function nameBytes(name: string): Uint8Array {
   const bytes = new Uint8Array(name.length);
   for (let at = 0; at < name.length; at += 1) {
@@ -189,7 +189,7 @@ function draw(
     const value = ((output[at] ?? 0) << 8) | (output[at + 1] ?? 0);
     if (value >= limit) continue;
     const port = ports[value % ports.length];
-    // Ports are distinct whatever their protocols. There are few of them: a set costs more than looking through.
+    // Ports are distinct over both protocols. They are few, so a linear search costs less than a set.
     if (port === undefined || sequence.includes(port) || sequence.includes(pairOf('udp', port))) continue;
     sequence.push(pairOf(protocolOf(protocols, output[at + 2] ?? 0), port));
     if (sequence.length === knocks) return sequence;
@@ -202,7 +202,10 @@ function protocolOf(protocols: Shape['protocols'], byte: number): Protocol {
   return (byte & 1) === 0 ? 'tcp' : 'udp';
 }
 
-/** Enough hash blocks for the draws that are expected, with half as many again. HKDF output is a stream: more is longer. */
+/**
+ * Bytes for 1.5 draws a knock, in whole hash blocks. A longer HKDF output begins with the shorter one, so growing is
+ * safe.
+ */
 function firstOutputBytes(knocks: number): number {
   return Math.ceil((knocks * DRAW_BYTES * 1.5) / HASH_BYTES) * HASH_BYTES;
 }

@@ -1,8 +1,8 @@
 /**
- * The one error class of the project and its stable codes.
+ * The one error class of the project, and its stable codes.
  *
- * Expected outcomes (a stray, a replay, a throttled source) are values and never come through here. Messages never
- * carry a secret, a code or an unspent sequence: whoever throws passes names, paths and positions only.
+ * Expected outcomes (a stray, a replay, a throttled source) are values, never errors. No message carries a secret, a
+ * code or an unspent sequence: the thrower passes names, paths and positions only.
  */
 
 export const errorCodes = [
@@ -12,22 +12,22 @@ export const errorCodes = [
   'PROFILE_MISSING', // no profile for that host
   'SECRET_INVALID', // a secret is too short, too long, or not base32
   'INSECURE_FILE', // a file with a secret can be read by others
-  'FACTOR_USED', // the moving factor asked for is spent
+  'FACTOR_USED', // the requested moving factor is spent
   'STORE', // durable state could not be read or written
-  'STATE_REFUSED', // durable state is there but must not be used (in use, older, corrupt)
+  'STATE_REFUSED', // durable state exists but must not be used (in use, older, corrupt)
   'FIREWALL', // a firewall backend refused
   'COMMAND', // a start or stop command failed
-  'CAPTURE', // an interface cannot be listened to
-  'CONTROL', // the daemon cannot be asked
+  'CAPTURE', // packets of an interface cannot be captured
+  'CONTROL', // the daemon does not answer on its control socket
   'NETWORK', // nothing could be sent, or the name does not resolve
   'DOOR_CLOSED', // knocked, but the door did not open
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** Where in a file a problem is. Lines count from 1; undefined when the problem is something that is missing. */
+/** A problem in a file, and where it is. Lines count from 1; undefined if something is missing. */
 export interface Problem {
-  /** Where it is not the file that was asked for: a client file behind a configuration. */
+  /** Set if it is another file than the one that was read first: a client file of a configuration. */
   readonly file?: string;
   readonly section?: string;
   readonly key?: string;
@@ -42,7 +42,7 @@ export interface KnockErrorOptions {
   readonly problems?: readonly Problem[];
 }
 
-/** What the programs throw. `code` is a contract, `message` is for people: lower case, no full stop at its end. */
+/** The error that the programs throw. `code` is stable; `message` is for people: lower case, no full stop. */
 export class KnockError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
@@ -57,7 +57,7 @@ export class KnockError extends Error {
   }
 }
 
-/** Process exit code for an error: 2 when the user's words or files are wrong, else 1. */
+/** The exit code for an error: 2 if the user's command line or files are wrong, else 1. */
 export function exitCodeOf(error: unknown): 1 | 2 {
   if (!(error instanceof KnockError)) return 1;
   switch (error.code) {

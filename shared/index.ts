@@ -1,15 +1,12 @@
 /**
- * The library: what another program needs to knock, or to show a sequence, in the terms of docs/SPEC.md. Pure: no clock,
- * no file, no socket. Whoever uses it keeps the SPEC's one rule himself: persist a moving factor before its first knock
- * leaves, and never use it again.
+ * The library: the functions that another program needs to knock or to show a sequence, in the terms of docs/SPEC.md.
+ * Pure: no clock, no file, no socket. The calling program must keep one rule of the SPEC: persist a moving factor
+ * before its first knock leaves, and never use it again.
  *
- * ```ts
- * import { deriveFromProfile, parseProfileUri, timeStepAt } from 'knock-otp';
+ * ```ts import { deriveFromProfile, parseProfileUri, timeStepAt } from 'knock-otp';
  *
- * const profile = parseProfileUri(uri);
- * const sequence = deriveFromProfile(profile, timeStepAt(Date.now(), profile.step));
- * // [{ protocol: 'tcp', port: 21722 }, ...]
- * ```
+ * const profile = parseProfileUri(uri); const sequence = deriveFromProfile(profile, timeStepAt(Date.now(),
+ * profile.step)); // [{ protocol: 'tcp', port: 21722 }, ...] ```
  */
 import { derivationKey, deriveSequence } from './derive.ts';
 import { type Profile, profileShape } from './formats/profile-uri.ts';
@@ -26,7 +23,7 @@ export { Secret } from './secret.ts';
 
 /**
  * The sequence of a profile for one moving factor: a time step for totp, a counter for hotp. `boundSource` is the
- * client's address as the server sees it, 4 or 16 bytes, where the door binds sequences to it (SPEC section 4).
+ * client's address as the server sees it, 4 or 16 bytes, if the door binds sequences to it (SPEC section 4).
  * @throws KnockError CONFIG_INVALID when the factor is no integer from 0 to 2^53 - 1
  */
 export function deriveFromProfile(profile: Profile, factor: number, boundSource?: Uint8Array): Knock[] {

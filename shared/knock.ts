@@ -1,6 +1,6 @@
 /**
- * A knock: one packet to one (protocol, port). Knows how knocks are written (`8000`, `8000:udp`, knockd's grammar) and
- * how they are packed into one number for tables. Knows nothing of sequences or packets.
+ * A knock: one packet to one (protocol, port). Reads and writes knocks as text (`8000`, `8000:udp`, knockd's grammar)
+ * and packs them into one number for tables.
  */
 
 export type Protocol = 'tcp' | 'udp';
@@ -37,7 +37,7 @@ export function formatSequence(knocks: readonly Knock[]): string {
   return knocks.map(formatKnock).join(' ');
 }
 
-/** A port from text: decimal digits only, 1 to 65535; undefined otherwise (knockd reads `-5` as 65531). */
+/** A port from text: only decimal digits, 1 to 65535; undefined otherwise. (knockd reads `-5` as 65531.) */
 export function parsePort(text: string): number | undefined {
   if (!/^[0-9]{1,5}$/.test(text)) return undefined;
   const port = Number(text);

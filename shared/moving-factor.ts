@@ -1,6 +1,7 @@
 /**
- * Moving factors: what RFC 4226 and RFC 6238 say of counters and time steps, by otplib. A moving factor is an integer, a
- * HOTP counter C or a TOTP time step T. Who accepts which is policy and lives elsewhere; codes are authenticator-code.ts.
+ * Moving factors: the counters of RFC 4226 and the time steps of RFC 6238, by otplib. A moving factor is an integer,
+ * either a HOTP counter C or a TOTP time step T. `server/core/policy.ts` decides which are accepted;
+ * `authenticator-code.ts` makes codes.
  */
 import { counterToBytes } from '@otplib/core';
 import { getTimeStepUsed } from '@otplib/totp';
@@ -22,9 +23,9 @@ export function timeStepStart(timeStep: number, stepSeconds: number): number {
 }
 
 /**
- * The factor as RFC 4226 section 5.1 feeds it to HMAC: 8 bytes, big-endian.
+ * The factor as HMAC input (RFC 4226 section 5.1): 8 bytes, big-endian.
  * @throws KnockError CONFIG_INVALID when it is not an integer from 0 to 2^53 - 1: a negative one would encode as a huge
- * one, and above 2^53 two neighbours are the same number and so the same knocks
+ *   one, and above 2^53 two neighbours are the same number, so they give the same knocks
  */
 export function factorBytes(factor: number): Uint8Array {
   if (!Number.isSafeInteger(factor) || factor < 0) {

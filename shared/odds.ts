@@ -1,38 +1,43 @@
 /**
+<<<<<<< HEAD
  * How safe a door's shape is: bits of entropy, the stray budget, and the odds that random packets open it. The formula
  * and its target are in docs/SPEC.md 5.3, the reasons in docs/design/matcher.md. Everything is computed in logarithms
  * because the numbers are tiny.
+=======
+ * Computes how safe a door's shape is: bits of entropy, the stray budget, and the odds that random packets open it.
+ * docs/DESIGN.md explains the formula and its target. All values are logarithms, because the numbers are tiny.
+>>>>>>> prose-core
  */
 
 export interface OddsInput {
   /** n: knocks of a sequence. */
   readonly knocks: number;
-  /** R: how many (protocol, port) pairs a knock may be. */
+  /** R: number of (protocol, port) pairs that a knock can have. */
   readonly pairs: number;
-  /** L: sequences of this shape that are live at the same moment. */
+  /** L: sequences of this shape that are live at the same time. */
   readonly liveSequences: number;
   /** True when the knocks may arrive in any order. */
   readonly anyOrder: boolean;
   /**
-   * log2 of how many sequences it could be, for a sender who knows which pairs those are made of and sends none of them
-   * twice; absent where he has to draw from `pairs` at random.
+   * log2 of the number of possible sequences, for an attacker who knows their pairs and sends none of them twice.
+   * Absent if the attacker must draw from `pairs` at random.
    */
   readonly bits?: number;
 }
 
-/** Random packets a second that the stray budget is computed for. */
+/** Random packets per second of the attacker for whom the stray budget is computed. */
 export const ASSUMED_RANDOM_PACKETS_PER_SECOND = 1e5;
-/** Openings a day that such a sender may expect, at most. */
+/** Maximum of openings per day that this attacker can expect. */
 export const TOLERATED_OPENINGS_PER_DAY = 1e-6;
 export const MAX_STRAYS = 256;
-/** Below this budget a door is easily blocked by spoofed packets: worth a warning. */
+/** Below this budget spoofed packets easily block a door, so the configuration check warns. */
 export const FEW_STRAYS = 16;
-/** A derived door with fewer bits than this is refused unless the administrator insists. */
+/** A derived door with fewer bits is refused unless the administrator allows it. */
 export const MIN_ENTROPY_BITS = 48;
 
 const SECONDS_PER_DAY = 86_400;
 
-/** log2 of how many different sequences there are: R!/(R-n)!, divided by n! where order does not matter. */
+/** log2 of the number of different sequences: R!/(R-n)!, divided by n! if order does not matter. */
 export function entropyBits({ knocks, pairs, anyOrder }: Omit<OddsInput, 'liveSequences' | 'bits'>): number {
   let bits = 0;
   for (let i = 0; i < knocks; i += 1) bits += Math.log2(Math.max(pairs - i, 1)) - (anyOrder ? Math.log2(i + 1) : 0);
@@ -40,10 +45,10 @@ export function entropyBits({ knocks, pairs, anyOrder }: Omit<OddsInput, 'liveSe
 }
 
 /**
- * log10 of the openings expected in a day from {@link ASSUMED_RANDOM_PACKETS_PER_SECOND} random packets with `strays`
- * allowed: one packet completes something with probability C(n+w-1, n-1) * (n! if any order) * L / R^n. Where a sender
- * knows the pairs (`bits`) it is at most C(n+w-1, n-1) * L / 2^bits, whatever he sends: a packet completes no other sets
- * than those that it makes with n-1 of the n+w-1 pairs before it.
+ * log10 of the openings expected per day from {@link ASSUMED_RANDOM_PACKETS_PER_SECOND} random packets with w =
+ * `strays` allowed. One packet completes a sequence with probability C(n+w-1, n-1) * (n! if any order) * L / R^n. For
+ * an attacker who knows the pairs (`bits`) it is at most C(n+w-1, n-1) * L / 2^bits: a packet can only complete the
+ * sets that it forms with n-1 of the n+w-1 pairs before it.
  */
 export function log10OpeningsPerDay(input: OddsInput, strays: number): number {
   const { knocks, pairs, liveSequences, anyOrder, bits } = input;
@@ -57,7 +62,7 @@ export function log10OpeningsPerDay(input: OddsInput, strays: number): number {
   return log + Math.log10(ASSUMED_RANDOM_PACKETS_PER_SECOND * SECONDS_PER_DAY);
 }
 
-/** The largest number of strays, 0 to 256, that keeps the odds at the target; 0 too where no number does. */
+/** The largest number of strays, 0 to 256, that keeps the odds at the target; 0 also if no number does. */
 export function strayBudget(input: OddsInput): number {
   const tolerated = Math.log10(TOLERATED_OPENINGS_PER_DAY);
   let low = 0;

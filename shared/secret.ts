@@ -1,6 +1,6 @@
 /**
- * A shared secret: base32 text in, bytes out, and nothing that prints it by accident. Sizes follow RFC 4226 R6
- * (at least 128 bits, 160 recommended); the 64-byte ceiling is otplib's.
+ * A shared secret: reads base32 text, holds bytes, and never prints them by accident. Sizes follow RFC 4226 R6 (at
+ * least 128 bits, 160 recommended); the maximum of 64 bytes is otplib's.
  */
 
 import { MAX_SECRET_BYTES, MIN_SECRET_BYTES } from '@otplib/core';
@@ -10,10 +10,10 @@ import { KnockError } from './errors.ts';
 const base32 = new ScureBase32Plugin();
 const REDACTED = '[secret]';
 
-/** What a generated secret holds: 160 bits, RFC 4226 R6. */
+/** Size of a generated secret: 160 bits, RFC 4226 R6. */
 export const GENERATED_SECRET_BYTES = 20;
 
-/** Holds the bytes; every way of turning it into text gives `[secret]`, so that a log line or an error cannot leak it. */
+/** Holds the bytes. Every conversion to text gives `[secret]`, so that no log line or error leaks it. */
 export class Secret {
   readonly #bytes: Uint8Array;
 
@@ -33,15 +33,15 @@ export class Secret {
     return new Secret(Uint8Array.from(bytes));
   }
 
-  /** Reads base32 as in otpauth URIs: either case, spaces and padding optional. @throws KnockError SECRET_INVALID */
+  /** Reads base32 as in otpauth URIs: any case, spaces and padding optional. @throws KnockError SECRET_INVALID */
   static fromBase32(text: string): Secret {
     let bytes: Uint8Array;
     try {
-      // ASCII only before the case changes: toUpperCase turns a dotless i and a long s into letters of the alphabet.
+      // Checks for ASCII first, because toUpperCase turns a dotless i and a long s into letters of the alphabet.
       if (!/^[A-Za-z2-7\s=-]*$/.test(text)) throw new RangeError('alphabet');
       bytes = base32.decode(text.replaceAll(/[\s=-]/g, '').toUpperCase());
     } catch {
-      // The cause is dropped on purpose: decoders quote their input.
+      // Without the cause, because decoders quote their input.
       throw new KnockError('SECRET_INVALID', 'the secret is not base32 text', {
         hint: 'base32 has the letters A to Z and the digits 2 to 7',
       });
@@ -49,12 +49,12 @@ export class Secret {
     return Secret.fromBytes(bytes);
   }
 
-  /** The key bytes, a copy. The only way to them besides {@link toBase32}. */
+  /** A copy of the key bytes. The only access besides {@link toBase32}. */
   bytes(): Uint8Array {
     return Uint8Array.from(this.#bytes);
   }
 
-  /** For writing a secret file or a profile URI, nowhere else. */
+  /** Only for writing a secret file or a profile URI. */
   toBase32(): string {
     return base32.encode(this.#bytes, { padding: false });
   }

@@ -1,6 +1,6 @@
 /**
- * The one web-standard class that the pure layers use. They are compiled without Node's and the DOM's types, so that
- * nothing else of a platform can slip in.
+ * The one web-standard class that the pure layers use. They compile without Node's and the DOM's types, so that they
+ * cannot use anything else of a platform.
  */
 declare class URLSearchParams {
   constructor(init?: string);

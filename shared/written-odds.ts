@@ -1,41 +1,42 @@
 /**
- * How safe a written-down sequence is. Its ports are the administrator's choice, so besides random packets (shared/odds)
- * a sweep must be thought of: a scan goes through ports in order, and opens whatever lies in its way closely enough.
+ * Computes how safe a written-down sequence is. The administrator chooses its ports, so a sweep is a risk besides
+ * random packets (`odds.ts`): a scan visits ports in order and completes a sequence whose ports lie close together in
+ * that order.
  */
 import { isUdp, knockOf, type Pair } from './knock.ts';
 import { MAX_STRAYS, type OddsInput, strayBudget } from './odds.ts';
 
-/** Ports that a knock of a written-down sequence may be, for each protocol that the sequence uses. */
+/** Ports that a knock of a written-down sequence can have, for each protocol that the sequence uses. */
 const PORTS = 65_535;
 
 /**
- * The odds of a strict sequence. A port that stands twice in a row counts once: a scanner that repeats its packets knocks
- * at it twice by itself.
+ * The odds of a strict sequence. A port that comes twice in a row counts once, because a scanner that repeats its
+ * packets also knocks twice.
  */
 export function writtenOdds(pairs: readonly Pair[], liveSequences: number): OddsInput {
   const protocols = new Set(pairs.map(isUdp)).size;
   return { knocks: withoutEchoes(pairs).length, pairs: PORTS * protocols, liveSequences, anyOrder: false };
 }
 
-/** True when some port stands twice in a row. */
+/** True when a port comes twice in a row. */
 export function hasEchoes(pairs: readonly Pair[]): boolean {
   return withoutEchoes(pairs).length < pairs.length;
 }
 
-/** The strays that a written-down sequence may forgive, 0 to 256: what the odds allow, and no sweep can use. */
+/** The strays allowed in a written-down sequence, 0 to 256: as many as the odds allow and no sweep can use. */
 export function writtenStrayBudget(pairs: readonly Pair[], liveSequences: number): number {
-  // The matcher counts distinct pairs against the length: a pair that stands twice leaves room for a stray already.
+  // The matcher counts distinct pairs against the length, so a repeated pair already leaves room for a stray.
   const inherent = pairs.length - new Set(pairs).size;
   const affordable = strayBudget(writtenOdds(pairs, liveSequences)) - inherent;
   return Math.max(0, Math.min(affordable, sweepLimit(pairs), MAX_STRAYS));
 }
 
-/** True when a scan of ports in order opens it even with no strays forgiven: 7000,7001,7002, or a single port. */
+/** True when a scan of ports in order opens it even without strays: 7000,7001,7002, or a single port. */
 export function isSweepable(pairs: readonly Pair[]): boolean {
   return sweepLimit(pairs) < 0;
 }
 
-/** The most strays with which a sweep past all its ports is still too long a run; none is too many for a zigzag. */
+/** The most strays with which a sweep over all its ports is still too long a run. A zigzag has no limit. */
 function sweepLimit(pairs: readonly Pair[]): number {
   const ports = withoutEchoes(pairs).map((pair) => knockOf(pair).port);
   const steps = ports.slice(1).map((port, at) => Math.sign(port - (ports[at] ?? 0)));

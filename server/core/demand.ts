@@ -1,41 +1,42 @@
 /**
- * Services on demand: when one that a knock has started is to be stopped again. Pure: what is known of it so far, a look
- * at its connections and logins, and the time, into what is known now and a verdict. Looking and stopping are the edges'.
- * Whatever cannot be read counts as busy, since a session must never be cut by a guess.
+ * Decides when a service that a knock has started is stopped again (services on demand). A pure function: from the
+ * state so far, a look at the service's connections and logins, and the time, to the new state and a verdict.
+ * `server/demand` takes the looks and stops services. What cannot be read counts as busy, so that no session is cut on
+ * a guess.
  */
 
-/** One look. Times are monotonic milliseconds. */
+/** One look at a service. Times are monotonic milliseconds. */
 export interface ServiceLook {
-  /** Whether somebody listens at one of its ports. */
+  /** Whether one of its ports has a listener. */
   readonly listening: boolean;
   /** Established connections to its ports. */
   readonly connections: number;
-  /** The last login on this machine, where logins are recorded. */
+  /** The last login on this machine, if logins are recorded. */
   readonly lastLoginMs?: number;
 }
 
 export interface ServiceState {
-  /** Whether it has been seen to listen: only then does a port without a listener mean that it has been stopped. */
+  /** Whether a look has found a listener. Only after that does a port without a listener mean a stopped service. */
   readonly wasSeen: boolean;
-  /** Looks in a row that found no listener, since one was seen. */
+  /** Consecutive looks without a listener, after one was seen. */
   readonly missing: number;
-  /** Monotonic milliseconds since when it is idle; undefined while it is busy. */
+  /** Start of the idle time, monotonic milliseconds; undefined while busy. */
   readonly idleSinceMs: number | undefined;
 }
 
 export type ServiceVerdict =
-  | 'busy' // connections, a grant, or nobody knows
+  | 'busy' // connections, a grant, or an unreadable state
   | 'idle' // not for long enough
   | 'stop' // idle for long enough
-  | 'gone'; // somebody else has stopped it
+  | 'gone'; // stopped by another program
 
-/** So many looks without a listener: a service that is restarted has none for a moment. */
+/** Consecutive looks without a listener that mean `gone`: a service that restarts has no listener for a moment. */
 const MISSING_LOOKS = 2;
 
 /**
  * @param look undefined when the connections cannot be read
- * @param isWanted a grant is open at its door, or a knock is about to open one
- * @param idleMs how long it must have been idle to be stopped
+ * @param isWanted a grant is open at its door, or is about to be
+ * @param idleMs idle milliseconds after which the service is stopped
  */
 export function judgeService(
   state: ServiceState,
@@ -49,7 +50,7 @@ export function judgeService(
   const missing = wasSeen && !look.listening && look.connections === 0 ? state.missing + 1 : 0;
   if (missing >= MISSING_LOOKS) return { state: { ...state, wasSeen, missing }, verdict: 'gone' };
   if (isWanted || look.connections > 0) return { state: { wasSeen, missing, idleSinceMs: undefined }, verdict: 'busy' };
-  // A login is the end of an idle time, also where its connection is over by now. Never in the future: a clock may jump.
+  // A login restarts the idle time, even if its connection has ended. Capped at now, because a clock may jump.
   const login = Math.min(look.lastLoginMs ?? Number.NEGATIVE_INFINITY, nowMs);
   const idleSinceMs = Math.max(state.idleSinceMs ?? nowMs, login);
   const isDue = nowMs - idleSinceMs >= idleMs && missing === 0;

@@ -1,13 +1,15 @@
 /**
- * A door as the pure core sees it: a name and a policy. What opens it (a firewall, a command) is the edges' business and
- * stands in server/config. All durations are milliseconds.
+ * The types of doors, clients and factor states as the pure core uses them. A door is a name and a policy;
+ * `server/config` knows what opens it (a firewall, a command). All durations are milliseconds.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import type { DerivationKey, Shape } from '../../shared/derive.ts';
 import type { Pair } from '../../shared/knock.ts';
 import type { OtpMode } from '../../shared/moving-factor.ts';
 
-/** Which TCP packets knock: all flags of `set` are there and none of `clear`. Bits as in the TCP header, RFC 9293 3.1. */
+/**
+ * Which TCP packets knock: those with all flags of `set` and none of `clear`. Bits as in the TCP header, RFC 9293 3.1.
+ */
 export interface TcpFlagRule {
   readonly set: number;
   readonly clear: number;
@@ -26,40 +28,40 @@ export const tcpFlagBits: ReadonlyMap<string, number> = new Map([
   ['urg', 0x20],
 ]);
 
-/** SYN without ACK: a packet that opens a connection. Return traffic and established connections never are. */
+/** SYN without ACK: a packet that opens a connection. Return traffic and established connections never match. */
 export const OPENING_PACKETS: TcpFlagRule = { set: TCP_SYN, clear: TCP_ACK };
 
-/** Where a door says nothing of flags, as in knockd: every TCP packet knocks, or is a stray. */
+/** The rule of a door without flags, as in knockd: every TCP packet is a knock or a stray. */
 export const ANY_PACKET: TcpFlagRule = { set: 0, clear: 0 };
 
-/** True when all packets of the rule are {@link OPENING_PACKETS}. */
+/** True when the rule matches nothing but {@link OPENING_PACKETS}. */
 export function isOpening({ set, clear }: TcpFlagRule): boolean {
   return (set & TCP_SYN) !== 0 && (clear & TCP_ACK) !== 0;
 }
 
-/** What every door has, wherever its sequences come from. */
+/** The policy that every door has, derived or listed. */
 export interface DoorTerms {
   readonly name: string;
   readonly order: 'any' | 'strict';
-  /** The longest that a whole sequence may take. */
+  /** The longest time from the first to the last knock. */
   readonly seqTimeoutMs: number;
   /** How long a grant lasts (`cmd_timeout`). */
   readonly grantMs: number;
-  /** Distinct stray pairs allowed in the run that completes a sequence; an upper limit where the sequence allows fewer. */
+  /** Distinct stray pairs allowed in the run that completes a sequence; a sequence may allow fewer. */
   readonly maxStrays: number;
-  /** Packets to this address knock at the door instead of packets to this host's own addresses. */
+  /** If set, packets to this address knock, not packets to this host's own addresses. */
   readonly target?: AddressKey;
   /** Default {@link OPENING_PACKETS}. */
   readonly tcpFlags?: TcpFlagRule;
-  /** What becomes of a one-time sequence that is knocked from two sources; default `first`. Of no meaning where static. */
+  /** What happens to a one-time sequence that two sources knock; default `first`. Ignored for static doors. */
   readonly contested?: 'first' | 'refuse';
-  /** How long a source is ignored that made a wrong combination, see penalty; absent: not at all. */
+  /** How long a source is ignored after a wrong combination, see `matching/penalty.ts`; absent: never. */
   readonly penaltyMs?: number;
 }
 
 /** A door whose sequences are derived from its clients' secrets. */
 export interface DoorPolicy extends DoorTerms {
-  /** A knock has a second part, derived from the address that it comes from. */
+  /** A knock has a second part, derived from the source address. */
   readonly bindsSource?: boolean;
   readonly mode: OtpMode;
   readonly shape: Shape;
@@ -71,10 +73,10 @@ export interface DoorPolicy extends DoorTerms {
   readonly lookAhead: number;
 }
 
-/** A door whose sequences are written down: one that is never spent, or the lines of a file, each for one use. */
+/** A door with written-down sequences: one that is never spent (static), or the lines of a file, each used once. */
 export interface ListedDoor extends DoorTerms {
   readonly mode: 'static' | 'file';
-  /** Unspent lines that are live at a time, at least 1; for a static door there is one sequence. */
+  /** Unspent lines that are live at the same time, at least 1. A static door has one sequence. */
   readonly lookAhead: number;
 }
 
@@ -86,7 +88,7 @@ export function isDerived(door: Door): door is DoorPolicy {
 
 /** One written-down sequence. */
 export interface ListedLine {
-  /** Names the line for as long as the daemon runs, also when lines before it are added or struck. */
+  /** Identifies the line while the daemon runs, even when earlier lines are added or struck. */
   readonly id: number;
   readonly pairs: readonly Pair[];
 }
@@ -95,14 +97,14 @@ export interface ListedLine {
 export interface Enrolment {
   readonly door: string;
   readonly client: string;
-  /** Names the secret without revealing it: a new secret under an old name starts with clean factors. */
+  /** Identifies the secret without revealing it. A new secret for the same client starts with unused factors. */
   readonly keyId: string;
   readonly key: DerivationKey;
 }
 
-/** What is durably known of an enrolment. */
+/** The durable state of an enrolment. */
 export interface FactorState {
-  /** The highest factor spent: a time step or a counter; -1 when none is. */
+  /** The highest spent factor, a time step or a counter; -1 for none. */
   readonly spent: number;
   /** TOTP: accepted step minus expected step, learned from successes, bounded. */
   readonly drift: number;

@@ -1,44 +1,45 @@
 /**
- * What the engine decides, as data. The daemon carries effects out in their order and may not change what they say; all
- * addresses in them are bytes, and nothing in them is a secret or an unspent sequence.
+ * The engine's decisions, as data. The daemon carries effects out in their order and does not change them. All
+ * addresses in them are bytes. No effect holds a secret or an unspent sequence.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import type { FactorState } from './door.ts';
 import type { RefusalReason } from './policy.ts';
 
-/** What must be durably spent, before an admission may open. */
+/** What must be spent durably before an admission may open. */
 export type Spend =
   | { readonly kind: 'factor'; readonly keyId: string; readonly factor: number; readonly state: FactorState }
   | { readonly kind: 'line'; readonly line: number }
   | { readonly kind: 'nothing' };
 
-/** A completed sequence that policy accepted. It is spent in memory already. */
+/** A completed sequence that policy accepted. It is already spent in memory. */
 export interface Admission {
   readonly kind: 'admit';
   readonly door: string;
-  /** Empty where a door does not know its clients apart. */
+  /** Empty at listed doors, which cannot tell clients apart. */
   readonly client: string;
   readonly source: AddressKey;
   readonly spend: Spend;
   readonly strays: number;
 }
 
-/** A completed sequence that opens nothing. Logged; at a bounded rate, since a replay can be repeated at will. */
+/** A completed sequence that opens nothing. Logged at a bounded rate, because a replay can be repeated at will. */
 export interface Refusal {
   readonly kind: 'refuse';
   readonly door: string;
   readonly client: string;
   readonly source: AddressKey;
   readonly reason: RefusalReason;
-  /** Where it is `contested`: the other source. */
+  /** For `contested`: the other source. */
   readonly other?: AddressKey;
   /**
-   * It would have opened, and whoever saw it could knock it from elsewhere: it is spent in memory, and must be durably.
+   * Set if the sequence was still valid. An observer could knock it from another address, so it is spent in memory and
+   * must be spent durably.
    */
   readonly spend?: Spend;
 }
 
-/** A source that is on its way through a written-down sequence. Anybody can cause the first of these. */
+/** A source advanced on a written-down sequence. Any packet to its first port causes stage 1. */
 export interface StageReached {
   readonly kind: 'stage';
   readonly door: string;
@@ -47,21 +48,21 @@ export interface StageReached {
   readonly stage: number;
 }
 
-/** A second source shows that it knows most of a sequence. Once for each sequence. */
+/** A second source has knocked most of a sequence. Once for each sequence. */
 export interface Contested {
   readonly kind: 'contested';
   readonly door: string;
   readonly client: string;
-  /** The one that came second. */
+  /** The second source. */
   readonly source: AddressKey;
   readonly other: AddressKey;
-  /** Under `contested = refuse`: to be spent, and to open for nobody. */
+  /** With `contested = refuse`: to be spent; it opens for no source. */
   readonly spend?: Spend;
-  /** Under `contested = refuse`: whom the sequence has let in, and who is to be let out. */
+  /** With `contested = refuse`: the source that the sequence admitted, and whose grant must be closed. */
   readonly closes?: AddressKey;
 }
 
-/** A source made a wrong combination at a door that gives penalties. Forged packets can cause it for any source. */
+/** A source made a wrong combination at a door with penalties. Forged packets can cause this for any source. */
 export interface Ignored {
   readonly kind: 'ignored';
   readonly door: string;
@@ -70,11 +71,11 @@ export interface Ignored {
   readonly forMs: number;
 }
 
-/** A source has tried many ports. Forged packets can cause it for any source. */
+/** A source has tried many ports. Forged packets can cause this for any source. */
 export interface Scan {
   readonly kind: 'scan';
   readonly source: AddressKey;
-  /** There have been enough of these in this minute: it is counted, and comes again while the source goes on. */
+  /** True when this minute's reports are used up: the scan is only counted, and repeats while the source goes on. */
   readonly isHeldBack: boolean;
 }
 

@@ -1,10 +1,11 @@
 /**
- * The engine: the whole decision path from a packet to "admit this source", as a deterministic machine. It owns matchers,
- * live sequences, factor states and grants; it takes inputs with their time and returns effects as data. The daemon
- * carries them out in an order that it may not change: spend durably, journal, open (SPEC section 5.3).
+ * Decides, for each packet, whether its source may open a door: the whole path from packet to admission, as a
+ * deterministic machine. The engine owns the matchers, the live sequences, the factor states and the grants. Its inputs
+ * carry their time; its outputs are effects, as data. The daemon carries the effects out, in an order that it may not
+ * change: spend durably, journal, open (SPEC section 5.3).
  *
- *   arrive ──> matcher ──> judge ──> Admission ──(daemon: store.spend)──> granted() ──(firewall.open)──> ...
- *                              └───> Refusal                └─ failed: stays spent here, and nothing opens
+ *   decidePacket ──> matcher ──> judge ──> Admission ──(daemon: store.spend)──> granted() ──(firewall.open)──> ...
+ *                                    └───> Refusal                └─ failed: stays spent here, and nothing opens
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { isUdp, type Pair } from '../../shared/knock.ts';
@@ -24,15 +25,15 @@ import { NO_THROTTLE, type ThrottleLimits } from './throttle.ts';
 
 export type { Admission, Effect } from './effects.ts';
 
-/** Since the start, but for the last three: as of now. */
+/** `eligible`, `strays` and `evictedSources` count from the start; the others are current numbers. */
 export interface EngineCounters {
   /** Packets that reached a matcher. */
   readonly eligible: number;
-  /** Of these, packets to no live sequence. */
+  /** Eligible packets to a pair of no live sequence. */
   readonly strays: number;
-  /** Sources forgotten for want of room. */
+  /** Sources evicted because a table was full. */
   readonly evictedSources: number;
-  /** Sources on their way: they touched two knocks of one sequence lately. */
+  /** Sources with an attempt under way: they recently sent two knocks of one sequence. */
   readonly attempts: number;
   readonly trackedSources: number;
   readonly liveSequences: number;
@@ -47,7 +48,7 @@ export class Engine {
   readonly #scopes: Scopes;
   #lastId = 0;
   readonly grants = new Grants();
-  /** What packets go to that could bring a knock forward. */
+  /** Only packets to these pairs can advance an attempt. */
   readonly livePairs = new LivePairs();
   #clockHighWater = 0;
   #eligible = 0;
@@ -65,7 +66,7 @@ export class Engine {
   ) {
     this.#scopes = new Scopes(limits, this.livePairs);
     if (scans !== undefined) {
-      const isExempt = (source: AddressKey) => scans.isExempt(source) || this.grants.isIn(source);
+      const isExempt = (source: AddressKey) => scans.isExempt(source) || this.grants.hasSource(source);
       this.#scans = new ScanWatch({ ...scans, isExempt });
     }
     const nextId = () => {
@@ -96,13 +97,13 @@ export class Engine {
     };
   }
 
-  /** At most one; undefined ends it. Costs nothing where there is none. */
+  /** Sets the one observer; undefined removes it. Without one it costs nothing. */
   observe(observer: Observer | undefined): void {
     this.#observer = observer;
     this.#scopes.observe(observer);
   }
 
-  /** True once the sequence can open nothing any more: it, or a later one of its client, was used, or its line is gone. */
+  /** True once the sequence can open nothing: it is spent, or its line or client is gone. */
   isSpent({ door, client, keyId, factor }: LiveSequence): boolean {
     if (this.#listed.door(door) !== undefined) return !this.#listed.isUnspent(door, factor);
     const state = this.#live.state(door, client, keyId);
@@ -121,7 +122,7 @@ export class Engine {
     return this.#live.door(name) ?? this.#listed.door(name);
   }
 
-  /** The sequences of a listed door: all unspent ones, in the order of use. */
+  /** Sets the lines of a listed door: all unspent ones, in the order of use. */
   setLines(door: string, lines: readonly ListedLine[], now: Now): void {
     this.#listed.setLines(door, lines, now.monoMs);
   }
@@ -135,16 +136,16 @@ export class Engine {
     this.#live.enrol(enrolment, state);
   }
 
-  /** Something was spent that this engine has not seen used: what is in progress up to it is void. */
+  /** Records a factor that was spent outside this engine. Attempts on factors up to it are void. */
   noteSpent(door: string, client: string, state: FactorState): void {
-    this.#live.spend(door, client, state);
+    this.#live.markSpent(door, client, state);
   }
 
   revoke(door: string, client: string): void {
     this.#live.revoke(door, client);
   }
 
-  /** Adds a door, or changes it: clients, lines and grants stay, knocks in progress at it are void. */
+  /** Adds or changes a door. Clients, lines and grants stay; attempts are void. */
   setDoor(door: Door, monoMs: number): void {
     const before = this.door(door.name);
     if (before !== undefined && isDerived(before) !== isDerived(door)) this.removeDoor(door.name);
@@ -155,43 +156,46 @@ export class Engine {
     else this.#listed.setDoor(door, index, monoMs);
   }
 
-  /** No sequence opens it any more. Its grants stay, for whoever closes them; what is spent stays spent. */
+  /** Removes a door. Grants stay until the daemon closes them; spent factors stay spent. */
   removeDoor(name: string): void {
     this.#live.removeDoor(name);
     this.#listed.removeDoor(name);
     this.#scopes.leave(name);
   }
 
-  /** Whether the door and the secret of an admission are still there; it may have waited while they were taken away. */
+  /** Whether an admission's door and secret still exist: they may be removed while it waits. */
   isEntitled({ door, client, spend }: Admission): boolean {
     if (spend.kind === 'factor') return this.#live.state(door, client, spend.keyId) !== undefined;
     return this.#listed.door(door) !== undefined;
   }
 
-  /** Remembers that it has been `wallMs`; TOTP doors refuse while the clock stands more than a step before that. */
+  /** Raises the high-water mark. TOTP doors refuse while the clock is more than a step behind it. */
   noteClock(wallMs: number): void {
     this.#clockHighWater = Math.max(this.#clockHighWater, wallMs);
   }
 
-  /** The administrator says that the clock is right as it is. */
+  /** Sets the high-water mark: the administrator has confirmed the clock. */
   acceptClock(wallMs: number): void {
     this.#clockHighWater = wallMs;
   }
 
-  /** Whether the clock is good enough for this door; only time steps need one. */
+  /** Whether the door can rely on the clock. Only TOTP doors need it. */
   isClockTrusted(door: Door, wallMs: number): boolean {
     if (door.mode !== 'totp') return true;
     return wallMs >= this.#clockHighWater - door.stepSeconds * 1000;
   }
 
-  /** Derives what has become due, `budget` sequences at most; true when nothing is left. */
+  /** Derives the sequences that are due, about `budget` at most. True when no more are due. */
   advance(now: Now, budget: number): boolean {
     return this.#live.advance(now.wallMs, now.monoMs, budget);
   }
 
   /**
-   * Takes one packet. `isOwn` says that its destination is one of this host's addresses, `flags` are its TCP flags (of no
-   * meaning for UDP). `atMs` is the packet's time on the monotonic clock, `now` the time of processing.
+   * Takes one packet and returns its effects.
+   * @param atMs its time, monotonic milliseconds
+   * @param flags TCP flags; ignored for UDP
+   * @param isOwn it goes to an address of this host
+   * @param now time of processing
    */
   decidePacket(
     atMs: number,
@@ -203,33 +207,33 @@ export class Engine {
     now: Now,
   ): readonly Effect[] {
     this.#observer?.arrived(isOwn || this.#scopes.at(destination) !== undefined);
-    // Where a target is one of our own addresses both kinds of scope see the packet: each has doors of its own.
-    const first = this.#watch(this.#scopes.at(destination), atMs, source, pair, flags, now);
-    const second = isOwn ? this.#watch(this.#scopes.own(), atMs, source, pair, flags, now) : NONE;
+    // If a target is one of our own addresses, both kinds of scope see the packet: each has its own doors.
+    const first = this.#match(this.#scopes.at(destination), atMs, source, pair, flags, now);
+    const second = isOwn ? this.#match(this.#scopes.own(), atMs, source, pair, flags, now) : NONE;
     const effects = second.length === 0 ? first : [...first, ...second];
     if (this.#scans === undefined || !isOwn || isUdp(pair) || (flags & (TCP_SYN | TCP_ACK)) !== TCP_SYN) return effects;
     const scan = this.#scans.countPort(atMs, source, pair, this.#longestMs);
     return scan === undefined ? effects : [...effects, { kind: 'scan', source, isHeldBack: scan === 'many' }];
   }
 
-  /** Packets are missing: whatever is on its way is void, since the strays in it can no longer be counted. */
+  /** Packets were lost: all attempts are void, because strays may be missing. */
   noteLoss(): void {
     for (const { matcher } of this.#scopes.all) matcher.forgetAll();
   }
 
-  /** The grant that an admission leads to. It counts from here on: the daemon calls this when the spend is durable. */
+  /** Records the grant of an admission and returns it. The daemon calls this once the spend is durable. */
   granted(admission: Admission, now: Now): Grant {
     const grant = this.planGrant(admission, now);
     this.grants.set(grant);
     return grant;
   }
 
-  /** The same grant without its effect, for the journal. */
+  /** The grant that {@link granted} would record, for the journal. */
   planGrant({ door, source, client }: Admission, now: Now): Grant {
     return this.grants.extended(door, source, client, this.door(door)?.grantMs ?? 0, now);
   }
 
-  #watch(
+  #match(
     scopes: readonly Scope[] | undefined,
     atMs: number,
     source: AddressKey,
@@ -244,25 +248,25 @@ export class Engine {
       this.#eligible += 1;
       this.#observer?.taken();
       const completions = matcher.matchPacket(atMs, source, pair);
-      const { advances, shown, wrong } = matcher;
-      if (completions.length === 0 && advances.length === 0 && shown.length === 0 && wrong.length === 0) {
+      const { advances, contended, wrongCombinations } = matcher;
+      if (completions.length + advances.length + contended.length + wrongCombinations.length === 0) {
         continue;
       }
       effects ??= [];
       for (const { sequence, stage } of advances) {
-        // The line spent last stays in the index for the sake of replays, which have no stages.
+        // The line spent last stays in the index so that replays are logged; a replay has no stages.
         if (!this.#listed.isUnspent(sequence.door, sequence.factor)) continue;
         effects.push({ kind: 'stage', door: sequence.door, source, stage });
       }
-      for (const sequence of shown) {
-        const effect = this.#judge.shown(sequence, source, atMs, now);
+      for (const sequence of contended) {
+        const effect = this.#judge.contend(sequence, source, atMs, now);
         if (effect !== undefined) effects.push(effect);
       }
-      for (const sequence of wrong) {
-        const effect = this.#judge.wentWrong(sequence, source, atMs);
+      for (const sequence of wrongCombinations) {
+        const effect = this.#judge.penalize(sequence, source, atMs);
         if (effect !== undefined) effects.push(effect);
       }
-      for (const completion of completions) effects.push(this.#judge.completed(completion, now));
+      for (const completion of completions) effects.push(this.#judge.judgeCompletion(completion, now));
     }
     return effects ?? NONE;
   }

@@ -1,7 +1,7 @@
 /**
- * Grants: who is let in where, and until when. One for each (door, source): a further knock moves its end, so that there
- * is one opening and one close. Times are monotonic here, so that a clock set back cannot keep a door open; the wall
- * clock's end is carried along for the journal. Opening and closing is the edges' work.
+ * Keeps the grants: which source is admitted at which door, and until when. One grant for each (door, source): a
+ * further knock moves its end, so that there is one opening and one close. Ends are monotonic times, so that a clock
+ * set back cannot keep a door open; the end by the wall clock is for the journal. The daemon opens and closes.
  */
 import type { AddressKey } from '../../shared/address.ts';
 
@@ -38,13 +38,13 @@ export class Grants {
     return this.#grants.get(keyOf(door, source));
   }
 
-  /** Whether a source is let in anywhere. */
-  isIn(source: AddressKey): boolean {
+  /** Whether a source has a grant at any door. */
+  hasSource(source: AddressKey): boolean {
     for (const grant of this.#grants.values()) if (grant.source === source) return true;
     return false;
   }
 
-  /** The grant for a knock at `now`: a new one, or the present one with a later end and its first opening time. */
+  /** The grant for a knock at `now`: a new one, or the present one with a new end and its first opening time. */
   extended(door: string, source: AddressKey, client: string, durationMs: number, now: Now): Grant {
     const present = this.get(door, source);
     return {
@@ -65,12 +65,12 @@ export class Grants {
     this.#grants.delete(keyOf(door, source));
   }
 
-  /** Grants whose end has come. */
+  /** Grants that have ended by `monoMs`. */
   due(monoMs: number): readonly Grant[] {
     return this.all.filter(({ endsAtMs }) => endsAtMs <= monoMs);
   }
 
-  /** Monotonic milliseconds of the next end, undefined when nothing is open. */
+  /** The next end, monotonic milliseconds; undefined without grants. */
   get nextEndMs(): number | undefined {
     let next: number | undefined;
     for (const { endsAtMs } of this.#grants.values()) next = Math.min(next ?? endsAtMs, endsAtMs);
@@ -79,8 +79,8 @@ export class Grants {
 }
 
 /**
- * What is left of a journaled grant after a restart, milliseconds: never more than `limitMs`, the door's whole grant,
- * whatever the clock says now; 0 or less means overdue.
+ * Milliseconds left of a journaled grant after a restart. At most `limitMs`, the door's whole grant time, even if the
+ * clock was set back; 0 or less means overdue.
  */
 export function remainingMs(expiresAt: number, limitMs: number, wallMs: number): number {
   return Math.min(expiresAt - wallMs, limitMs);

@@ -1,7 +1,8 @@
 /**
- * The judge: what a completed sequence, or a second source on one, leads to. Puts together what policy says of a factor,
- * which lines are unspent, and who else knows the sequence; spends in memory what must never be accepted again. Packets are
- * the engine's business, disks and doors the daemon's.
+ * Decides what a completed sequence leads to, and a second source on one, and a wrong combination: an admission, a
+ * refusal, a contest or a penalty. The judge combines the policy of the factor, the unspent lines, contests, penalties
+ * and throttling. It spends in memory at once, so that nothing is accepted twice. `engine.ts` feeds it; the daemon
+ * makes spends durable.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { Contest } from './contest.ts';
@@ -13,7 +14,7 @@ import type { LiveSequence } from './matching/live-sequence.ts';
 import type { LiveSet } from './matching/live-set.ts';
 import type { Completion } from './matching/matcher.ts';
 import { Penalties } from './matching/penalty.ts';
-import { decide, type RefusalReason } from './policy.ts';
+import { decideFactor, type RefusalReason } from './policy.ts';
 import { Throttle, type ThrottleLimits } from './throttle.ts';
 
 export interface JudgeParts {
@@ -23,7 +24,7 @@ export interface JudgeParts {
   readonly isClockTrusted: (door: Door, wallMs: number) => boolean;
 }
 
-/** The moments of a run, monotonic milliseconds. */
+/** First and last packet of a run, monotonic milliseconds. */
 type Span = Pick<Completion, 'startedAtMs' | 'completedAtMs'>;
 
 export class Judge {
@@ -37,23 +38,23 @@ export class Judge {
     this.#throttle = new Throttle(parts.throttle);
   }
 
-  /** `source` has shown, with a packet at `atMs`, that it knows the sequence. */
-  shown(sequence: LiveSequence, source: AddressKey, atMs: number, now: Now): Effect | undefined {
+  /** `source` became a contender for the sequence with a packet at `atMs`. */
+  contend(sequence: LiveSequence, source: AddressKey, atMs: number, now: Now): Effect | undefined {
     if (sequence.contestFrom === undefined || this.#contest.isOver(sequence, atMs)) return undefined;
-    const other = this.#contest.show(sequence, source);
+    const other = this.#contest.addContender(sequence, source);
     if (other === undefined) return undefined;
     const { door, client } = sequence;
     const contested = { kind: 'contested', door, client, source, other } as const;
     if (this.#door(door)?.contested !== 'refuse') return contested;
-    const opened = this.#contest.lately(sequence, atMs);
-    if (opened !== undefined) return { ...contested, closes: opened };
+    const admitted = this.#contest.recentlyAdmitted(sequence, atMs);
+    if (admitted !== undefined) return { ...contested, closes: admitted };
     const judged = this.#factor(sequence, { startedAtMs: atMs, completedAtMs: atMs }, now);
     if (typeof judged === 'string') return contested;
-    return { ...contested, spend: this.#waste(sequence, judged, now) };
+    return { ...contested, spend: this.#spendUnopened(sequence, judged, now) };
   }
 
-  /** `source` has made a wrong combination of the sequence, with a packet at `atMs`. One of what is spent counts for nothing. */
-  wentWrong({ door, client, keyId, factor }: LiveSequence, source: AddressKey, atMs: number): Ignored | undefined {
+  /** `source` made a wrong combination with a packet at `atMs`. No penalty if the sequence is spent. */
+  penalize({ door, client, keyId, factor }: LiveSequence, source: AddressKey, atMs: number): Ignored | undefined {
     const { live, listed } = this.#parts;
     const forMs = this.#door(door)?.penaltyMs;
     const isSpent =
@@ -65,8 +66,8 @@ export class Judge {
     return { kind: 'ignored', door, source, forMs };
   }
 
-  /** After {@link shown}: whoever completes a sequence shows it with the same packet. */
-  completed(completion: Completion, now: Now): Admission | Refusal {
+  /** Call {@link contend} first: a completing packet also makes a contender. */
+  judgeCompletion(completion: Completion, now: Now): Admission | Refusal {
     const { sequence, source, strays, completedAtMs } = completion;
     const { door, client } = sequence;
     const isOver = this.#contest.isOver(sequence, completedAtMs);
@@ -81,18 +82,25 @@ export class Judge {
     const judged = this.#factor(sequence, completion, now);
     if (typeof judged === 'string') return this.#failed(refusal(judged), now.monoMs);
     if (other !== undefined && this.#door(door)?.contested === 'refuse') {
-      return { ...refusal('contested'), spend: this.#waste(sequence, judged, now) };
+      return { ...refusal('contested'), spend: this.#spendUnopened(sequence, judged, now) };
     }
     if (this.#penalties.isIgnored(door, source, completion.startedAtMs)) {
-      return { kind: 'refuse', door, client, source, reason: 'penalty', spend: this.#waste(sequence, judged, now) };
+      return {
+        kind: 'refuse',
+        door,
+        client,
+        source,
+        reason: 'penalty',
+        spend: this.#spendUnopened(sequence, judged, now),
+      };
     }
-    this.#spend(sequence, judged, now);
+    this.#markSpent(sequence, judged, now);
     this.#contest.opened(sequence, source, completedAtMs);
     this.#throttle.succeed(door, source);
     return { kind: 'admit', door, client, source, spend: judged, strays };
   }
 
-  /** A clock that stands wrong is the server's failure, not the source's. */
+  /** Counts a failure, except `clock-back`, which is the server's. */
   #failed(refusal: Refusal, nowMs: number): Refusal {
     const { door, source, reason } = refusal;
     if (reason === 'clock-back') return refusal;
@@ -101,7 +109,7 @@ export class Judge {
     return isLockedOut ? { ...refusal, reason: 'throttled' } : refusal;
   }
 
-  /** What has to be spent for the sequence to open now, or why it cannot. */
+  /** What must be spent to open with this sequence now, or the reason to refuse it. */
   #factor(sequence: LiveSequence, span: Span, now: Now): Spend | RefusalReason {
     const { live, listed, isClockTrusted } = this.#parts;
     const { door, client, keyId, factor } = sequence;
@@ -113,7 +121,7 @@ export class Judge {
     const policy = live.door(door);
     const state = live.state(door, client, keyId);
     if (policy === undefined || state === undefined) return 'outside-window';
-    const decision = decide(policy, state, factor, {
+    const decision = decideFactor(policy, state, factor, {
       completedWallMs: now.wallMs - elapsedMs(span.completedAtMs, now),
       startedWallMs: now.wallMs - elapsedMs(span.startedAtMs, now),
       clockTrusted: isClockTrusted(policy, now.wallMs),
@@ -121,18 +129,18 @@ export class Judge {
     return decision.accept ? { kind: 'factor', keyId, factor, state: decision.state } : decision.reason;
   }
 
-  /** Spends what opens nothing: it teaches nothing of the client's clock, and is no use of his. */
-  #waste(sequence: LiveSequence, spend: Spend, now: Now): Spend {
+  /** Spends a sequence that opens nothing; the client's drift and last use stay. */
+  #spendUnopened(sequence: LiveSequence, spend: Spend, now: Now): Spend {
     const before = this.#parts.live.state(sequence.door, sequence.client, sequence.keyId) ?? UNUSED;
-    const wasted = spend.kind === 'factor' ? { ...spend, state: { ...before, spent: spend.factor } } : spend;
-    this.#spend(sequence, wasted, now);
-    return wasted;
+    const unopened = spend.kind === 'factor' ? { ...spend, state: { ...before, spent: spend.factor } } : spend;
+    this.#markSpent(sequence, unopened, now);
+    return unopened;
   }
 
-  /** In memory, before the store is asked: a second completion in the same batch must already be a replay. */
-  #spend({ door, client }: LiveSequence, spend: Spend, now: Now): void {
-    if (spend.kind === 'factor') this.#parts.live.spend(door, client, spend.state);
-    else if (spend.kind === 'line') this.#parts.listed.spend(door, spend.line, now.monoMs);
+  /** In memory, before the store: a second completion in the same batch must already be a replay. */
+  #markSpent({ door, client }: LiveSequence, spend: Spend, now: Now): void {
+    if (spend.kind === 'factor') this.#parts.live.markSpent(door, client, spend.state);
+    else if (spend.kind === 'line') this.#parts.listed.markSpent(door, spend.line, now.monoMs);
   }
 
   #door(name: string): Door | undefined {
@@ -140,7 +148,7 @@ export class Judge {
   }
 }
 
-/** Whole milliseconds, since wall times are; never negative, since children stamp packets on their own. */
+/** Rounded, because wall times are whole milliseconds. At least 0: capture processes read the clock themselves. */
 function elapsedMs(atMs: number, now: Now): number {
   return Math.max(0, Math.round(now.monoMs - atMs));
 }

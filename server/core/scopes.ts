@@ -1,6 +1,6 @@
 /**
- * Which doors look at which packets: those with the same target and the same rule of flags share a matcher and an index.
- * Whose packet it is, and what a completed sequence means, is the engine's.
+ * Groups doors into scopes: doors with the same target and the same rule of TCP flags look at the same packets, so they
+ * share a matcher and an index. `engine.ts` picks the scopes of a packet.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { type Door, OPENING_PACKETS, type TcpFlagRule } from './door.ts';
@@ -17,7 +17,7 @@ export interface Scope {
   readonly matcher: Matcher;
 }
 
-/** Scopes of doors without a target: they watch this host's own addresses. */
+/** The key of doors without a target: they watch this host's own addresses. */
 const OWN = '';
 
 export class Scopes {
@@ -35,7 +35,7 @@ export class Scopes {
     return [...this.#scopes.values()].flat();
   }
 
-  /** Those of doors with this target; undefined when there are none. */
+  /** Scopes of the doors with this target; undefined for none. */
   at(target: AddressKey): readonly Scope[] | undefined {
     return this.#scopes.get(target);
   }
@@ -62,7 +62,7 @@ export class Scopes {
     return scope;
   }
 
-  /** A scope without doors goes when its door enters another one or none: nothing is left in its index by then. */
+  /** Takes a door out. Removes a scope without doors; its index is empty by then. */
   leave(name: string): void {
     for (const [target, scopes] of this.#scopes) {
       for (const { doors } of scopes) doors.delete(name);

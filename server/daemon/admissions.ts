@@ -72,13 +72,13 @@ export class Admissions {
     // of its knocks across such doors.
     const turn = door === undefined || hasClose(door.action, admission.source) ? keyOf(admission) : admission.source;
     if (admission.spend.kind !== 'nothing') {
-      this.#turns.run(admission, () => this.#carryOut(admission), turn);
+      this.#turns.run(admission, () => this.#spendThenOpen(admission), turn);
       return true;
     }
     if (this.#freeWaiting >= MAX_FREE_WAITING || this.#deps.engine.grants.size >= MAX_FREE_GRANTS) return false;
     this.#freeWaiting += 1;
     const job = () =>
-      this.#carryOut(admission).finally(() => {
+      this.#spendThenOpen(admission).finally(() => {
         this.#freeWaiting -= 1;
       });
     this.#turns.run(admission, job, turn);
@@ -89,7 +89,7 @@ export class Admissions {
   spendForNothing(what: Spendable & { readonly source: AddressKey }): void {
     this.#turns.run(what, async () => {
       try {
-        await this.#spending.spend(what);
+        await this.#spending.spendDurably(what);
       } catch (error) {
         const fields = { door: what.door, client: what.client, reason: formatProblemOf(error) };
         this.#deps.log.error('what was refused could not be stored as used', fields);
@@ -108,7 +108,7 @@ export class Admissions {
     await this.#turns.idle();
   }
 
-  async #carryOut(admission: Admission): Promise<void> {
+  async #spendThenOpen(admission: Admission): Promise<void> {
     const { engine, firewall, clock, log } = this.#deps;
     const fields = {
       door: admission.door,
@@ -128,7 +128,7 @@ export class Admissions {
     if (present !== undefined && opensOnce(door.action) && (await isUsedUp(firewall, present)))
       this.closings.endUsed([present]);
     try {
-      await this.#spending.spend(admission, closes ? engine.planGrant(admission, clock.now()) : undefined);
+      await this.#spending.spendDurably(admission, closes ? engine.planGrant(admission, clock.now()) : undefined);
     } catch (error) {
       this.#sayNotStored(fields, error);
       return;
@@ -136,7 +136,7 @@ export class Admissions {
     // The next line of a file is live from now on only; the next factor has been live for long.
     if (admission.spend.kind === 'line') await this.#deps.whenLivePairsHeard();
     if (!closes) {
-      await this.#openForGood(door, admission, fields);
+      await this.#openWithoutGrant(door, admission, fields);
       return;
     }
     let release: (() => void) | undefined;
@@ -148,11 +148,11 @@ export class Admissions {
       await this.closings.undo(door, engine.planGrant(admission, clock.now()));
       return;
     }
-    await this.#open(door, admission, fields).finally(release);
+    await this.#openDoor(door, admission, fields).finally(release);
   }
 
   /** What is spent, and may open. */
-  async #open(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
+  async #openDoor(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
     const { engine, store, firewall, clock, log, knockdLines } = this.#deps;
     const isExtension = engine.grants.get(admission.door, admission.source) !== undefined;
     const grant = engine.granted(admission, clock.now());
@@ -177,7 +177,7 @@ export class Admissions {
   /** The door, or the right to it, was taken away while the knock waited; or the source is still to be put out of it. */
   async #spendOnly(admission: Admission, fields: LogFields): Promise<void> {
     try {
-      await this.#spending.spend(admission);
+      await this.#spending.spendDurably(admission);
       this.failed += 1;
       this.#deps.log.warn('not opened: the door was changed meanwhile', fields);
     } catch (error) {
@@ -193,7 +193,7 @@ export class Admissions {
     });
   }
 
-  async #openForGood(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
+  async #openWithoutGrant(door: ActionDoor, admission: Admission, fields: LogFields): Promise<void> {
     const { firewall, log, knockdLines } = this.#deps;
     try {
       await firewall.open(door, admission.source, 0);

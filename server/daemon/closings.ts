@@ -114,11 +114,11 @@ export class Closings {
       const present = engine.grants.get(grant.door, grant.source);
       // Looked at again in its turn: a knock that came first may have moved the end, and a close may have been done.
       if (present === undefined || !isDue(present, clock.now().monoMs)) this.#closing.delete(keyOf(grant));
-      else await this.#close(present, isDue);
+      else await this.#closeDoor(present, isDue);
     });
   }
 
-  async #close(grant: Grant, isDue: (present: Grant, nowMs: number) => boolean): Promise<void> {
+  async #closeDoor(grant: Grant, isDue: (present: Grant, nowMs: number) => boolean): Promise<void> {
     const { engine, store, firewall, log } = this.#deps;
     const door = this.#openedBy.get(keyOf(grant)) ?? this.#deps.doorOf(grant.door);
     const fields = { door: grant.door, source: formatAddress(grant.source), client: grant.client };

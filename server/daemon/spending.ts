@@ -38,7 +38,7 @@ export class Spending {
   }
 
   /** Spends durably, and journals the grant where there is one. Rejects when either is not durable; then it is owed. */
-  async spend(what: Spendable, grant?: Grant): Promise<void> {
+  async spendDurably(what: Spendable, grant?: Grant): Promise<void> {
     try {
       await this.#write(what, grant);
     } catch (error) {

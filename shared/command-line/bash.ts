@@ -1,10 +1,10 @@
 /**
- * Completion for bash, 3.2 and later, with or without the package bash-completion. Words are compared and never handed to
- * `compgen -W`, which would expand what stands in them.
+ * Completion for bash, 3.2 and later, with or without the package bash-completion. The script compares words itself. It
+ * never passes them to `compgen -W`, which would expand their content.
  */
 import { type Completions, everyCommand, type Grammar, lastWord, quoted, type Value } from './grammar.ts';
 
-/** The script to be sourced, or to lie in bash-completion's folder. */
+/** The script, to be sourced or put into bash-completion's folder. */
 export function bashCompletion(grammar: Grammar, { program, lists }: Completions): string {
   const fn = `_${program.replaceAll('-', '_')}`;
   const commands = everyCommand(grammar);
@@ -161,7 +161,7 @@ complete -F ${fn} ${program}
 `;
 }
 
-/** A pattern of \`case\`, and what REPLY is then. */
+/** A pattern of `case`, and the value of REPLY for it. */
 type Case = readonly [pattern: string, kind: string];
 
 function kindOf({ kind, choices }: Value): string {
@@ -181,7 +181,7 @@ function argumentKinds({ path, arguments: all }: Grammar): readonly Case[] {
   });
 }
 
-/** In their order: the first pattern that fits is taken. Neighbours of one kind share a line. */
+/** The lines of a `case`, in order, because the first matching pattern wins. Neighbours of one kind share a line. */
 function cases(all: readonly Case[]): string {
   const lines: { patterns: string[]; kind: string }[] = [];
   for (const [pattern, kind] of all) {

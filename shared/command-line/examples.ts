@@ -1,26 +1,29 @@
-/** Examples in a help: first, since they are what most people look for, and as data, since a test parses each of them. */
+/**
+ * Adds examples to a help text, before the rest, because most users look for them. They are data, so that a test can
+ * parse each.
+ */
 
-/** By the words of a command, empty for the program itself: lines to type, each with what it does. */
+/** Examples by command (empty for the program itself): lines to type, each with its effect. */
 export type Examples = Readonly<Record<string, readonly (readonly [line: string, what: string])[]>>;
 
-/** What is used of a commander Command. */
-interface Helping {
+/** The part of a commander Command that is used here. */
+interface HelpCommand {
   name(): string;
-  readonly commands: readonly Helping[];
+  readonly commands: readonly HelpCommand[];
   addHelpText(position: 'before', text: string): unknown;
 }
 
-/** Columns of a terminal that nobody has made wider. */
+/** Columns of a terminal of default width. */
 const USUAL_COLUMNS = 80;
 
-/** Puts the examples before the help of the command and of all below it. */
-export function addExamples(command: Helping, examples: Examples, path = ''): void {
+/** Puts the examples before the help of the command and of its subcommands. */
+export function addExamples(command: HelpCommand, examples: Examples, path = ''): void {
   const rows = examples[path] ?? [];
   if (rows.length > 0) command.addHelpText('before', `Examples:\n${formatRows(rows)}\n`);
   for (const each of command.commands) addExamples(each, examples, `${path} ${each.name()}`.trim());
 }
 
-/** What a line does stands beside it, or below where there is no room. */
+/** Puts each effect beside its line, or all of them below their lines if the terminal is too narrow. */
 function formatRows(rows: Examples[string]): string {
   const longest = Math.max(...rows.map(([line]) => line.length));
   const fits = rows.every(([, what]) => 2 + longest + 2 + what.length <= USUAL_COLUMNS);

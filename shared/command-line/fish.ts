@@ -1,7 +1,10 @@
-/** Completion for fish, 3.0 and later: a line for each option and command, each with the condition that its command is it. */
+/**
+ * Completion for fish, 3.0 and later: one line for each option and command, with the condition that its command is
+ * typed.
+ */
 import { type Completions, everyCommand, type Grammar, lastWord, type OptionWords, type Value } from './grammar.ts';
 
-/** The script to lie in a folder of completions as `PROGRAM.fish`, or to be sourced. */
+/** The script, to be sourced or put into a folder of completions as `PROGRAM.fish`. */
 export function fishCompletion(grammar: Grammar, { program, lists }: Completions): string {
   const fn = `__${program.replaceAll('-', '_')}`;
   const commands = everyCommand(grammar);
@@ -61,7 +64,7 @@ ${commands.flatMap((each) => [...commandLines(fn, program, each), ...argumentLin
 `;
 }
 
-/** With what stands before an @ at the cursor in front: admin@bastion1. */
+/** Completes after an @, with the text before it in front: admin@bastion1. */
 function listFunction(fn: string, name: string, script: string): string {
   return `function ${fn}_${name}
     set -l before (string match -r -- '^[^@]*@' (commandline -ct))
@@ -114,7 +117,7 @@ function action(fn: string, { kind, choices }: Value): string {
   }
 }
 
-/** Between single quotes fish knows two escapes. */
+/** Quotes a text for fish, which has two escapes between single quotes. */
 function literal(text: string): string {
   return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

@@ -1,10 +1,9 @@
 /**
- * A command line as data: commands, options, arguments and what stands for each value. Read from the tree that the
- * program parses with, so that completion can offer nothing that is not there. Knows of commander only what it looks at;
- * how a shell is told is bash.ts, zsh.ts and fish.ts.
+ * A command line as data: commands, options, arguments and the kind of each value. Read from the tree that the program
+ * parses with, so completion offers nothing else. `bash.ts`, `zsh.ts` and `fish.ts` write the scripts.
  */
 
-/** What completes a value: `nothing`, `files`, `folders`, `programs`, or the name of one of the program's own lists. */
+/** How a value is completed: `nothing`, `files`, `folders`, `programs`, or the name of one of the program's lists. */
 export type Kind = string;
 
 export interface Value {
@@ -27,34 +26,34 @@ export interface ArgumentWords extends Value {
 }
 
 export interface Grammar {
-  /** The words of the command with blanks, empty for the program itself. */
+  /** The words of the command, separated by blanks; empty for the program itself. */
   readonly path: string;
   readonly description: string;
-  /** All that the command takes, with those of the whole program where it takes them too. */
+  /** All options of the command, with those of the program if the command accepts them too. */
   readonly options: readonly OptionWords[];
   readonly arguments: readonly ArgumentWords[];
   readonly commands: readonly Grammar[];
-  /** What follows the first argument belongs to another program. */
+  /** The words after the first argument belong to another program. */
   readonly passesThrough: boolean;
 }
 
-/** What a program says of its values beside the tree. */
+/** What a program adds to the tree about its values. */
 export interface Completions {
   readonly program: string;
-  /** By the name of the value, or by command and name: `remove name`. */
+  /** Kinds by name of the value, or by command and name: `remove name`. */
   readonly kinds: Readonly<Record<string, Kind>>;
   /**
-   * The program's own lists: scripts for sh that print one word a line. They hold neither quotes of the single kind nor
-   * backslashes, so that every shell takes them between single quotes.
+   * The program's lists: scripts for sh that print one word a line. They hold no single quotes and no backslashes, so
+   * that every shell accepts them in single quotes.
    */
   readonly lists: Readonly<Record<string, string>>;
-  /** Options of the program stand behind its commands too. */
+  /** The program's options are also accepted after its commands. */
   readonly optionsAnywhere: boolean;
-  /** Commands whose words, from the first argument on, are another program's. */
+  /** Commands whose words, from the first argument on, belong to another program. */
   readonly passThrough: readonly string[];
 }
 
-/** What is looked at of a commander Command. */
+/** The part of a commander Command that is used here. */
 export interface CommandLike {
   name(): string;
   description(): string;
@@ -78,7 +77,7 @@ export interface CommandLike {
 
 const HELP: OptionWords = { words: ['-h', '--help'], description: 'show this help' };
 
-/** The tree of a program, or of a command with `path`. */
+/** The grammar of a program, or of the command at `path`. */
 export function grammarOf(
   command: CommandLike,
   completions: Completions,
@@ -116,7 +115,7 @@ export function grammarOf(
   };
 }
 
-/** The command and all below it. */
+/** The command and all its subcommands, at any depth. */
 export function everyCommand(grammar: Grammar): readonly Grammar[] {
   return [grammar, ...grammar.commands.flatMap(everyCommand)];
 }
@@ -126,7 +125,7 @@ export function lastWord({ path }: Grammar): string {
   return path.split(' ').at(-1) ?? '';
 }
 
-/** For any shell, whatever is in it. */
+/** Quotes a text for any shell. */
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

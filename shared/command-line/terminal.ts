@@ -1,18 +1,21 @@
-/** What a stream can show. Both programs ask here, so that one answer holds for every view. */
+/**
+ * What a stream can display: cursor movement and colours. Both programs use it, so that every view decides the same
+ * way.
+ */
 
-/** What is looked at of a stream of Node's. */
+/** The part of a Node stream that is used here. */
 export interface MaybeTerminal {
   readonly isTTY?: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Whether the cursor may be moved: a terminal, and none of the kind that prints every byte. */
+/** Whether the program may move the cursor: on a terminal, except one that prints every byte (`TERM=dumb`). */
 export function canDraw(stream: MaybeTerminal, env: Environment): boolean {
   return stream.isTTY === true && env['TERM'] !== 'dumb';
 }
 
-/** Whether there may be colours: where the cursor may be moved, and nobody has set NO_COLOR (https://no-color.org). */
+/** Whether the program may use colours: if it may move the cursor and NO_COLOR is not set (https://no-color.org). */
 export function canColor(stream: MaybeTerminal, env: Environment): boolean {
   return canDraw(stream, env) && (env['NO_COLOR'] ?? '') === '';
 }

@@ -1,6 +1,6 @@
 /**
- * Completion for zsh, by its own `_arguments`. Which command it is about is found first, since a command has options of
- * its own; `_arguments` then sees only that command's words.
+ * Completion for zsh, by its own `_arguments`. The script finds the command first, because each command has its own
+ * options. Then `_arguments` sees only the words of that command.
  */
 import {
   type Completions,
@@ -12,7 +12,7 @@ import {
   type Value,
 } from './grammar.ts';
 
-/** The script to lie in a folder of `fpath` as `_PROGRAM`, or to be sourced. */
+/** The script, to be sourced or put into a folder of `fpath` as `_PROGRAM`. */
 export function zshCompletion(grammar: Grammar, { program, lists }: Completions): string {
   const fn = `_${program}`;
   const commands = everyCommand(grammar);
@@ -94,7 +94,7 @@ function commandsName(fn: string, { path }: Grammar): string {
 }
 
 function specs(fn: string, grammar: Grammar): string {
-  // -S: what stands behind -- is no option. -A: nor what another program gets.
+  // -S: no options after --. -A: no options among the words of another program.
   const head = grammar.passesThrough ? ["-A '-*'"] : ['-S'];
   const options = grammar.options.flatMap((option) => optionSpecs(fn, option));
   return [...head, ...options, ...argumentSpecs(fn, grammar)].join(' \\\n        ');
@@ -105,7 +105,7 @@ function optionSpecs(fn: string, { words, description, value }: OptionWords): re
   const others = words.length > 1 ? `(${words.join(' ')})` : '';
   return words.map((word) => {
     if (value === undefined) return quoted(`${others}${word}${text}`);
-    // The value of a long one may stand behind =, that of a short one in the same word.
+    // A long option may have its value after =, a short one in the same word.
     const joins = word.startsWith('--') ? '=' : '+';
     return quoted(`${others}${word}${joins}${text}:${message(value)}:${action(fn, value)}`);
   });
@@ -124,7 +124,7 @@ function argumentSpecs(fn: string, grammar: Grammar): readonly string[] {
   return specs;
 }
 
-/** A command, or the argument. */
+/** Completes a command, or the first argument. */
 function both(fn: string, grammar: Grammar, value: Value): string {
   return `{ ${commandsName(fn, grammar)}; ${action(fn, value).trim()} }`;
 }

@@ -1,16 +1,19 @@
 /**
- * A file of one-time sequences on disk: read, and its lines struck so that no crash brings one back and no two processes
- * use the same one. The format is shared/formats/sequences-file's; who may use which line is the callers' business.
+ * Reads a file of one-time sequences and strikes lines in it, so that no crash restores a used line and no two
+ * processes use the same one. `shared/formats/sequences-file.ts` defines the format; the callers decide which line may
+ * be used.
  *
- * How a line is struck. One line that begins with a blank: that byte becomes `#`, in place, then fdatasync. One byte
- * cannot be half written, nothing else moves, and it takes neither room on the disk nor a right on the folder; a knockd
- * that has the file open sees it too. Anything else, several lines or one that begins with a digit, which knockd would
- * destroy: the file is written anew beside the old one, made durable and renamed over it, so that all of it happens or
- * nothing. (A knockd that has the old file open must then be told to read it again. Files whose lines begin with a blank,
- * as knockd's manual asks and our generator writes them, never come to that with a look-ahead of 1.)
+ * How a line is struck. If one line is struck and it begins with a blank, that byte becomes `#` in place, followed by
+ * fdatasync. One byte cannot be half written, and no other byte moves. It needs no space on the disk and no right on
+ * the folder, and a knockd that has the file open sees it too. Otherwise (several lines, or a line that begins with a
+ * digit, which knockd would overwrite) a changed copy is written beside the file, made durable and renamed over it, so
+ * that all lines are struck or none. (A knockd that has the old file open must then be told to read it again. With a
+ * look-ahead of 1 this never happens to files whose lines begin with a blank, as knockd's manual asks for and our
+ * generator writes.)
  *
- * Against others. Processes of ours take turns by a kernel lock. Editors and knockd know of no lock: that the line is
- * there, and the file the one that was read, is verified in the same breath as the change, and again after it.
+ * Other processes. Processes of knock-otp take turns by a kernel lock. Editors and knockd ignore the lock. So the
+ * strike checks, without a pause before the change and once more after it, that the line is in the file and the file is
+ * the one that was read.
  */
 import { type BigIntStats, lstatSync, readSync, writeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -32,13 +35,13 @@ import { openPrivateFile, syncFolder } from './private-file.ts';
 import { removeLeftovers, writeNameless } from './replace-file.ts';
 import { codeOf, storeError } from './system-error.ts';
 
-/** Some hundred thousand lines; a mistaken device or log file is not read to its end. */
+/** Enough for some hundred thousand lines. A device or log file named by mistake is not read to its end. */
 export const MAX_FILE_BYTES = 4 * 1024 * 1024;
-/** How long to wait for another process to strike its line. */
+/** Default time to wait for another process to strike its line. */
 const DEFAULT_WAIT_MS = 5000;
 const LONGEST_PAUSE_MS = 100;
 
-/** What a strike has done so far; crash tests end the process at each. */
+/** The steps of a strike; crash tests end the process at each. */
 export type StrikeStep =
   | 'locked'
   | 'read'
@@ -50,17 +53,19 @@ export type StrikeStep =
   | 'folder-synced';
 
 export interface OneTimeFileOptions {
-  /** Milliseconds to wait for the lock, and for a file that keeps changing to come to rest. Default 5000. */
+  /** Milliseconds to wait for the lock, and for a file to stop changing. Default 5000. */
   readonly waitMs?: number;
   readonly onStep?: (step: StrikeStep) => void;
 }
 
-/** `already`: somebody struck it before us. `gone`: the file has no such line. In neither case may it be used. */
+/**
+ * `already`: another process struck it first. `gone`: the file has no such line. Do not use the line in either case.
+ */
 export type StrikeOutcome = 'struck' | 'already' | 'gone';
 
 export interface TakenLine {
   readonly line: SequenceLine;
-  /** Unspent lines that are left after it. */
+  /** Unspent lines left after it. */
   readonly left: number;
 }
 
@@ -75,7 +80,7 @@ export class OneTimeFile {
   readonly path: string;
   readonly #waitMs: number;
   readonly #onStep: (step: StrikeStep) => void;
-  /** A write was not confirmed: what is read back may be lost with the power, whatever a later fsync says. */
+  /** A write was not confirmed: the bytes read back may be lost at a power cut, even if a later fsync succeeds. */
   #unconfirmed = false;
 
   constructor(path: string, { waitMs = DEFAULT_WAIT_MS, onStep = () => {} }: OneTimeFileOptions = {}) {
@@ -84,7 +89,7 @@ export class OneTimeFile {
     this.#onStep = onStep;
   }
 
-  /** All lines as they are now. @throws KnockError INSECURE_FILE, or STORE when it cannot be read */
+  /** Reads all lines. @throws KnockError INSECURE_FILE, or STORE when the file cannot be read */
   async read(): Promise<readonly FileLine[]> {
     const handle = await openPrivateFile(this.path, 'read');
     try {
@@ -95,8 +100,8 @@ export class OneTimeFile {
   }
 
   /**
-   * Strikes the line, and with it `skipped` ones that are still unspent. It is durable when this resolves.
-   * @throws KnockError INSECURE_FILE, or STORE when it could not be struck or not be made durable: do not use it then
+   * Strikes the line, and those of `skipped` that are still unspent. Durable when this resolves.
+   * @throws KnockError INSECURE_FILE, or STORE when the strike failed or is not durable: do not use the line then
    */
   async strike(used: LineRef, skipped: readonly LineRef[] = []): Promise<StrikeOutcome> {
     return await this.#locked(async (content) => {
@@ -104,14 +109,14 @@ export class OneTimeFile {
       if (line === undefined) return 'gone';
       const named = [used, ...skipped].map((ref) => findLine(content.lines, ref));
       const struck = named.filter((each) => each !== undefined).filter(isUnspent);
-      // Before the question whether it is struck: a strike that was not confirmed is made good here.
+      // Before the check for `already`, because an unconfirmed strike is repeated here.
       if ((struck.length > 0 || this.#unconfirmed) && !(await this.#strike(content, struck))) return undefined;
       return isUnspent(line) ? 'struck' : 'already';
     });
   }
 
   /**
-   * Strikes the first unspent line and hands it out; undefined when none is left. It is durable when this resolves.
+   * Strikes the first unspent line and returns it; undefined when none is left. Durable when this resolves.
    * @throws KnockError as {@link strike}
    */
   async take(): Promise<TakenLine | undefined> {
@@ -123,7 +128,7 @@ export class OneTimeFile {
     return taken === 'exhausted' ? undefined : taken;
   }
 
-  /** Does the work with the file locked and read; again from the start while it answers undefined: the file changed. */
+  /** Locks and reads the file, then does the work. Starts again while the work returns undefined: the file changed. */
   async #locked<Result>(work: (content: Content) => Promise<Result | undefined>): Promise<Result> {
     const deadline = performance.now() + this.#waitMs;
     for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
@@ -166,7 +171,7 @@ export class OneTimeFile {
   async #readFrom(handle: FileHandle): Promise<Content> {
     try {
       const stat = await handle.stat({ bigint: true });
-      // The size is that of now: reading stops at the limit whatever it says.
+      // The size may change while reading, so reading stops at the limit in any case.
       const buffer = new Uint8Array(Math.min(Number(stat.size), MAX_FILE_BYTES) + 1);
       let length = 0;
       while (length < buffer.length) {
@@ -186,7 +191,7 @@ export class OneTimeFile {
     }
   }
 
-  /** False when the file is no longer what was read. */
+  /** False when the file has changed since it was read. */
   async #strike(content: Content, lines: readonly SequenceLine[]): Promise<boolean> {
     const [line] = lines;
     const inPlace = line !== undefined && lines.length === 1 && isStruckInPlace(content.bytes, line);
@@ -201,11 +206,11 @@ export class OneTimeFile {
 
   async #strikeInPlace(content: Content, { offset, length }: SequenceLine): Promise<boolean> {
     const { handle, stat, bytes } = content;
-    // With the line ends around it, without which it would be another line.
+    // Includes the line ends around it, so that a longer line does not match.
     const from = Math.max(0, offset - 1);
     const expected = bytes.slice(from, offset + length + 1);
     this.#onStep('before-write');
-    // From here to the write nothing else of this process runs, and nothing waits.
+    // Synchronous from here to the write, so no other code of this process runs in between.
     if (!holds(content, from, expected) || !isNamed(this.path, stat)) return false;
     this.#unconfirmed = true;
     writeSync(handle.fd, '#', offset);
@@ -226,7 +231,7 @@ export class OneTimeFile {
     });
     try {
       this.#onStep('copied');
-      // What an editor saved meanwhile must not be lost, nor what a knockd struck.
+      // A change that an editor saved or a knockd made meanwhile must not be lost.
       if (!isNamed(this.path, stat) || !holds(content, 0, bytes)) return false;
       this.#unconfirmed = true;
       copy.replace();
@@ -241,13 +246,13 @@ export class OneTimeFile {
   }
 }
 
-/** Whether the path still names this very file. */
+/** Whether the path still names this file. */
 function isNamed(path: string, { dev, ino }: BigIntStats): boolean {
   const named = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return named !== undefined && named.ino === ino && named.dev === dev;
 }
 
-/** Whether these bytes stand there in the file still; behind what was its end when it was read, nothing may stand. */
+/** Whether the file still holds these bytes at that position. After the end as it was read, it must hold nothing. */
 function holds({ handle, bytes }: Content, from: number, expected: Uint8Array): boolean {
   const isEnd = from + expected.length === bytes.length;
   const found = new Uint8Array(expected.length + (isEnd ? 1 : 0));

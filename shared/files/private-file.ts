@@ -1,7 +1,7 @@
 /**
- * Files that only their owner may read or change, and the folders they stand in: opened once, judged by the open handle,
- * so that nothing can be put in their place between. Modes and owners mean nothing on Windows, where the folder's access
- * list protects. What is in the files is others' business.
+ * Opens files that only their owner may read or change, and checks the folders that hold them. Each is opened once and
+ * checked by the open handle, so that it cannot be replaced in between. On Windows modes and owners mean nothing; the
+ * folder's access list protects there.
  */
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -12,16 +12,16 @@ import { codeOf, storeError } from './system-error.ts';
 const STICKY = 0o1000;
 
 /**
- * Opens a file that must be there, a regular one and no link, of ours or root's, closed to everyone else, in a folder where
- * nobody else can put another in its place. `flags` are further bits of open(2).
- * @throws KnockError INSECURE_FILE, or STORE when it cannot be opened; neither quotes anything of the file
+ * Opens an existing file. It must be a regular file and no link, belong to this user or root, and give others no
+ * access. No other user may be able to replace it in its folder. `flags` are further bits of open(2).
+ * @throws KnockError INSECURE_FILE, or STORE when it cannot be opened; neither quotes the content
  */
 export async function openPrivateFile(path: string, access: 'read' | 'change', flags = 0): Promise<FileHandle> {
   await checkFolder(dirname(path));
   let handle: FileHandle;
   try {
     const mode = access === 'read' ? constants.O_RDONLY : constants.O_RDWR;
-    // O_NONBLOCK: opening a FIFO that stands in for the file must not hang. Neither flag is there on Windows.
+    // O_NONBLOCK: opening a FIFO in place of the file must not hang. Windows has neither flag.
     handle = await open(path, mode | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | flags);
   } catch (error) {
     if (codeOf(error) === 'ELOOP') {
@@ -47,7 +47,7 @@ export async function openPrivateFile(path: string, access: 'read' | 'change', f
   }
 }
 
-/** Makes names that came into or left a folder survive a power cut. Windows has no such call, and no need. */
+/** Makes added and removed names of a folder durable. Windows has no such call and does not need it. */
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await openFolder(path);
@@ -60,7 +60,7 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Whoever can rename files in the folder can put an old copy, with used sequences unstruck, in place of this one. */
+/** Refuses a folder where others can rename files: they could restore an old copy with used sequences unstruck. */
 async function checkFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await openFolder(path);

@@ -1,6 +1,7 @@
 /**
- * Writing whole files so that there is always one that is complete, the old or the new, whenever the power goes: into a
- * temporary file in the same folder, made durable, then given its name, and the name made durable.
+ * Writes whole files so that one complete file exists at any time, the old or the new, even at a power cut. The bytes
+ * go into a temporary file in the same folder and are made durable; then the file gets its name, and the name is made
+ * durable.
  */
 import { randomBytes } from 'node:crypto';
 import { linkSync, renameSync } from 'node:fs';
@@ -13,28 +14,29 @@ import { codeOf, storeError } from './system-error.ts';
 const SUFFIX = '.new';
 
 export interface NewFileTerms {
-  /** Permission bits; nothing is readable by others before they are set. */
+  /** Permission bits. Others cannot read the file before they are set. */
   readonly mode: number;
-  /** Given where the file is to belong to somebody else than this process. */
+  /** Set if the file is to belong to another user than this process's. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
-/** A file that is complete and durable and only lacks its name. */
+/** A complete and durable file that still has its temporary name. */
 export interface NamelessFile {
   /**
-   * Gives it its name, replacing what has it. Synchronous, so that a check right before it is about what is replaced.
+   * Gives it its name and replaces an existing file. Synchronous, so that a check right before it sees the replaced
+   * file.
    * @throws the system's error
    */
   replace(): void;
-  /** Gives it its name where nothing has it. @throws the system's error: EEXIST when something has */
+  /** Gives it its name if no file has it. @throws the system's error: EEXIST if one has */
   claim(): void;
-  /** Removes what is left of it, and makes the folder durable. @throws KnockError STORE */
+  /** Removes the temporary name and makes the folder durable. @throws KnockError STORE */
   settle(): Promise<void>;
-  /** Removes it. Never throws. */
+  /** Removes the temporary name. Never throws. */
   discard(): Promise<void>;
 }
 
-/** Writes a file that is to become `path`. @throws KnockError STORE */
+/** Writes a file that is to be named `path`. @throws KnockError STORE */
 export async function writeNameless(path: string, bytes: Uint8Array, terms: NewFileTerms): Promise<NamelessFile> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString('hex')}${SUFFIX}`);
   const discard = () => unlink(temporary).catch(() => {});
@@ -62,7 +64,7 @@ export async function writeNameless(path: string, bytes: Uint8Array, terms: NewF
   };
 }
 
-/** Removes what processes that were killed left behind of `path`. Call it only where nobody else is writing it. */
+/** Removes temporary files of `path` that killed processes left. Call it only while no other process writes `path`. */
 export async function removeLeftovers(path: string): Promise<void> {
   const start = `.${basename(path)}.`;
   const names = await readdir(dirname(path)).catch(() => []);
@@ -79,8 +81,8 @@ export interface NewFile {
 }
 
 /**
- * Writes files of mode 0600, durably. Each is whole or not there; that all are there is only so when this resolves.
- * @throws KnockError USAGE when one is there already and `overwrite` is false, STORE when one cannot be written
+ * Writes files of mode 0600, durably. Each exists as a whole or not at all; all exist once this resolves.
+ * @throws KnockError USAGE when one exists already and `overwrite` is false, STORE when one cannot be written
  */
 export async function writePrivateFiles(files: readonly NewFile[], overwrite: boolean): Promise<void> {
   const written: { readonly path: string; readonly nameless: NamelessFile }[] = [];
@@ -94,11 +96,11 @@ export async function writePrivateFiles(files: readonly NewFile[], overwrite: bo
         if (overwrite) nameless.replace();
         else nameless.claim();
       } catch (error) {
-        // One of a pair alone would be taken for the pair.
+        // A part of the files alone would look like all of them.
         for (const made of claimed) await unlink(made).catch(() => {});
         if (codeOf(error) === 'EEXIST') {
-          throw new KnockError('USAGE', `${path} is there already`, {
-            hint: 'what it holds may be in use; --force replaces it',
+          throw new KnockError('USAGE', `${path} exists already`, {
+            hint: 'it may be in use; --force replaces it',
           });
         }
         throw storeError(`cannot write ${path}`, error);

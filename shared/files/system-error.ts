@@ -1,4 +1,7 @@
-/** What the system says of files, as errors of ours: its code, what could not be done, and what that mostly means. */
+/**
+ * Turns file system errors into errors of this project: the failed action, the system's code, and a hint at the
+ * cause.
+ */
 import { KnockError } from '../errors.ts';
 
 /** The `code` of a system error, or an empty text. */
@@ -7,7 +10,7 @@ export function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : '';
 }
 
-/** A STORE error that says what could not be done and why in a few words; nothing of any content. */
+/** A STORE error with the failed action, the system's code and a hint. It quotes no content. */
 export function storeError(what: string, cause: unknown): KnockError {
   const code = codeOf(cause);
   const hint = HINTS[code];
@@ -18,8 +21,8 @@ export function storeError(what: string, cause: unknown): KnockError {
 }
 
 const HINTS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is nothing of that name',
-  EACCES: 'this user may not: it takes the owner, or root',
-  EROFS: 'the file system is mounted read-only, and what is used must be written down',
-  ENOSPC: 'the disk is full, and what is used must be written down',
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'only the owner or root may do this',
+  EROFS: 'the file system is mounted read-only, so used knocks cannot be recorded',
+  ENOSPC: 'the disk is full, so used knocks cannot be recorded',
 };

@@ -1,6 +1,6 @@
 /**
- * The version of both programs. The build writes it into their single files, which have nothing beside them; elsewhere it is
- * in package.json, two folders up in the sources and three in what is compiled.
+ * The version of both programs. The build writes it into their single files. Otherwise it is read from package.json,
+ * two folders above the sources and three above the compiled files.
  */
 import { readFileSync } from 'node:fs';
 
@@ -13,7 +13,7 @@ export function version(): string {
       const found: unknown = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'));
       return String((found as { readonly version?: unknown }).version);
     } catch {
-      // Not there: the other place is tried.
+      // Not found: tries the other path.
     }
   }
   return 'unknown';

@@ -1,11 +1,11 @@
 /**
- * INI text in knockd's grammar, with the line of everything. Knows sections, keys and values as text; what they mean is
- * the readers' business. The `ini` package is used here and nowhere else.
+ * Reads and writes INI text in knockd's grammar, and keeps the line number of everything. Sections, keys and values are
+ * text; the callers interpret them. Only this file uses the package `ini`.
  *
- * Left to itself `ini` would cut commands at `;` and `#`, nest `[a.b]`, turn `true` and missing values into booleans,
- * let the last of two equal keys win, swallow `__proto__`, strip quotes, drop lines with U+2028, and never say where
- * anything stood. So lines are tokenised first, and `ini` gets them under names made of line numbers with each value as
- * a JSON string behind a mark: nothing that a file holds can meet one of those rules.
+ * Alone, `ini` would cut commands at `;` and `#`, nest `[a.b]`, turn `true` and missing values into booleans, let the
+ * last of two equal keys win, swallow `__proto__`, strip quotes, drop lines with U+2028, and give no line numbers. So
+ * this file tokenises the lines first. `ini` then gets names made of line numbers, and each value as a JSON string
+ * after a mark, so that no content of a file can meet one of those rules.
  */
 import { parse } from 'ini';
 import { KnockError, type Problem } from '../errors.ts';
@@ -15,7 +15,7 @@ export interface IniEntry {
   readonly key: string;
   /** As written. */
   readonly rawKey: string;
-  /** To the letter, without blanks at its ends; undefined for a key without `=`. */
+  /** Exactly as written, without blanks at its ends; undefined for a key without `=`. */
   readonly value: string | undefined;
   /** Counts from 1. */
   readonly line: number;
@@ -27,34 +27,36 @@ export interface IniSection {
   readonly entries: readonly IniEntry[];
 }
 
-/** Sections in file order. A repeated section or key is a problem and is listed all the same, so that it is checked. */
+/** Sections in file order. A repeated section or key is a problem, but still listed, so that it is checked too. */
 export interface IniDocument {
   readonly sections: readonly IniSection[];
-  /** Messages quote nothing of the file; names stand in `section` and `key` only, for files with secrets to leave out. */
+  /**
+   * Messages quote nothing of the file. Names are only in `section` and `key`, which files with secrets can leave out.
+   */
   readonly problems: readonly Problem[];
 }
 
-/** What {@link formatIni} writes. */
+/** A section for {@link formatIni}. */
 export interface IniSectionText {
   readonly name: string;
   readonly entries: readonly { readonly key: string; readonly value?: string | undefined }[];
 }
 
-/** Characters of a whole text. No configuration of ours comes near; a wrong file (a log, a disk image) does. */
+/** Maximum characters of a text. No configuration comes near it; a wrong file (a log, a disk image) does. */
 export const MAX_INI_CHARACTERS = 1024 * 1024;
-/** Characters of a line. knockd refuses commands above PATH_MAX, 4096. */
+/** Maximum characters of a line. knockd refuses commands above PATH_MAX, 4096. */
 export const MAX_INI_LINE_CHARACTERS = 8192;
-/** A wrong file has a problem on each line; nobody reads more than these. */
+/** Maximum of reported problems: a wrong file has one on each line. */
 const MAX_PROBLEMS = 100;
 
-/** Keeps the values `true`, `false` and `null` from becoming what they say. */
+/** Put before each value, so that `ini` does not convert `true`, `false` and `null`. */
 const MARK = '=';
 
 type Token =
   | { readonly kind: 'section'; readonly name: string; readonly line: number }
   | { readonly kind: 'entry'; readonly rawKey: string; readonly value: string | undefined; readonly line: number };
 
-/** Never throws: whatever the text, what can be read is in `sections` and what cannot is in `problems`. */
+/** Reads any text and never throws: readable parts are in `sections`, the others in `problems`. */
 export function parseIni(text: string): IniDocument {
   if (text.length > MAX_INI_CHARACTERS) {
     const message = `the file has ${text.length} characters, more than ${MAX_INI_CHARACTERS}`;
@@ -72,7 +74,7 @@ export function parseIni(text: string): IniDocument {
 }
 
 /**
- * The text that {@link parseIni} reads back as these sections, below `comment` lines.
+ * The text that {@link parseIni} reads back as these sections, after `comment` lines.
  * @throws KnockError CONFIG_INVALID when the grammar cannot hold one of them (line breaks, blanks at an end, a repeated
  *   name); the message does not quote it
  */
@@ -85,7 +87,7 @@ export function formatIni(sections: readonly IniSectionText[], comment: readonly
       lines.push([key, ...(value === undefined ? [] : ['=']), ...(value ? [value] : [])].join(' '));
   }
   const text = lines.map((line) => `${line}\n`).join('');
-  // Reading it back is the whole rule of what may be written: no second grammar that could differ from the first.
+  // Reading it back is the only check, so no second grammar can differ from the first.
   const { sections: read, problems } = parseIni(text);
   const same =
     problems.length === 0 &&
@@ -110,7 +112,7 @@ export function formatIni(sections: readonly IniSectionText[], comment: readonly
 
 function tokenise(text: string, report: (problem: Problem) => void): Token[] {
   const tokens: Token[] = [];
-  /** What the next entry belongs to: nothing yet, a section, or a section whose header was refused. */
+  /** Owner of the next entry: none yet, a section, or a section whose header was refused. */
   let place: 'none' | 'section' | 'refused' = 'none';
   const lines = text.replace(/^\uFEFF/, '').split('\n');
   for (const [index, raw] of lines.entries()) {
@@ -135,13 +137,13 @@ function tokenise(text: string, report: (problem: Problem) => void): Token[] {
   return tokens;
 }
 
-/** Why a line that is not blank and not a comment cannot be read. */
+/** Why a line cannot be read that is neither blank nor a comment; undefined if it can. */
 function flawOf(content: string): { message: string; hint?: string } | undefined {
   if (content.length > MAX_INI_LINE_CHARACTERS) {
     const message = `a line of ${content.length} characters, more than ${MAX_INI_LINE_CHARACTERS}`;
     return { message, hint: 'put a long command into a script' };
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern looks for control characters
   const control = /[\u0000-\u0008\u000a-\u001f\u007f]/.exec(content);
   if (control !== null) {
     const code = control[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
@@ -183,7 +185,7 @@ function assemble(tokens: readonly Token[]): IniSection[] {
 
 function sanitised(token: Token): string {
   if (token.kind === 'section') return `[s${token.line}]`;
-  // JSON leaves U+2028 and U+2029 as they are, and `.` in the expressions of `ini` does not match them.
+  // JSON keeps U+2028 and U+2029, and `.` in the expressions of `ini` does not match them.
   const json = JSON.stringify(MARK + (token.value ?? ''));
   return `k${token.line}=${json.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')}`;
 }
@@ -194,20 +196,20 @@ function reportRepeated(sections: readonly IniSection[], report: (problem: Probl
   for (const { name, line, entries } of sections) {
     const first = sectionLines.get(name);
     if (first === undefined) sectionLines.set(name, line);
-    else report({ section: name, line, message: `this section stands at line ${first} already`, hint });
+    else report({ section: name, line, message: `this section is already at line ${first}`, hint });
     const keyLines = new Map<string, number>();
     for (const entry of entries) {
       const before = keyLines.get(entry.key);
       if (before === undefined) keyLines.set(entry.key, entry.line);
       else {
-        const message = `this key stands at line ${before} of the section already`;
+        const message = `this key is already at line ${before} of the section`;
         report({ section: name, key: entry.rawKey, line: entry.line, message, hint: 'keep one of the two' });
       }
     }
   }
 }
 
-/** Only what knockd trims on Linux text files: other blanks of Unicode belong to the value. */
+/** Trims only what knockd trims in Linux text files. Other Unicode blanks belong to the value. */
 function trimBlanks(text: string): string {
   let from = 0;
   let to = text.length;

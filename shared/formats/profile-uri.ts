@@ -1,6 +1,6 @@
 /**
- * The profile URI: an otpauth:// URI that authenticator apps accept, with what a client needs to knock added as further
- * parameters (SPEC section 6). Parsing is strict: a URI is pasted by people and may come from anywhere.
+ * Reads and writes the profile URI: an otpauth:// URI that authenticator apps accept, with further parameters that a
+ * client needs to knock (SPEC section 6). Parsing is strict, because users paste URIs and a URI may come from anywhere.
  */
 import { generate, parse } from '@otplib/uri';
 import {
@@ -17,9 +17,9 @@ import type { OtpMode } from '../moving-factor.ts';
 import { Secret } from '../secret.ts';
 import { isSourceWord, MAX_SOURCES, parseWhoami } from './source-words.ts';
 
-/** Version of the added parameters and of the derivation behind them. */
+/** Version of the added parameters and of the derivation. */
 export const PROFILE_VERSION = 1;
-/** The version of profiles that a client of version 1 must not use as if it knew them: those that bind to the source. */
+/** Version of profiles that bind to the source: a client that knows only version 1 must refuse them. */
 export const BOUND_PROFILE_VERSION = 2;
 
 /** A port that the door opens. */
@@ -28,7 +28,7 @@ export interface Service {
   readonly port: number;
 }
 
-/** Everything a client must know of one door. Holds a secret: never log it whole. */
+/** What a client needs for one door. Holds a secret, so never log it as a whole. */
 export interface Profile {
   readonly server: string;
   readonly door: string;
@@ -44,25 +44,25 @@ export interface Profile {
   readonly order: 'any' | 'strict';
   /** Seconds of a time step; TOTP. */
   readonly step: number;
-  /** Steps either way that the server accepts; TOTP. */
+  /** Steps before and after the expected one that the server accepts; TOTP. */
   readonly window: number;
   /** First counter; HOTP. */
   readonly counter: number;
-  /** Seconds within which the server wants the whole sequence. */
+  /** Seconds within which the whole sequence must arrive. */
   readonly seqTimeout: number;
-  /** What to verify after the knock; empty when the door runs a command. */
+  /** Services to check after the knock; empty when the door runs a command. */
   readonly services: readonly Service[];
-  /** A knock has a second part, derived from the address that the server sees it come from. */
+  /** A knock has a second part, derived from the client's address as the server sees it. */
   readonly bindsSource?: boolean;
-  /** The addresses that the server sees this client under, one of a family. */
+  /** The client's addresses as the server sees them, at most one of each family. */
   readonly sources?: readonly string[];
-  /** `NAME@SERVER`: a question to a name server that is answered with the asker's address. */
+  /** `NAME@SERVER`: a query to a name server that replies with the client's address. */
   readonly whoami?: string;
-  /** The door lets one connection in for each knock: to try a service is to use that up. */
+  /** The door admits one connection for each knock, so checking a service uses it up. */
   readonly opensOnce?: boolean;
 }
 
-/** A name that may stand in files, sets and URIs: servers, doors and clients. */
+/** Names of servers, doors and clients: valid in files, nftables sets and URIs. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export function profileShape(profile: Pick<Profile, 'knocks' | 'range' | 'exclude' | 'protocols'>): Shape {
@@ -77,7 +77,7 @@ export function formatService(service: Service): string {
   return `${service.protocol}/${service.port}`;
 }
 
-/** `tcp/22`; undefined when it is anything else. */
+/** Reads `tcp/22`; undefined for other text. */
 export function parseService(text: string): Service | undefined {
   const [protocol, digits = '', rest] = text.split('/');
   const port = parsePort(digits);
@@ -91,7 +91,7 @@ export function formatProfileUri(profile: Profile): string {
     label: `${profile.server}:${profile.client}@${profile.door}`,
     params: { secret: profile.secret.toBase32(), issuer: profile.server },
   });
-  // Said even where they are otplib's defaults: apps differ in theirs, and a counter of 0 must stand there too.
+  // Written even if they are otplib's defaults: apps have other defaults, and a counter of 0 must be there too.
   const all = new URLSearchParams(standard.slice(standard.indexOf('?') + 1));
   all.set('algorithm', 'SHA1');
   all.set('digits', '6');
@@ -125,15 +125,15 @@ export function parseProfileUri(uri: string): Profile {
   try {
     standard = parse(text);
   } catch {
-    // No cause: the library quotes the URI, and the URI holds the secret.
+    // Without the cause, because the library quotes the URI, which holds the secret.
     throw invalid('it is not an otpauth:// URI', 'copy the whole line that knock-otpd enroll printed, in quotes');
   }
   const seen = [...query.keys()];
-  const twice = seen.find((name, at) => seen.indexOf(name) !== at);
-  // Its name is not quoted, nor any other part: where an `&` got lost the secret may stand anywhere.
-  if (twice !== undefined) throw invalid('a parameter stands there twice');
+  const repeated = seen.find((name, at) => seen.indexOf(name) !== at);
+  // Quotes no name and no other part: if an `&` got lost, the secret may be anywhere.
+  if (repeated !== undefined) throw invalid('a parameter is given twice');
   const version = query.get('v');
-  if (version === null) throw invalid('it is an authenticator URI without our parameters');
+  if (version === null) throw invalid('it is an authenticator URI without knock-otp parameters');
   if (version !== `${PROFILE_VERSION}` && version !== `${BOUND_PROFILE_VERSION}`) {
     throw invalid(`its version is neither ${PROFILE_VERSION} nor ${BOUND_PROFILE_VERSION}`, 'update knock-otp');
   }
@@ -165,7 +165,7 @@ export function parseProfileUri(uri: string): Profile {
   return profile;
 }
 
-/** What a client must know of a door that binds. In version 1 it must not stand: who reads that version ignores it. */
+/** The parameters of a door that binds. Refused in version 1, because a client of that version ignores them. */
 function binding(query: URLSearchParams, version: string): Pick<Profile, 'bindsSource' | 'sources' | 'whoami'> {
   const [sources, whoami] = [query.get('source') ?? '', query.get('whoami') ?? ''];
   if (query.get('bind') !== null && version !== `${BOUND_PROFILE_VERSION}`) {
@@ -195,7 +195,9 @@ function secretOf(base32: string): Secret {
   }
 }
 
-/** A host is typed into a resolver, never a shell; still only what a name or an address can hold, and no option (`-x`). */
+/**
+ * A host goes to a resolver, never a shell. Still accepts only characters of names and addresses, and no option (`-x`).
+ */
 function hostOf(text: string): string {
   if (text.length > 253 || !/^[A-Za-z0-9:_[]/.test(text) || !/^[A-Za-z0-9.:_%[\]-]+$/.test(text)) {
     throw invalid('parameter "host" is not a host name or an address');

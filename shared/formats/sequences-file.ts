@@ -1,14 +1,14 @@
 /**
  * The file of one-time sequences, in knockd's format: one sequence a line, used from the top, struck by a `#` at the
- * line's beginning. Knows where each line begins, what it is, and which bytes change when lines are struck. Works on
- * bytes, since the place of a byte is what a strike needs, and comments may be in any encoding. Reading, locking and
- * writing files is shared/files/one-time-file's work.
+ * line's beginning. Finds where each line begins, what it is, and which bytes change when lines are struck. Works on
+ * bytes, because a strike needs byte positions and comments may have any encoding. `shared/files/one-time-file.ts`
+ * reads, locks and writes.
  */
 import { formatKnock, type Knock, type Pair, pairOf, parsePort } from '../knock.ts';
 
 /** knockd's SEQ_MAX. */
 export const MAX_LINE_KNOCKS = 32;
-/** knockd reads lines into a buffer of PATH_MAX and takes what does not fit for a line of its own. */
+/** knockd reads lines into a buffer of PATH_MAX, and takes the rest of a longer line as another line. */
 export const MAX_LINE_BYTES = 4094;
 
 interface LinePlace {
@@ -20,13 +20,13 @@ interface LinePlace {
   readonly length: number;
 }
 
-/** A sequence that stands in the file: to be used, or struck already. */
+/** A line with a sequence, unspent or struck. */
 export interface SequenceLine extends LinePlace {
   readonly kind: 'sequence' | 'struck';
   readonly knocks: readonly Knock[];
-  /** The same for the same knocks however they are written. As secret as the sequence. */
+  /** Equal for equal knocks, however written. As confidential as the sequence. */
   readonly key: string;
-  /** How many lines before this one, struck or not, hold the same sequence. */
+  /** Number of earlier lines, struck or not, with the same sequence. */
   readonly repeats: number;
 }
 
@@ -36,13 +36,13 @@ export interface OtherLine extends LinePlace {
 
 export interface MalformedLine extends LinePlace {
   readonly kind: 'malformed';
-  /** What is wrong, without quoting the line: it may be a sequence with one slip. */
+  /** What is wrong, without quoting the line, which may be a mistyped sequence. */
   readonly reason: string;
 }
 
 export type FileLine = SequenceLine | OtherLine | MalformedLine;
 
-/** What names a line when the file is read again: its sequence, and which of several lines of that sequence it is. */
+/** Identifies a line when the file is read again: its sequence, and its number among the lines of that sequence. */
 export type LineRef = Pick<SequenceLine, 'key' | 'repeats'>;
 
 const LF = 0x0a;
@@ -60,7 +60,7 @@ export function parseSequencesFile(bytes: Uint8Array): FileLine[] {
     const end = bytes.indexOf(LF, offset);
     const next = end < 0 ? bytes.length : end + 1;
     const last = end < 0 ? bytes.length : end;
-    // Before an empty line there is the LF of another, or nothing.
+    // For an empty line, `last - 1` is the LF of the line before, or nothing.
     const length = last - offset - (bytes[last - 1] === CR ? 1 : 0);
     lines.push(lineOf(bytes.subarray(offset, offset + length), { number, offset, length }, seen));
     offset = next;
@@ -78,8 +78,8 @@ export function linePairs(line: SequenceLine): Pair[] {
 }
 
 /**
- * The line that a reference means in a file that may have changed since, struck or not; undefined when it is gone. Where
- * fewer lines of the sequence are left than there were, it is the last of them.
+ * The line of a reference, struck or not, in a file that may have changed since; undefined when it is gone. If fewer
+ * lines of the sequence are left, it is the last of them.
  */
 export function findLine(lines: readonly FileLine[], { key, repeats }: LineRef): SequenceLine | undefined {
   let found: SequenceLine | undefined;
@@ -91,13 +91,13 @@ export function findLine(lines: readonly FileLine[], { key, repeats }: LineRef):
   return found;
 }
 
-/** True when the line can be struck by changing one byte: a blank at its beginning gives way, no digit does. */
+/** True when the line can be struck by changing one byte: a blank at its beginning becomes `#`. */
 export function isStruckInPlace(bytes: Uint8Array, line: SequenceLine): boolean {
   return isBlank(bytes[line.offset]);
 }
 
 /**
- * The file with these lines struck: `#` instead of a blank at the line's beginning, before its first digit otherwise. No
+ * The file with these lines struck: `#` replaces the blank at a line's beginning, or is put before its first digit. No
  * other byte changes.
  */
 export function struckBytes(bytes: Uint8Array, struck: readonly SequenceLine[]): Uint8Array {
@@ -117,7 +117,7 @@ export function struckBytes(bytes: Uint8Array, struck: readonly SequenceLine[]):
   return result;
 }
 
-/** A line as the generator writes it. The blank at its beginning is what lets it be struck in place, by knockd too. */
+/** A line as the generator writes it. With the blank at its beginning it can be struck in place, also by knockd. */
 export function formatSequenceLine(knocks: readonly Knock[]): string {
   return ` ${knocks.map(formatKnock).join(',')}`;
 }
@@ -125,7 +125,7 @@ export function formatSequenceLine(knocks: readonly Knock[]): string {
 function lineOf(line: Uint8Array, place: LinePlace, seen: Map<string, number>): FileLine {
   const content = trimmed(line);
   if (content.length === 0) return { ...place, kind: 'blank' };
-  // As knockd: blanks are gone before it looks for the #.
+  // As in knockd, blanks are skipped before the #.
   const isStruck = content[0] === HASH;
   const read = isStruck ? readStruck(content.subarray(1)) : readSequence(content);
   if (typeof read === 'string') {
@@ -147,7 +147,7 @@ function readSequence(content: Uint8Array): Knock[] | string {
   return readKnocks(latin1(content));
 }
 
-/** The knocks, or what is wrong with them. Protocols in either case, blanks around everything, as in knockd. */
+/** The knocks, or the reason why they are wrong. Protocols in any case and blanks around all parts, as in knockd. */
 function readKnocks(text: string): Knock[] | string {
   const parts = text.split(',');
   if (parts.length > MAX_LINE_KNOCKS) return `it has more than ${MAX_LINE_KNOCKS} knocks`;
@@ -177,7 +177,7 @@ function isBlank(byte: number | undefined): boolean {
   return byte === BLANK || byte === TAB;
 }
 
-/** One character a byte, so that whatever stands in a comment is text. */
+/** One character a byte, so that a comment of any encoding is text. */
 function latin1(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += String.fromCharCode(byte);

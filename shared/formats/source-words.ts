@@ -1,9 +1,10 @@
 /**
- * How a client says which address the server sees it under: an address, or `NAME@SERVER`, a question to a name server of
- * the user's choice that is answered with the asker's address. Only what they may look like; asking is the client's.
+ * The ways in which a client states the address that the server sees it under: an address, or `NAME@SERVER`, a query to
+ * a name server of the user's choice that replies with the client's address. Checks only the form; the client sends the
+ * query.
  */
 
-/** One of each family at most. */
+/** At most one address of each family. */
 export const MAX_SOURCES = 2;
 
 export interface WhoamiQuestion {
@@ -11,12 +12,12 @@ export interface WhoamiQuestion {
   readonly server: string;
 }
 
-/** Only characters of addresses: whether it is one, whoever uses it finds out. No zone: the server does not know ours. */
+/** Checks for characters of addresses only; the caller parses it. No zone: it means nothing on another host. */
 export function isSourceWord(text: string): boolean {
   return /^[0-9A-Fa-f:.]{2,45}$/.test(text);
 }
 
-/** Undefined when it is anything else. */
+/** Reads `NAME@SERVER`; undefined for other text. */
 export function parseWhoami(text: string): WhoamiQuestion | undefined {
   const [name = '', server = '', ...more] = text.split('@');
   const isHost = (each: string): boolean => /^[A-Za-z0-9_:[][A-Za-z0-9._:%[\]-]{0,252}$/.test(each);

@@ -1,25 +1,26 @@
 /**
- * Knocks at doors that bind sequences to the client's address (SPEC section 5.4). An attempt has two parts. The first is
- * derived as at other doors and is live for everyone; the second is derived from the source's address too, and nobody can
- * know all addresses beforehand. So whoever has knocked the first part has a whole attempt made for him, which is looked
- * for in what he sent and sends; only a whole attempt is a completion. Knows nothing of packets; a track holds these.
+ * Keeps the attempts of one source at doors that bind sequences to the client's address (SPEC section 5.4). Such an
+ * attempt has two parts. The first part is derived as at other doors and is live for every source. The second part is
+ * also derived from the source's address, so it cannot be live in advance for all addresses. When a source has knocked
+ * the first part, the whole attempt is derived and staged for it. Only a whole attempt is a completion.
+ * `source-track.ts` keeps the packets.
  */
 import type { Pair } from '../../../shared/knock.ts';
 import type { LiveSequence } from './live-sequence.ts';
 import type { SequenceIndex } from './sequence-index.ts';
 
-/** Attempts that one source can be in the middle of; beyond it the oldest is forgotten, and made again when he repeats it. */
+/** Staged attempts of one source. Beyond it the oldest is forgotten; repeating its first part stages it again. */
 const MAX_STAGED = 8;
 
 export interface StagedAttempt {
   readonly first: LiveSequence;
   /** Pairs of the second part. */
   readonly second: readonly Pair[];
-  /** Both parts: what completes. Its id is its first part's with a minus, so that it is in no index. */
+  /** Both parts together. Its id is the negated id of its first part, so it is in no index. */
   readonly whole: LiveSequence;
 }
 
-/** One source's. */
+/** The staged attempts of one source. */
 export class StagedAttempts {
   readonly #attempts = new Map<number, StagedAttempt>();
 
@@ -37,7 +38,7 @@ export class StagedAttempts {
     return attempt;
   }
 
-  /** Attempts that a packet to `pair` may complete. Those whose first part is live no more are gone. */
+  /** Attempts that hold `pair`. Drops attempts whose first part is no longer live. */
   containing(pair: Pair, index: SequenceIndex): readonly StagedAttempt[] {
     const found: StagedAttempt[] = [];
     for (const [id, attempt] of this.#attempts) {
@@ -53,8 +54,8 @@ export class StagedAttempts {
 }
 
 /**
- * Strays that a first part forgives: those of the attempt, and all knocks of the second part, which the path may have
- * put before the first part's last one.
+ * Strays allowed in a first part: those of the attempt, plus all knocks of the second part, because the network may
+ * deliver them before the last knock of the first part.
  */
 export function firstPartStrays(knocks: number, maxStrays: number): number {
   return knocks + maxStrays;
@@ -66,7 +67,7 @@ function wholeOf(first: LiveSequence, second: readonly Pair[]): LiveSequence {
   return {
     ...rest,
     id: -first.id,
-    // In any order a pair of both parts is seen once it has been seen; in strict order it is knocked twice.
+    // In any order, one packet serves a pair that is in both parts. In strict order the pair is knocked twice.
     pairs: first.order === 'any' ? [...new Set(both)] : both,
     maxStrays: first.maxStrays - first.pairs.length,
   };

@@ -1,6 +1,6 @@
 /**
- * The live sequences of doors whose sequences are written down: the one of a static door, or the first unspent lines of a
- * file. Keeps the matcher's index up to date with what it is told; reading and striking files is the edges' work.
+ * Keeps the live sequences of listed doors: the one sequence of a static door, or the first unspent lines of a file.
+ * Updates the matcher's index when lines are set or spent. `server/one-time` reads files and strikes lines.
  */
 import { writtenStrayBudget } from '../../../shared/written-odds.ts';
 import { contestFrom } from '../contest.ts';
@@ -15,27 +15,27 @@ interface Entry {
   /** Unspent, in the order of use. */
   lines: readonly ListedLine[];
   readonly live: Map<number, LiveSequence>;
-  /** Ids of lines spent here: a file may be read again before the strike of a used line has reached it. */
+  /** Ids of lines spent in memory: a file may be read again before a used line is struck in it. */
   readonly used: Set<number>;
-  /** The line spent last stays in the index, so that a replay of it is seen rather than ignored. */
+  /** The line spent last. It stays in the index, so that a replay is refused and logged. */
   spent: LiveSequence | undefined;
 }
 
 export class ListedSet {
   readonly #doors = new Map<string, Entry>();
-  /** Ids of used lines of doors that were taken away: such a door may come back before a strike has reached its file. */
-  readonly #gone = new Map<string, Set<number>>();
+  /** Used line ids of removed doors: a door may return before a used line is struck in its file. */
+  readonly #removed = new Map<string, Set<number>>();
   readonly #nextId: () => number;
 
   constructor(nextId: () => number) {
     this.#nextId = nextId;
   }
 
-  /** Adds a door, or changes it: then it keeps its lines, and knocks in progress at it are void. */
+  /** Adds or changes a door. A changed door keeps its lines; attempts in progress are void. */
   setDoor(door: ListedDoor, index: SequenceIndex, monoMs: number): void {
     const lines = this.#doors.get(door.name)?.lines ?? [];
     this.removeDoor(door.name);
-    const used = this.#gone.get(door.name) ?? new Set();
+    const used = this.#removed.get(door.name) ?? new Set();
     const entry: Entry = { door, index, lines, live: new Map(), used, spent: undefined };
     this.#doors.set(door.name, entry);
     this.#refresh(entry, monoMs);
@@ -46,7 +46,7 @@ export class ListedSet {
     if (entry === undefined) return;
     for (const sequence of entry.live.values()) entry.index.remove(sequence);
     if (entry.spent !== undefined) entry.index.remove(entry.spent);
-    this.#gone.set(name, entry.used);
+    this.#removed.set(name, entry.used);
     this.#doors.delete(name);
   }
 
@@ -60,8 +60,8 @@ export class ListedSet {
   }
 
   /**
-   * The unspent lines in the order of use; one that was spent here stays spent. Lines that stay live keep the progress that
-   * sources have on them.
+   * Sets the unspent lines, in the order of use. A line spent in memory stays spent. Lines that stay live keep the
+   * progress of their attempts.
    */
   setLines(name: string, lines: readonly ListedLine[], monoMs: number): void {
     const entry = this.#doors.get(name);
@@ -74,8 +74,8 @@ export class ListedSet {
     return this.#doors.get(name)?.live.has(id) ?? false;
   }
 
-  /** Spends a line and every one before it; a static door's line stays. */
-  spend(name: string, id: number, monoMs: number): void {
+  /** Spends a line and all lines before it. A static door's line stays. */
+  markSpent(name: string, id: number, monoMs: number): void {
     const entry = this.#doors.get(name);
     if (entry === undefined || entry.door.mode === 'static') return;
     const at = entry.lines.findIndex((line) => line.id === id);
@@ -116,7 +116,7 @@ export class ListedSet {
       seqTimeoutMs: door.seqTimeoutMs,
       maxStrays: Math.min(door.maxStrays, writtenStrayBudget(pairs, door.lookAhead)),
       enteredAtMs: monoMs,
-      tellsStages: true,
+      reportsStages: true,
       ...(door.mode === 'static' ? {} : { contestFrom: contestFrom(pairs.length) }),
       ...(door.penaltyMs === undefined ? {} : { penaltyFrom: penaltyFrom(pairs.length) }),
     };

@@ -1,14 +1,14 @@
 /**
- * The live sequences of all indexes together, the pairs that they contain, and which of these may have changed since
- * somebody last asked. For captures that hear some ports only; the matcher looks into the indexes themselves.
+ * Counts the pairs of all live sequences over all indexes, and records which pairs have changed. For captures that
+ * receive some ports only (`server/capture`). The matcher uses the indexes themselves.
  */
 import { PAIR_COUNT, type Pair } from '../../../shared/knock.ts';
 import type { LiveSequence } from './live-sequence.ts';
 
 export class LivePairs {
-  /** Kept right by the indexes. */
+  /** The indexes add and remove these. */
   readonly sequences = new Set<LiveSequence>();
-  /** In how many indexes each pair is. */
+  /** Number of indexes that hold each pair. */
   readonly #counts = new Uint16Array(PAIR_COUNT);
   #size = 0;
   readonly #isTouched = new Uint8Array(PAIR_COUNT);
@@ -22,7 +22,7 @@ export class LivePairs {
     return this.#counts[pair] !== 0;
   }
 
-  /** Ascending. */
+  /** All live pairs, ascending. */
   all(): readonly Pair[] {
     const pairs: Pair[] = [];
     for (const [pair, count] of this.#counts.entries()) if (count > 0) pairs.push(pair);
@@ -37,7 +37,7 @@ export class LivePairs {
     this.#change(pair, -1);
   }
 
-  /** The pairs that were added or removed since the last call, whatever they are now: each once. */
+  /** The pairs that were added or removed since the last call, each once, live or not. */
   takeTouched(): readonly Pair[] {
     const touched = this.#touched;
     this.#touched = [];

@@ -1,8 +1,7 @@
-/** A live sequence: one that would open a door if a source completed it now. */
+/** The live sequence: the type of a sequence that opens a door when a source completes it now. */
 import type { AddressKey } from '../../../shared/address.ts';
 import type { Pair } from '../../../shared/knock.ts';
 
-/** One sequence that the matcher watches for. */
 export interface LiveSequence {
   /** Unique for the life of the process. */
   readonly id: number;
@@ -10,21 +9,23 @@ export interface LiveSequence {
   readonly client: string;
   readonly keyId: string;
   readonly factor: number;
-  /** In knocking order. Distinct for derived sequences; others may repeat a pair. */
+  /** In knocking order. Distinct for derived sequences; listed ones may repeat a pair. */
   readonly pairs: readonly Pair[];
   readonly order: 'any' | 'strict';
-  /** Longest run, milliseconds. */
+  /** Longest duration of a run, milliseconds. */
   readonly seqTimeoutMs: number;
   /** Distinct stray pairs allowed in the run. */
   readonly maxStrays: number;
-  /** Monotonic milliseconds: packets before this do not count, see matcher. */
+  /** When it became live, monotonic milliseconds: earlier packets do not count. */
   readonly enteredAtMs: number;
-  /** Of a first part, which opens nothing by itself: the second part for one source. See bound-attempt. */
+  /**
+   * Set for a first part, which opens nothing by itself: derives the second part for a source. See `bound-attempt.ts`.
+   */
   readonly secondPart?: ((source: AddressKey) => readonly Pair[]) | undefined;
-  /** A strict sequence whose progress is to be told as it is made. */
-  readonly tellsStages?: boolean;
-  /** Knocks by which a source shows that it knows the sequence; absent where everybody may. */
+  /** A strict sequence whose stages are reported. */
+  readonly reportsStages?: boolean;
+  /** Knocks after which a source is a contender, see `contest.ts`; absent if the sequence cannot be contested. */
   readonly contestFrom?: number | undefined;
-  /** Knocks after which a source can go wrong, see penalty; absent where the door gives no penalties. */
+  /** Knocks after which a combination can be wrong, see `penalty.ts`; absent at doors without penalties. */
   readonly penaltyFrom?: number | undefined;
 }

@@ -1,7 +1,7 @@
 /**
- * Which sequences are live: for each enrolment, the sequences of the factors that its door would accept now, soon, or a
- * moment ago. Keeps the index that the matcher looks in up to date, in pieces of bounded work, since deriving for
- * thousands of clients at once would stall the packet path. Knows time only as an argument.
+ * Keeps the live sequences of derived doors: for each enrolment, the factors that its door accepts now, soon, or
+ * accepted a moment ago. Updates the matcher's index in pieces of bounded work, because deriving for thousands of
+ * clients at once would stall the packet path. Time comes as an argument.
  */
 import { type AddressKey, addressBytes } from '../../../shared/address.ts';
 import { type DerivationKey, derivePairs, type Identity, type Shape } from '../../../shared/derive.ts';
@@ -18,13 +18,13 @@ interface Entry {
   readonly door: DoorEntry;
   readonly enrolment: Enrolment;
   state: FactorState;
-  /** Of one factor each; few. */
+  /** One for each live factor; few. */
   readonly sequences: LiveSequence[];
-  /** The wanted range as of the last visit; visiting again with the same one is free. */
+  /** The wanted range at the last visit; a visit with the same range costs nothing. */
   visited: FactorRange | undefined;
 }
 
-/** What follows from a door's policy for all of its sequences. */
+/** What a door's policy sets for all of its sequences. */
 type Terms = Pick<LiveSequence, 'maxStrays' | 'contestFrom' | 'penaltyFrom'>;
 
 interface DoorEntry {
@@ -32,11 +32,11 @@ interface DoorEntry {
   terms: Terms;
   index: SequenceIndex;
   readonly entries: Map<string, Entry>;
-  /** The range that an unused client without drift would have; when it moves, every entry is due. */
+  /** The wanted range of an unused client without drift. When it moves, every entry is due. */
   edge: string;
 }
 
-/** Milliseconds before its window at which a sequence is derived and put in, at least: room for the work in pieces. */
+/** A sequence is derived at least this many milliseconds before its window, to leave time for the work in pieces. */
 const LEAD_MS = 2_000;
 
 export class LiveSet {
@@ -44,10 +44,10 @@ export class LiveSet {
   readonly #doors = new Map<string, DoorEntry>();
   readonly #due: Entry[] = [];
   /**
-   * The factors of those who were here once: what was spent in memory stays spent when they come back, whether the store
-   * has heard of it by then or not. Grows with what an administrator takes away, not with what arrives.
+   * Factor states of revoked enrolments. If a client returns, what was spent in memory stays spent, even if the store
+   * has not recorded it yet. Grows with revocations by the administrator, not with packets.
    */
-  readonly #gone = new Map<string, FactorState>();
+  readonly #removed = new Map<string, FactorState>();
   readonly #nextId: () => number;
 
   constructor(server: string, nextId: () => number) {
@@ -63,18 +63,18 @@ export class LiveSet {
     return [...this.#doors.values()].flatMap(({ entries }) => [...entries.values()]);
   }
 
-  /** The factor state of an enrolment, undefined when there is none with that secret (any more). */
+  /** The factor state of an enrolment; undefined when no enrolment has that secret. */
   state(door: string, client: string, keyId: string): FactorState | undefined {
     const entry = this.#doors.get(door)?.entries.get(client);
     return entry?.enrolment.keyId === keyId ? entry.state : undefined;
   }
 
-  /** Adds an enrolment, or replaces the one of that client. Its sequences follow with the next {@link advance}. */
+  /** Adds an enrolment, or replaces that client's. The next {@link advance} derives its sequences. */
   enrol(enrolment: Enrolment, state: FactorState): void {
     const door = this.#doors.get(enrolment.door);
     if (door === undefined) return;
     this.revoke(enrolment.door, enrolment.client);
-    const known = this.#gone.get(ownerOf(enrolment));
+    const known = this.#removed.get(ownerOf(enrolment));
     const newest = known !== undefined && known.spent > state.spent ? known : state;
     const entry: Entry = { door, enrolment, state: newest, sequences: [], visited: undefined };
     door.entries.set(enrolment.client, entry);
@@ -88,11 +88,11 @@ export class LiveSet {
     if (door === undefined || entry === undefined) return;
     for (const sequence of entry.sequences.splice(0)) door.index.remove(sequence);
     door.entries.delete(client);
-    if (entry.state.spent >= 0) this.#gone.set(ownerOf(entry.enrolment), entry.state);
+    if (entry.state.spent >= 0) this.#removed.set(ownerOf(entry.enrolment), entry.state);
   }
 
-  /** Sets what is spent: progress on everything up to it is void at once; HOTP sequences further ahead become due. */
-  spend(doorName: string, client: string, state: FactorState): void {
+  /** Sets the spent factor. Attempts on earlier factors are void at once; the next HOTP sequences become due. */
+  markSpent(doorName: string, client: string, state: FactorState): void {
     const door = this.#doors.get(doorName);
     const entry = door?.entries.get(client);
     if (door === undefined || entry === undefined) return;
@@ -103,7 +103,7 @@ export class LiveSet {
   }
 
   /**
-   * Adds a door, or changes it: then its sequences are derived anew, and knocks in progress at it are void. Doors that
+   * Adds or changes a door. A changed door derives its sequences again, and attempts in progress are void. Doors that
    * watch different addresses have different indexes.
    */
   setDoor(policy: DoorPolicy, index: SequenceIndex): void {
@@ -122,15 +122,15 @@ export class LiveSet {
     door.index = index;
   }
 
-  /** Takes a door and everyone enrolled at it away. */
+  /** Removes a door and all its enrolments. */
   removeDoor(name: string): void {
     for (const client of [...(this.#doors.get(name)?.entries.keys() ?? [])]) this.revoke(name, client);
     this.#doors.delete(name);
   }
 
   /**
-   * Brings the index up to date, deriving at most `budget` sequences (and one client's more). True when nothing is left
-   * to do at this time. `wallMs` decides which factors, `monoMs` from when on their packets count.
+   * Updates the index; derives about `budget` sequences at most. True when no enrolment is due. `wallMs` selects the
+   * factors; packets count for new sequences from `monoMs`.
    */
   advance(wallMs: number, monoMs: number, budget: number): boolean {
     for (const door of this.#doors.values()) {
@@ -155,7 +155,7 @@ export class LiveSet {
     const wanted = this.#wanted(door.policy, entry.state, wallMs);
     if (entry.visited?.from === wanted.from && entry.visited.to === wanted.to) return 0;
     entry.visited = wanted;
-    // The spent sequence itself stays while its time lasts, so that a replay is seen and logged rather than ignored.
+    // The spent sequence stays for as long as it would be live, so that a replay is refused and logged.
     const { spent } = entry.state;
     this.#drop(door, entry, { from: wanted.from === spent + 1 ? spent : wanted.from, to: wanted.to });
     let derived = 0;
@@ -169,7 +169,7 @@ export class LiveSet {
     return derived;
   }
 
-  /** Acceptable now, a run's length ago, or within the lead: the edges of steps must not show. */
+  /** Factors acceptable one seq_timeout ago, now, or within the lead: knocks may cross a step's edge. */
   #wanted(policy: DoorPolicy, state: FactorState, wallMs: number): FactorRange {
     const before = acceptableFactors(policy, state, Math.max(wallMs - policy.seqTimeoutMs, 0));
     const after = acceptableFactors(policy, state, wallMs + Math.max(policy.seqTimeoutMs, LEAD_MS));
@@ -177,20 +177,21 @@ export class LiveSet {
   }
 
   #drop(door: DoorEntry, entry: Entry, keep: FactorRange): void {
-    let kept = 0;
+    let count = 0;
     for (const sequence of entry.sequences) {
       if (sequence.factor >= keep.from && sequence.factor <= keep.to) {
-        entry.sequences[kept] = sequence;
-        kept += 1;
+        entry.sequences[count] = sequence;
+        count += 1;
       } else door.index.remove(sequence);
     }
-    entry.sequences.length = kept;
+    entry.sequences.length = count;
   }
 
   #derive({ policy, terms }: DoorEntry, enrolment: Enrolment, factor: number, monoMs: number): LiveSequence {
     const { client, key, keyId } = enrolment;
     const identity = { server: this.#server, door: policy.name, client, mode: policy.mode };
-    // One literal: with ten thousand clients a step makes as many of these, and putting them together takes thrice the time.
+    // One literal: a step makes one for each of ten thousand clients, and composing it from parts takes three times as
+    // long.
     return {
       id: this.#nextId(),
       door: policy.name,
@@ -213,7 +214,7 @@ function termsOf({ shape: { knocks }, maxStrays, bindsSource, penaltyMs }: DoorP
   const binds = bindsSource === true;
   return {
     maxStrays: binds ? firstPartStrays(knocks, maxStrays) : maxStrays,
-    // Whoever copies a first part alone contests nothing.
+    // A copied first part opens nothing by itself, so knowing it contests nothing.
     contestFrom: binds ? undefined : contestFrom(knocks),
     penaltyFrom: penaltyMs === undefined ? undefined : penaltyFrom(knocks),
   };

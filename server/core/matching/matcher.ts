@@ -1,21 +1,22 @@
 /**
- * The matcher: which packets complete which live sequences. Its definition is section 5 of docs/SPEC.md and, as naive
- * code over a list, test/support/core/reference-matcher.ts; this is the same function with bounded memory and constant work.
+ * Decides which packets complete which live sequences. Section 5 of docs/SPEC.md is the definition;
+ * test/support/core/reference-matcher.ts is the same as naive code over a list. This file computes it with bounded
+ * memory and constant work for each packet.
  *
- * For one source, take its eligible packets since the sequence became live, count distinct (protocol, port) pairs, and
- * look at the shortest run that ends at the newest packet and holds all knocks (in order, where the sequence is strict).
- * The sequence is completed when that run holds at most n + maxStrays distinct pairs and lasts at most seqTimeoutMs.
- * What completed a sequence is used up for it: a repeated last packet does not complete it again.
- * Nothing else matters: not other sources, not other doors, not what the source sent before.
+ * For one source, take its eligible packets since the sequence became live and count distinct (protocol, port) pairs.
+ * Look at the shortest run that ends at the newest packet and holds all knocks (in order, if the sequence is strict).
+ * The sequence is completed when that run holds at most n + maxStrays distinct pairs and lasts at most seqTimeoutMs. A
+ * completion uses up its packets for that sequence: repeating the last packet does not complete it again. Nothing else
+ * counts: no other sources, no other doors, no earlier packets of the source.
  *
- * Which packets are eligible (own addresses, SYN without ACK) is decided before; whether a completed sequence may open
- * (spent? in its window?) is policy's business.
+ * The caller passes eligible packets only (own addresses, TCP flags). `judge.ts` decides whether a completed sequence
+ * opens.
  */
 import type { AddressKey } from '../../../shared/address.ts';
 import type { Pair } from '../../../shared/knock.ts';
 import type { LiveSequence } from './live-sequence.ts';
 import type { Observer } from './observer.ts';
-import { Halfway } from './penalty-watch.ts';
+import { PenaltyWatch } from './penalty-watch.ts';
 import type { SequenceIndex } from './sequence-index.ts';
 import { type Run, SourceTrack } from './source-track.ts';
 
@@ -28,7 +29,7 @@ export interface Completion {
   readonly strays: number;
 }
 
-/** A strict sequence that a packet has brought forward, completed or not. */
+/** A strict sequence on which a packet has advanced its source, completed or not. */
 export interface Advance {
   readonly sequence: LiveSequence;
   readonly source: AddressKey;
@@ -37,18 +38,18 @@ export interface Advance {
 }
 
 export interface MatcherLimits {
-  /** Sources that have touched a live pair, at most. */
+  /** Maximum of sources that have knocked a live pair. */
   readonly sources: number;
-  /** Sources that have touched two pairs of one live sequence, at most. */
+  /** Maximum of sources that have knocked two pairs of one live sequence. */
   readonly promisingSources: number;
-  /** Sources that have knocked two pairs of a second part, at most. */
+  /** Maximum of sources that have knocked two pairs of their second part. */
   readonly boundSources: number;
 }
 
-/** Memory stays below some 80 MB when all tables are full of sources with full tracks' typical sizes. */
+/** With these limits, full tables of sources with typical full tracks stay below about 80 MB. */
 export const DEFAULT_LIMITS: MatcherLimits = { sources: 65_536, promisingSources: 8_192, boundSources: 4_096 };
 
-/** How far a source has come: it touched a live pair, two of one sequence, two of a second part that is its own. */
+/** Table of a source: 0 after one live pair, 1 after two pairs of a sequence, 2 after two of its own second part. */
 type Tier = 0 | 1 | 2;
 
 const NONE: readonly Completion[] = [];
@@ -58,73 +59,74 @@ const NO_SEQUENCES: readonly LiveSequence[] = [];
 export class Matcher {
   readonly #index: SequenceIndex;
   /**
-   * Insertion order is order of last arrival. Sources move to `promising` when two of their pairs belong to one live
-   * sequence: random floods almost never get there, so they cannot push out a knock in progress however many sources
-   * they invent; they only push out each other. Who copies first parts can fill `promising` with invented sources, but not
-   * `bound`: two knocks of a second part are known to the holder of the secret, and to who sees him, for his address alone.
+   * Sources by tier, each table in the order of the last packet. A source moves to `promising` when two of its pairs
+   * belong to one live sequence. Random floods almost never get there, so invented sources evict each other, not an
+   * attempt in progress. An attacker who copies first parts can fill `promising` with invented sources, but not
+   * `bound`: only the client and an observer of its knock know two knocks of a second part, and only for the client's
+   * address.
    */
   readonly #touched = new Map<AddressKey, SourceTrack>();
   readonly #promising = new Map<AddressKey, SourceTrack>();
   readonly #bound = new Map<AddressKey, SourceTrack>();
   readonly #tiers = [this.#touched, this.#promising, this.#bound] as const;
-  readonly #room: readonly number[];
+  readonly #capacities: readonly number[];
   #evicted = 0;
   #strays = 0;
-  /** Told of what each packet touches. */
+  /** Receives what each packet does; undefined for none. */
   observer: Observer | undefined;
   #advances = NO_ADVANCES;
-  #shown = NO_SEQUENCES;
-  #wrong = NO_SEQUENCES;
+  #contended = NO_SEQUENCES;
+  #wrongCombinations = NO_SEQUENCES;
 
   constructor(index: SequenceIndex, limits: MatcherLimits = DEFAULT_LIMITS) {
     this.#index = index;
-    this.#room = [limits.sources, limits.promisingSources, limits.boundSources];
+    this.#capacities = [limits.sources, limits.promisingSources, limits.boundSources];
   }
 
   get trackedSources(): number {
     return this.#touched.size + this.#promising.size + this.#bound.size;
   }
 
-  /** Sources that have touched two pairs of one live sequence lately. */
+  /** Sources that recently knocked two pairs of one live sequence. */
   get promisingSources(): number {
     return this.#promising.size + this.#bound.size;
   }
 
-  /** Packets to pairs of no live sequence, ever. */
+  /** Packets to pairs of no live sequence, since the start. */
   get strays(): number {
     return this.#strays;
   }
 
-  /** Sources forgotten for want of room, ever. */
+  /** Sources evicted because a table was full, since the start. */
   get evictedSources(): number {
     return this.#evicted;
   }
 
-  /** What the last packet brought forward, of sequences that tell their stages. */
+  /** Stages that the last packet reached, on sequences that report them. */
   get advances(): readonly Advance[] {
     return this.#advances;
   }
 
-  /** Sequences of which the last packet, a knock of theirs, shows that its source knows them: `contestFrom` knocks or more. */
-  get shown(): readonly LiveSequence[] {
-    return this.#shown;
+  /** Sequences for which the last packet, a knock of theirs, makes its source a contender. */
+  get contended(): readonly LiveSequence[] {
+    return this.#contended;
   }
 
-  /** Sequences of which the last packet has made a wrong combination. */
-  get wrong(): readonly LiveSequence[] {
-    return this.#wrong;
+  /** Sequences of which the last packet made a wrong combination. */
+  get wrongCombinations(): readonly LiveSequence[] {
+    return this.#wrongCombinations;
   }
 
-  /** Takes one eligible packet; returns the sequences that it completes, mostly none. Never throws, never waits. */
+  /** Takes one eligible packet; returns the sequences that it completes. Never throws. */
   matchPacket(atMs: number, source: AddressKey, pair: Pair): readonly Completion[] {
     this.#expire(atMs);
     this.#advances = NO_ADVANCES;
-    this.#shown = NO_SEQUENCES;
-    this.#wrong = NO_SEQUENCES;
+    this.#contended = NO_SEQUENCES;
+    this.#wrongCombinations = NO_SEQUENCES;
     const candidates = this.#index.containing(pair);
     if (candidates.length === 0) this.#strays += 1;
     const known = this.#bound.get(source) ?? this.#promising.get(source) ?? this.#touched.get(source);
-    // A run starts with a knock of the sequence, so strays of a source that has touched nothing live need no memory.
+    // A run starts with a knock of the sequence, so strays before a source's first live pair need no memory.
     if (known === undefined && candidates.length === 0) return NONE;
     const track = known ?? new SourceTrack();
     track.addPair(atMs, pair, this.#index.longestRun);
@@ -133,9 +135,9 @@ export class Matcher {
     let completions: Completion[] | undefined;
     for (const sequence of candidates) {
       const run = this.#runOf(track, sequence);
-      if (sequence.tellsStages === true) this.#noteStage(track, sequence, source);
-      if (track.isWithin(sequence, sequence.contestFrom)) this.#shown = [...this.#shown, sequence];
-      if (sequence.penaltyFrom !== undefined) noteHalfway(track, sequence);
+      if (sequence.reportsStages === true) this.#noteStage(track, sequence, source);
+      if (track.isWithin(sequence, sequence.contestFrom)) this.#contended = [...this.#contended, sequence];
+      if (sequence.penaltyFrom !== undefined) watchForPenalty(track, sequence);
       if (!('matched' in run) || run.matched >= 2) tier = 1;
       if ('matched' in run || !isWithin(run, sequence, atMs)) continue;
       const { secondPart } = sequence;
@@ -149,7 +151,7 @@ export class Matcher {
       completions.push(completionOf(sequence, source, run, atMs));
     }
     for (const { first, second, whole } of track.staged?.containing(pair, this.#index) ?? []) {
-      // In strict order the packet that ended the first part is not a knock of the second one too.
+      // In strict order, the packet that ended the first part does not count for the second part too.
       if (ended?.includes(first) === true) continue;
       const run = this.#runOf(track, whole);
       if (track.count(second) >= 2) tier = 2;
@@ -160,7 +162,8 @@ export class Matcher {
       completions ??= [];
       completions.push(completionOf(whole, source, run, atMs));
     }
-    if (track.halfway !== undefined) this.#wrong = track.halfway.wrong(track).filter(({ id }) => this.#index.has(id));
+    if (track.penaltyWatch !== undefined)
+      this.#wrongCombinations = track.penaltyWatch.wrongCombinations(track).filter(({ id }) => this.#index.has(id));
     track.prune(this.#index);
     this.#remember(source, track, tier);
     return completions ?? NONE;
@@ -171,7 +174,7 @@ export class Matcher {
     for (const table of this.#tiers) table.delete(source);
   }
 
-  /** Forgets everything about everybody: packets are missing, and no run across them has been seen whole. */
+  /** Forgets all sources: packets were lost, so no run is complete. */
   forgetAll(): void {
     for (const table of this.#tiers) table.clear();
   }
@@ -187,13 +190,13 @@ export class Matcher {
     return run;
   }
 
-  /** A source never goes down again while it is remembered. */
+  /** A source's tier never falls while it is remembered. */
   #remember(source: AddressKey, track: SourceTrack, reached: Tier): void {
     const was = this.#tiers.findIndex((table) => table.delete(source));
     const tier = Math.max(was, reached);
     const table = this.#tiers[tier] ?? this.#touched;
     table.set(source, track);
-    if (table.size > (this.#room[tier] ?? 0)) this.#evict(table);
+    if (table.size > (this.#capacities[tier] ?? 0)) this.#evict(table);
   }
 
   #evict(table: Map<AddressKey, SourceTrack>): void {
@@ -204,14 +207,14 @@ export class Matcher {
     }
   }
 
-  /** Two of the longest silent sources of each table: constant work a packet, and the tables drain faster than they fill. */
+  /** Forgets up to two silent sources of each table: constant work, and tables drain faster than they fill. */
   #expire(atMs: number): void {
     for (const table of this.#tiers) {
-      let looked = 0;
+      let checked = 0;
       for (const [source, track] of table) {
-        if (looked === 2 || atMs - track.lastAtMs <= this.#index.longestTimeoutMs) break;
+        if (checked === 2 || atMs - track.lastAtMs <= this.#index.longestTimeoutMs) break;
         table.delete(source);
-        looked += 1;
+        checked += 1;
       }
     }
   }
@@ -222,9 +225,9 @@ function completionOf(sequence: LiveSequence, source: AddressKey, run: Run, comp
   return { sequence, source, startedAtMs: run.startedAtMs, completedAtMs, strays };
 }
 
-function noteHalfway(track: SourceTrack, sequence: LiveSequence): void {
-  track.halfway ??= new Halfway();
-  track.halfway.note(track, sequence);
+function watchForPenalty(track: SourceTrack, sequence: LiveSequence): void {
+  track.penaltyWatch ??= new PenaltyWatch();
+  track.penaltyWatch.note(track, sequence);
 }
 
 function isWithin(run: Run, sequence: LiveSequence, nowMs: number): boolean {

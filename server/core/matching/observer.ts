@@ -1,15 +1,16 @@
+/** The observer: what the engine reports of each packet, if a trace asks for it (`server/explain`). */
 import type { LiveSequence } from './live-sequence.ts';
 
-/** How far a source has come on a sequence with its newest packet, which is one of the sequence's knocks. */
+/** The progress of a source on a sequence after its newest packet, which is one of the sequence's knocks. */
 export interface Standing {
   /**
-   * Knocks of the longest run that ends at the newest packet and keeps to the stray budget and to seq_timeout: 1 to all;
-   * 0 where the sequence is strict and the packet is out of order.
+   * Knocks of the longest run that ends at the newest packet, within the stray budget and seq_timeout. 1 to all; 0 if
+   * the sequence is strict and the packet is out of order.
    */
   readonly knocks: number;
-  /** The same, time not regarded. */
+  /** The same without the limit of seq_timeout. */
   readonly untimed: number;
-  /** The same, neither time nor strays regarded: all that is remembered. */
+  /** The same without both limits, over all remembered packets. */
   readonly seen: number;
   /** Distinct strays in the run of `knocks`. */
   readonly strays: number;
@@ -18,10 +19,10 @@ export interface Standing {
 }
 
 export interface Observer {
-  /** Called first for every packet: whether any door watches its destination. */
+  /** First call for every packet: whether any door watches its destination. */
   arrived(isWatched: boolean): void;
-  /** Once for each group of doors whose flags the packet has: it counts there. */
+  /** Called for each scope whose TCP flags the packet matches: the packet counts there. */
   taken(): void;
-  /** Once for each live sequence that holds the packet's pair, after {@link taken}. */
+  /** Called for each live sequence that holds the packet's pair, after {@link taken}. */
   touched(sequence: LiveSequence, standing: Standing): void;
 }

@@ -1,31 +1,30 @@
 /**
- * Wrong combinations of one source, at doors with penalties: a run of the source's newest packets, no longer than
- * seq_timeout, held half of a live sequence's knocks (at least two; the first ones, where it is strict) and as many strays
- * as are forgiven, and now holds one more.
+ * Detects the wrong combinations of one source, at doors with penalties (`penalty.ts` defines them). Watches the
+ * sequences that the source is half-way through, until it completes them, runs out of time, or exceeds the stray
+ * budget.
  */
 import type { LiveSequence } from './live-sequence.ts';
 
-/** What the watch asks of a source's recent packets. */
+/** The recent packets of a source, as the watch needs them. */
 export interface RecentPackets {
   isWithin(sequence: LiveSequence, knocks: number | undefined): boolean;
   fewestStrays(sequence: LiveSequence, knocks: number): number | undefined;
 }
 
-/** Sequences that one source can be half way through at a time; further ones are not watched. */
+/** Maximum of watched sequences for one source; further ones are not watched. */
 export const MAX_HALFWAY = 4;
 
-/** The sequences that one source is half way through, at doors with penalties. */
-export class Halfway {
+export class PenaltyWatch {
   #sequences: readonly LiveSequence[] = [];
 
-  /** To be told of each knock of a sequence that the source has sent. */
+  /** Call for each sequence that holds the source's newest packet. */
   note(track: RecentPackets, sequence: LiveSequence): void {
     if (this.#sequences.length >= MAX_HALFWAY || this.#sequences.includes(sequence)) return;
     if (track.isWithin(sequence, sequence.penaltyFrom)) this.#sequences = [...this.#sequences, sequence];
   }
 
-  /** After each packet: the sequences that it went wrong on. Those are let go, and those that are completed or late. */
-  wrong(track: RecentPackets): readonly LiveSequence[] {
+  /** Call after each packet: its wrong combinations. Drops these, and completed and late sequences. */
+  wrongCombinations(track: RecentPackets): readonly LiveSequence[] {
     const wrong: LiveSequence[] = [];
     this.#sequences = this.#sequences.filter((sequence) => {
       const strays = track.fewestStrays(sequence, sequence.penaltyFrom ?? sequence.pairs.length);

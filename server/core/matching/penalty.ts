@@ -1,22 +1,24 @@
 /**
- * Penalties: a source that was half way through a sequence and then went wrong is ignored at that door for a while, as in
- * the first port-knocking scripts. Knows what a wrong combination is and who is being ignored; off unless a door asks.
+ * Penalties: after a wrong combination, its source is ignored at that door for a while, as in the first port-knocking
+ * scripts. Keeps the ignored sources. Off by default; a door turns it on.
  *
- * A wrong combination: a run of the source's newest packets, no longer than seq_timeout, held half of a live sequence's
- * knocks (at least two; the first ones, where it is strict) and as many strays as are forgiven, and now holds one more.
+ * A wrong combination: a run of the source's newest packets, within seq_timeout, held half of a live sequence's knocks
+ * (at least two; the first ones, if the sequence is strict) and the allowed number of strays, and now holds one stray
+ * more.
  */
 import type { AddressKey } from '../../../shared/address.ts';
-import { placeOf } from '../throttle.ts';
-/** Sources and doors; beyond, the one whose penalty was given first is forgiven. */
+import { recordKey } from '../throttle.ts';
+
+/** Maximum of (network, door) entries. Beyond it, the oldest penalty is lifted. */
 export const MAX_IGNORED = 4_096;
 
-/** The knocks from which on a source can go wrong. A sequence of one or two is complete by then. */
+/** Knocks after which a combination can be wrong. A sequence of one or two knocks is complete by then. */
 export function penaltyFrom(knocks: number): number {
   return Math.min(knocks, Math.max(2, Math.ceil(knocks / 2)));
 }
 
 export class Penalties {
-  /** By network and door: the end, monotonic milliseconds. In the order of the last wrong combination. */
+  /** End of the penalty by network and door, monotonic milliseconds. In the order of the last wrong combination. */
   readonly #ends = new Map<string, number>();
 
   get size(): number {
@@ -24,18 +26,18 @@ export class Penalties {
   }
 
   punish(door: string, source: AddressKey, atMs: number, penaltyMs: number): void {
-    const place = placeOf(door, source);
-    this.#ends.delete(place);
-    this.#ends.set(place, atMs + penaltyMs);
+    const key = recordKey(door, source);
+    this.#ends.delete(key);
+    this.#ends.set(key, atMs + penaltyMs);
     if (this.#ends.size <= MAX_IGNORED) return;
-    for (const first of this.#ends.keys()) {
-      this.#ends.delete(first);
+    for (const oldest of this.#ends.keys()) {
+      this.#ends.delete(oldest);
       return;
     }
   }
 
-  /** Whether a run that began then began while its source was ignored: packets of that time count for nothing. */
+  /** Whether a run began while its source was ignored. Packets of that time do not count. */
   isIgnored(door: string, source: AddressKey, startedAtMs: number): boolean {
-    return startedAtMs < (this.#ends.get(placeOf(door, source)) ?? Number.NEGATIVE_INFINITY);
+    return startedAtMs < (this.#ends.get(recordKey(door, source)) ?? Number.NEGATIVE_INFINITY);
   }
 }

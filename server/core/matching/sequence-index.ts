@@ -1,27 +1,29 @@
+/** The index of live sequences: finds the sequences that hold a pair, and adds and removes sequences. */
 import { PAIR_COUNT, type Pair } from '../../../shared/knock.ts';
 import type { LivePairs } from './live-pairs.ts';
 import type { LiveSequence } from './live-sequence.ts';
 
 const NONE: readonly LiveSequence[] = [];
 
-/** Pairs of one page of {@link PairLists}: there may be many indexes with few sequences. */
+/** Pairs in one page of {@link PairLists}. Pages save memory, because many indexes hold few sequences. */
 const PAGE_PAIRS = 256;
-const FIRST_ROOM = 64;
+const FIRST_SIZE = 64;
 
 /**
- * For each pair a list of numbers, in the order in which they came: linked lists in plain numbers. Ten thousand clients bring and
- * take a hundred thousand of them at each step; as arrays in a map they cost three times as much, half of it for collecting them.
+ * A list of numbers for each pair, oldest first, as linked lists in plain number arrays. Ten thousand clients add and
+ * remove a hundred thousand entries at each step. Arrays in a map cost three times as much, half of it in garbage
+ * collection.
  */
 class PairLists {
-  /** First and last link of each pair's list, two for a pair. Links are counted from 1; 0 is none. */
+  /** First and last link of each pair's list, two entries for a pair. Links count from 1; 0 is none. */
   readonly #ends: (Int32Array | undefined)[] = new Array(PAIR_COUNT / PAGE_PAIRS);
-  /** By link: the number, and the next link of its list or, of those not in use, of the unused. */
-  #numbers = new Int32Array(FIRST_ROOM);
-  #next = new Int32Array(FIRST_ROOM);
+  /** By link: its number, and the next link in its list or in the list of unused links. */
+  #numbers = new Int32Array(FIRST_SIZE);
+  #next = new Int32Array(FIRST_SIZE);
   #unused = 0;
   #made = 0;
 
-  /** True when it is the pair's first one. */
+  /** Appends a number to the pair's list. True when the list was empty. */
   append(pair: Pair, number: number): boolean {
     const ends = this.#endsOf(pair);
     const at = (pair % PAGE_PAIRS) * 2;
@@ -35,7 +37,7 @@ class PairLists {
     return last === 0;
   }
 
-  /** Takes it out of the pair's list once; true when none is left then. */
+  /** Removes a number from the pair's list, once. True when this made the list empty. */
   remove(pair: Pair, number: number): boolean {
     const ends = this.#endsOf(pair);
     const at = (pair % PAGE_PAIRS) * 2;
@@ -55,7 +57,7 @@ class PairLists {
     return ends[at] === 0;
   }
 
-  /** The first link of the pair's list, to be followed by {@link next} until 0. */
+  /** The first link of the pair's list, 0 for none. Follow it with {@link next} until 0. */
   first(pair: Pair): number {
     return this.#ends[Math.trunc(pair / PAGE_PAIRS)]?.[(pair % PAGE_PAIRS) * 2] ?? 0;
   }
@@ -97,7 +99,7 @@ function grown(numbers: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
 
 export class SequenceIndex {
   readonly #lists = new PairLists();
-  /** Where each sequence stands in `#sequences`, by its id. */
+  /** Position in `#sequences` by sequence id. */
   readonly #places = new Map<number, number>();
   readonly #sequences: (LiveSequence | undefined)[] = [];
   readonly #free: number[] = [];
@@ -105,7 +107,7 @@ export class SequenceIndex {
   #longestRun = 0;
   #longestTimeoutMs = 0;
 
-  /** `live` is told which sequences and pairs come and go. */
+  /** @param live receives the sequences and pairs that are added and removed */
   constructor(live?: LivePairs) {
     this.#live = live;
   }
@@ -114,12 +116,12 @@ export class SequenceIndex {
     return this.#places.size;
   }
 
-  /** The most distinct pairs that a completing run of any sequence seen so far may hold. Grows only. */
+  /** Most distinct pairs in a completing run of any sequence so far. Never shrinks. */
   get longestRun(): number {
     return this.#longestRun;
   }
 
-  /** Milliseconds after which no packet can matter to any sequence seen so far. Grows only. */
+  /** The longest seq_timeout so far, milliseconds: older packets do not count. Never shrinks. */
   get longestTimeoutMs(): number {
     return this.#longestTimeoutMs;
   }
@@ -128,7 +130,7 @@ export class SequenceIndex {
     return this.#places.has(id);
   }
 
-  /** In the order in which they came. What is given out stays as it is: whoever goes through it may take sequences out. */
+  /** Sequences with the pair, oldest first. A fresh array: the caller may remove sequences meanwhile. */
   containing(pair: Pair): readonly LiveSequence[] {
     let link = this.#lists.first(pair);
     if (link === 0) return NONE;

@@ -1,20 +1,20 @@
 /**
- * What the matcher remembers of one source: its recent distinct pairs in the order of their last arrival, and its
- * progress on strict sequences. Bounded by the longest run that could still complete something; knows nothing of other
- * sources, of time-outs or of what a completion means.
+ * The track of one source: its recent distinct pairs in the order of their last arrival, and its progress on strict
+ * sequences. Its size is bounded by the longest run that could still complete a sequence. `matcher.ts` expires tracks
+ * and makes completions of runs.
  */
 import type { Pair } from '../../../shared/knock.ts';
 import { StagedAttempts } from './bound-attempt.ts';
 import type { LiveSequence } from './live-sequence.ts';
 import type { Standing } from './observer.ts';
-import type { Halfway } from './penalty-watch.ts';
+import type { PenaltyWatch } from './penalty-watch.ts';
 import type { SequenceIndex } from './sequence-index.ts';
 
 /** A run of packets that holds a whole sequence and ends at the newest packet. */
 export interface Run {
   /** Monotonic milliseconds of its first packet. */
   readonly startedAtMs: number;
-  /** Where that went. */
+  /** The pair of that packet. */
   readonly first: Pair;
   /** Distinct pairs in it. */
   readonly distinct: number;
@@ -22,33 +22,33 @@ export interface Run {
 
 interface Progress {
   readonly sequence: LiveSequence;
-  /** For each prefix of the sequence, the arrival number and time of the latest packet a run holding it can start at. */
+  /** For each prefix of the sequence: arrival number and time of the latest possible start of a run that holds it. */
   readonly numbers: number[];
   readonly times: number[];
-  /** The stage that was told last, and when. */
-  told: number;
-  toldAtMs: number;
+  /** The stage that was reported last, and when. */
+  reportedStage: number;
+  reportedAtMs: number;
 }
 
 export class SourceTrack {
-  /** Distinct pairs, oldest last arrival first; the three arrays run in parallel. */
+  /** Distinct pairs, oldest last arrival first. The next two arrays are parallel to it. */
   readonly #pairs: Pair[] = [];
   readonly #times: number[] = [];
   readonly #numbers: number[] = [];
   readonly #progress = new Map<number, Progress>();
-  /** For each sequence that this source has completed: the arrival that did. What was before is used up for it. */
+  /** By completed sequence: the completing arrival. Arrivals up to it are used up for that sequence. */
   readonly #consumed = new Map<number, number>();
-  /** Undefined for most: only who knocks at a door that binds has any. */
+  /** Attempts at doors that bind; undefined for most sources. */
   staged: StagedAttempts | undefined;
   #arrivals = 0;
-  /** The arrival number of the newest pair that was forgotten for want of room. */
+  /** The arrival number of the newest pair that was forgotten in a full track. */
   #forgotten = -1;
   #pruneAt = 16;
   lastAtMs = 0;
-  /** Where a door gives penalties; the matcher keeps it. */
-  halfway: Halfway | undefined;
+  /** Set at doors with penalties. */
+  penaltyWatch: PenaltyWatch | undefined;
 
-  /** Makes `pair` the newest; forgets the oldest pair beyond `capacity`. A pair that was there moves: it costs nothing. */
+  /** Makes `pair` the newest; forgets the oldest pair beyond `capacity`. A known pair moves and takes no more room. */
   addPair(atMs: number, pair: Pair, capacity: number): void {
     const { length } = this.#pairs;
     let at = this.#pairs.lastIndexOf(pair);
@@ -57,7 +57,7 @@ export class SourceTrack {
       this.#forgotten = this.#numbers[0] ?? -1;
     }
     const last = at < 0 ? length : length - 1;
-    // Plain loops: Array.copyWithin and splice are several times slower on arrays of numbers, and this is the hot path.
+    // Plain loops, because this is the hot path: copyWithin and splice are several times slower on arrays of numbers.
     for (let i = at < 0 ? length : at; i < last; i += 1) {
       this.#pairs[i] = this.#pairs[i + 1] ?? 0;
       this.#times[i] = this.#times[i + 1] ?? 0;
@@ -72,8 +72,8 @@ export class SourceTrack {
 
   /**
    * The shortest run that ends at the newest packet and holds every pair of `sequence`, in any order: it starts at the
-   * oldest of their last arrivals. `matched` is how many were found before one was missing, at least 1 for a sequence
-   * that holds the newest pair.
+   * oldest of their last arrivals. Without one, `matched` is how many pairs were found before the search stopped: at
+   * least 1 for a sequence that holds the newest pair.
    */
   anyOrderRun(sequence: LiveSequence): Run | { readonly matched: number } {
     let oldest = this.#pairs.length;
@@ -82,10 +82,10 @@ export class SourceTrack {
       const at = this.#pairs.lastIndexOf(pair);
       oldest = Math.min(oldest, at);
       if (at >= 0) matched += 1;
-      // Goes on past one miss, so that two matching pairs are noticed wherever they stand; then stops.
+      // Goes on until two pairs match, wherever they are in the sequence; then stops at a miss.
       else if (matched >= 2) break;
     }
-    // There is none at -1, where a pair is missing.
+    // A missing pair makes `oldest` -1, which has no time.
     const startedAtMs = this.#times[oldest];
     if (startedAtMs === undefined) return { matched };
     if ((this.#numbers[oldest] ?? 0) <= (this.#consumed.get(sequence.id) ?? -1)) return { matched };
@@ -93,9 +93,9 @@ export class SourceTrack {
   }
 
   /**
-   * Moves the progress on a strict sequence by the newest packet and returns the shortest run that ends there and holds
-   * the sequence in order, if there is one. A run for a prefix of k + 1 knocks starts where the latest run for k knocks
-   * started, so one number for each prefix is all that must be kept.
+   * Updates the progress on a strict sequence with the newest packet. Returns the shortest run that ends there and
+   * holds the sequence in order, if there is one. A run for a prefix of k + 1 knocks starts where the latest run for k
+   * knocks started, so one number for each prefix is enough.
    */
   strictRun(sequence: LiveSequence): Run | { readonly matched: number } {
     const pair = this.#pairs[this.#pairs.length - 1];
@@ -109,18 +109,18 @@ export class SourceTrack {
     }
     const last = sequence.pairs.length - 1;
     const started = numbers[last] ?? -1;
-    // Only a run that ends at this packet counts, and this packet ends one only if it is the last knock.
+    // Only a run that ends at this packet counts, so this packet must be the last knock.
     if (sequence.pairs[last] !== pair || started < 0) {
       return { matched: numbers.reduce((sum, number) => sum + (number >= 0 ? 1 : 0), 0) };
     }
-    // A run that reaches behind what was forgotten holds more distinct pairs than any sequence allows.
+    // A run that starts before the newest forgotten pair holds more distinct pairs than any sequence allows.
     const begun = { startedAtMs: times[last] ?? 0, first: sequence.pairs[0] ?? 0 };
     return { ...begun, distinct: this.#isRemembered(started) ? this.#distinctSince(started) : this.#pairs.length + 1 };
   }
 
   /**
-   * How many knocks of a strict sequence the newest packet has brought a run to that can still complete it; 0 where it
-   * brought none forward, or only repeated the knock that was told last. After {@link strictRun}.
+   * The stage that the newest packet reached on a strict sequence: the knocks of a run that can still complete it. 0 if
+   * the packet advanced no run, or only repeated the knock that was reported last. Call {@link strictRun} first.
    */
   stageReached(sequence: LiveSequence): number {
     const progress = this.#progress.get(sequence.id);
@@ -132,20 +132,20 @@ export class SourceTrack {
       if (!this.#isRemembered(started) || !this.#isInTime(sequence, progress.times[knock] ?? 0)) continue;
       const stage = knock + 1;
       if (this.#distinctSince(started) - stage > sequence.maxStrays) continue;
-      if (stage === progress.told && this.lastAtMs - progress.toldAtMs <= sequence.seqTimeoutMs) return 0;
-      progress.told = stage;
-      progress.toldAtMs = this.lastAtMs;
+      if (stage === progress.reportedStage && this.lastAtMs - progress.reportedAtMs <= sequence.seqTimeoutMs) return 0;
+      progress.reportedStage = stage;
+      progress.reportedAtMs = this.lastAtMs;
       return stage;
     }
     return 0;
   }
 
-  /** For an observer: how far the newest packet, a knock of `sequence`, has brought this source. After the run was asked for. */
+  /** For an observer: the progress after the newest packet, a knock of `sequence`. Compute the run first. */
   standing(sequence: LiveSequence): Standing {
     return standingOf(sequence, this.#runsOf(sequence), this.lastAtMs);
   }
 
-  /** Runs that end at the newest packet, by knocks of the sequence in them: fewer knocks first. */
+  /** Runs that end at the newest packet, one for each number of knocks in them; fewer knocks first. */
   #runsOf(sequence: LiveSequence): readonly PartialRun[] {
     const runOf = (knocks: number, distinct: number, startedAtMs: number): PartialRun => ({
       knocks,
@@ -169,15 +169,15 @@ export class SourceTrack {
   }
 
   /**
-   * Whether a run that ends at the newest packet holds `knocks` knocks of the sequence (the first ones in order, where it is
-   * strict) and keeps to its time and its stray budget. False where `knocks` is undefined. After the run was asked for.
+   * Whether a run that ends at the newest packet holds `knocks` knocks of the sequence (the first ones in order, if it
+   * is strict), within seq_timeout and the stray budget. False if `knocks` is undefined. Compute the run first.
    */
   isWithin(sequence: LiveSequence, knocks: number | undefined): boolean {
     if (knocks === undefined) return false;
     return (this.fewestStrays(sequence, knocks) ?? Number.POSITIVE_INFINITY) <= sequence.maxStrays;
   }
 
-  /** Of the runs that end at the newest packet, in time, with so many knocks or more: the strays of the one with fewest. */
+  /** The fewest strays of a run that ends at the newest packet, within seq_timeout, with `knocks` knocks or more. */
   fewestStrays(sequence: LiveSequence, knocks: number): number | undefined {
     if (sequence.order === 'any') {
       const consumed = this.#consumed.get(sequence.id) ?? -1;
@@ -198,22 +198,22 @@ export class SourceTrack {
     return fewest;
   }
 
-  /** How many of these pairs this source has knocked lately. */
+  /** How many of these pairs are among this source's recent packets. */
   count(pairs: readonly Pair[]): number {
     return pairs.reduce((sum, pair) => sum + (this.#pairs.includes(pair) ? 1 : 0), 0);
   }
 
   /**
-   * Has a whole attempt looked for from now on; its progress is that of its first part, which the newest packet ended. False
-   * where that has been so.
-   * @param secondOf costs a derivation: for a source that has knocked the whole first part, and once
+   * Stages the whole attempt of a first part that the newest packet completed; it takes over the progress of the first
+   * part. False if it is staged already.
+   * @param secondOf derives the second part; called once, for a source that has knocked the whole first part
    */
   stage(first: LiveSequence, secondOf: () => readonly Pair[]): boolean {
     this.staged ??= new StagedAttempts();
     if (this.staged.has(first)) return false;
     const { whole } = this.staged.stage(first, secondOf());
     const known = this.#progress.get(first.id);
-    // Only strict order has progress.
+    // Only strict sequences have progress.
     if (known === undefined) return true;
     const progress = this.#begin(whole);
     for (let knock = 0; knock < known.numbers.length; knock += 1) {
@@ -223,17 +223,17 @@ export class SourceTrack {
     return true;
   }
 
-  /** The newest packet completed `sequence`: neither it nor any before it counts for that sequence again. */
+  /** Call when the newest packet completed `sequence`: packets up to it no longer count for that sequence. */
   consume(sequence: LiveSequence): void {
     this.#progress.delete(sequence.id);
     this.#consumed.set(sequence.id, this.#arrivals - 1);
   }
 
-  /** Drops progress on sequences that are gone, or whose latest run has fallen out of memory. Amortized: called often. */
+  /** Drops progress on removed sequences, and on those whose latest run is forgotten. Amortized. */
   prune(index: SequenceIndex): void {
     if (this.#progress.size + this.#consumed.size < this.#pruneAt) return;
     const oldest = this.#numbers[0] ?? 0;
-    // What is live for this source alone goes with its first part.
+    // A staged attempt has the negated id of its first part, and lives as long.
     const isLive = (id: number): boolean => index.has(Math.abs(id));
     for (const [id, number] of this.#consumed) if (!isLive(id) || number < oldest) this.#consumed.delete(id);
     for (const [id, { numbers }] of this.#progress) {
@@ -242,12 +242,12 @@ export class SourceTrack {
     this.#pruneAt = Math.max(16, (this.#progress.size + this.#consumed.size) * 2);
   }
 
-  /** Whether all pairs are remembered of a run that started with this arrival; false for -1, which is none. */
+  /** Whether all pairs of a run that started with this arrival are remembered; false for -1, which means no run. */
   #isRemembered(started: number): boolean {
     return started > this.#forgotten;
   }
 
-  /** Of a run that started with this arrival: the pairs in it. */
+  /** Distinct pairs of a run that started with this arrival. */
   #distinctSince(started: number): number {
     let first = this.#pairs.length - 1;
     while (first > 0 && (this.#numbers[first - 1] ?? -1) >= started) first -= 1;
@@ -263,8 +263,8 @@ export class SourceTrack {
       sequence,
       numbers: new Array<number>(sequence.pairs.length).fill(-1),
       times: new Array<number>(sequence.pairs.length).fill(0),
-      told: 0,
-      toldAtMs: 0,
+      reportedStage: 0,
+      reportedAtMs: 0,
     };
     this.#progress.set(sequence.id, progress);
     return progress;
@@ -279,13 +279,13 @@ interface PartialRun {
 }
 
 function standingOf(sequence: LiveSequence, runs: readonly PartialRun[], nowMs: number): Standing {
-  const frugal = runs.filter(({ strays }) => strays <= sequence.maxStrays);
-  const best = frugal.findLast(
+  const withinBudget = runs.filter(({ strays }) => strays <= sequence.maxStrays);
+  const best = withinBudget.findLast(
     ({ startedAtMs }) => startedAtMs >= sequence.enteredAtMs && nowMs - startedAtMs <= sequence.seqTimeoutMs,
   );
   return {
     knocks: best?.knocks ?? 0,
-    untimed: frugal.at(-1)?.knocks ?? 0,
+    untimed: withinBudget.at(-1)?.knocks ?? 0,
     seen: runs.at(-1)?.knocks ?? 0,
     strays: best?.strays ?? 0,
     startedAtMs: best?.startedAtMs ?? nowMs,

@@ -1,6 +1,10 @@
+/**
+ * Finds the IP packet in a captured frame: strips the link-layer header of each supported link type, VLAN tags
+ * included.
+ */
 import type { PacketView } from './packet-view.ts';
 
-/** LINKTYPE_ numbers of libpcap; 12 is what Linux's DLT_RAW is called in memory, 101 in files. */
+/** LINKTYPE_ numbers of libpcap. Raw IP has two: 12 is DLT_RAW of a live capture on Linux, 101 is used in files. */
 export const LINK_NULL = 0;
 export const LINK_ETHERNET = 1;
 export const LINK_RAW = 12;
@@ -12,7 +16,7 @@ export const LINK_IPV6 = 229;
 export const LINK_NFLOG = 239;
 export const LINK_SLL2 = 276;
 
-/** Link types that {@link unwrapLink} knows; a device with another one must not be listened to in silence. */
+/** Link types that {@link unwrapLink} supports. A capture on a device of another type must fail, not stay silent. */
 export const LINK_TYPES: readonly number[] = [
   LINK_NULL,
   LINK_ETHERNET,
@@ -26,28 +30,28 @@ export const LINK_TYPES: readonly number[] = [
   LINK_SLL2,
 ];
 
-/** 802.1ad allows two tags; providers stack a third. More than that is somebody playing. */
+/** 802.1ad allows two tags; providers stack a third. No real network sends more. */
 export const MAX_VLAN_TAGS = 3;
-/** The kernel writes about ten attributes; a frame of empty ones must not keep us busy. */
+/** The kernel writes about ten attributes. The limit bounds the work for a frame of empty ones. */
 export const MAX_NFLOG_ATTRIBUTES = 32;
 
 const ETHERTYPE_IPV4 = 0x0800;
 const ETHERTYPE_IPV6 = 0x86dd;
 /** sll_pkttype of packets that this host sent. */
 const PACKET_OUTGOING = 4;
-/** Devices whose SLL protocol field is not an ethertype (netlink monitor, 802.11 monitor, FRAD). */
+/** Devices with an SLL protocol field that is not an ethertype: netlink monitor, 802.11 monitor, FRAD. */
 const ARPHRD_WITHOUT_ETHERTYPE: readonly number[] = [770, 803, 824];
 const NFULA_PAYLOAD = 9;
 const NFULA_PREFIX = 10;
 const NFULA_SEQ = 12;
 const AF_INET = 2;
-/** The number of AF_INET6 differs by system: Linux, BSDs, FreeBSD, macOS; DLT_NULL carries the capturing host's. */
+/** AF_INET6 on Linux, BSDs, FreeBSD and macOS. DLT_NULL carries the number of the capturing host. */
 const AF_INET6: readonly number[] = [10, 24, 28, 30];
 
 /**
- * Sets `view.at`, `view.end` and `view.family` to the IP packet in `frame[0, length)`; false when there is none. What
- * NFLOG says besides is in `view.number` and `view.tag`.
- * @param length at most `frame.length`; bytes behind it are an earlier packet's and are never read
+ * Sets `view.at`, `view.end` and `view.family` to the IP packet in `frame[0, length)`; false when there is none. For
+ * NFLOG it also sets `view.number` and `view.tag`.
+ * @param length at most `frame.length`; bytes behind it belong to an earlier packet and are never read
  */
 export function unwrapLink(linkType: number, frame: Uint8Array, length: number, view: PacketView): boolean {
   view.end = length;
@@ -91,20 +95,20 @@ function isTag(ethertype: number): boolean {
   return ethertype === 0x8100 || ethertype === 0x88a8 || ethertype === 0x9100;
 }
 
-/** `at` is where the first ethertype stands; the caller has checked that two bytes are there. */
+/** @param at position of the first ethertype; the caller has checked that its two bytes exist */
 function throughTags(frame: Uint8Array, at: number, view: PacketView): boolean {
   const ethertype = short(frame, at);
   return isTag(ethertype) ? tagged(frame, at + 2, 1, view) : ipAt(frame, at + 2, ethertype, view);
 }
 
-/** `at` is where a tag's control information stands, followed by the next ethertype. */
+/** @param at position of a tag's control information; the next ethertype follows it */
 function tagged(frame: Uint8Array, at: number, depth: number, view: PacketView): boolean {
   if (depth > MAX_VLAN_TAGS || at + 4 > view.end) return false;
   const ethertype = short(frame, at + 2);
   return isTag(ethertype) ? tagged(frame, at + 4, depth + 1, view) : ipAt(frame, at + 4, ethertype, view);
 }
 
-/** Ethertype and version must agree: a stack that trusts the one and a filter that trusts the other is how filters fall. */
+/** Ethertype and IP version must agree: filters are bypassed where the stack trusts one and the filter the other. */
 function ipAt(frame: Uint8Array, at: number, ethertype: number, view: PacketView): boolean {
   if (at >= view.end) return false;
   const version = byte(frame, at) >> 4;
@@ -119,12 +123,12 @@ function ethertypeOfVersion(frame: Uint8Array, at: number): number {
   return byte(frame, at) >> 4 === 4 ? ETHERTYPE_IPV4 : ETHERTYPE_IPV6;
 }
 
-/** On `any`, a packet of this host to itself shows up going out and coming in: once is enough. */
+/** False for outgoing packets: on the device `any`, a packet of this host to itself appears twice, out and in. */
 function cooked(packetType: number, deviceType: number): boolean {
   return packetType !== PACKET_OUTGOING && !ARPHRD_WITHOUT_ETHERTYPE.includes(deviceType);
 }
 
-/** DLT_NULL is in the byte order of the machine that captured; families are small, so only one reading is. */
+/** DLT_NULL has the byte order of the capturing host. Families are small numbers, so only one order gives one. */
 function hostOrder(frame: Uint8Array): number {
   if (short(frame, 2) === 0) return byte(frame, 0) | (byte(frame, 1) << 8);
   return short(frame, 0) === 0 ? short(frame, 2) : -1;
@@ -136,10 +140,10 @@ function loopback(frame: Uint8Array, family: number, view: PacketView): boolean 
 }
 
 /**
- * NFLOG: family, version 0, resource id, then attributes of (length, type, value) padded to 4; the length counts its own
- * four bytes. libpcap hands on the host's byte order; every platform that Node and nftables share is little-endian, and
- * on one that is not no attribute would have a length that fits, so nothing is heard instead of something else. The
- * kernel puts the payload last; what stands behind one is not read.
+ * NFLOG: family, version 0, resource id, then attributes of (length, type, value) padded to 4 bytes. The length
+ * includes the four bytes of length and type. libpcap keeps the host's byte order, and every platform with Node and
+ * nftables is little-endian. On a big-endian host no attribute length would fit, so the decoder finds no packet instead
+ * of a wrong one. The kernel puts the payload last, so nothing after a payload is read.
  */
 function logged(frame: Uint8Array, length: number, view: PacketView): boolean {
   if (length < 4 || byte(frame, 1) !== 0) return false;
@@ -161,7 +165,7 @@ function logged(frame: Uint8Array, length: number, view: PacketView): boolean {
   return false;
 }
 
-/** A prefix of one to three digits and the NUL behind them; 0 for any other, and for what no byte holds. */
+/** The number of a prefix of one to three digits with a NUL at its end; 0 for any other prefix and above 255. */
 function tagIn(frame: Uint8Array, from: number, to: number): number {
   let tag = 0;
   for (let at = from; at < to && at < from + 4; at += 1) {

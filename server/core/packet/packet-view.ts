@@ -1,25 +1,27 @@
-/** What the packet decoder found: places in the frame, and the pair that the packet is addressed to. The caller owns one view. */
+/**
+ * The packet decoder's result: positions in the frame, and the pair of the packet. The caller owns and reuses one view.
+ */
 import type { Pair } from '../../../shared/knock.ts';
 
-/** Where things are in the frame last decoded. Meaningful only after {@link decodePacket} returned true. */
+/** Positions in the frame last decoded. Valid only after {@link decodePacket} returned true. */
 export interface PacketView {
-  /** Where the IP header begins. */
+  /** Start of the IP header. */
   at: number;
-  /** Where the IP packet ends, at most the frame's length. */
+  /** End of the IP packet, at most the frame's length. */
   end: number;
   family: 4 | 6;
-  /** Where the addresses begin: 4 bytes each for family 4, 16 for family 6. */
+  /** Start of the addresses: 4 bytes each for family 4, 16 for family 6. */
   sourceAt: number;
   destinationAt: number;
   /** Protocol and destination port. */
   pair: Pair;
   /** The byte of TCP flags, RFC 9293 3.1; 0 for UDP. */
   flags: number;
-  /** What is asked for, not told: every TCP packet, not only a SYN without ACK. */
+  /** Input, set by the caller: accept every TCP packet, not only a SYN without ACK. */
   anyTcp: boolean;
-  /** NFLOG only, and set whatever {@link decodePacket} returns: the number of the message in its group, -1 for none. */
+  /** NFLOG only, valid also when {@link decodePacket} returns false: the message's number in its group, -1 for none. */
   number: number;
-  /** NFLOG only: 1 to 255, when the rule's prefix is such a number; 0 otherwise. */
+  /** NFLOG only: 1 to 255 if the rule's prefix is such a number; 0 otherwise. */
   tag: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Why a packet that the decoder refused is no knock, in words, for whoever asks after the fact. The decoder alone decides;
- * this looks at what it refused once more and is never on the packet path. Total, as the decoder is.
+ * Explains why the decoder refused a packet, in words, for `server/explain`. Looks at the refused packet a second time;
+ * it is never on the packet path. The decoder alone decides. Total, as the decoder is.
  */
 import { tcpFlagBits } from '../door.ts';
 import { unwrapLink } from './link-layer.ts';
@@ -9,7 +9,7 @@ import type { PacketView } from './packet-view.ts';
 
 export interface RefusedPacket {
   readonly why: string;
-  /** How much of the view holds: nothing, the addresses, or the pair and the flags too. */
+  /** What is valid in the view: nothing, the addresses, or also the pair and the flags. */
   readonly known: 'nothing' | 'addresses' | 'all';
 }
 
@@ -24,19 +24,19 @@ const NAMES: Readonly<Record<number, string>> = {
   132: 'SCTP',
 };
 
-/** For a frame that {@link decodePacket} refused with the same arguments; `view` is used for looking. */
+/** The reason for a frame that {@link decodePacket} refused with the same arguments. Overwrites `view`. */
 export function whyRefused(linkType: number, frame: Uint8Array, length: number, view: PacketView): RefusedPacket {
-  const asked = view.anyTcp;
+  const { anyTcp } = view;
   view.anyTcp = true;
   const isTcp = decodePacket(linkType, frame, length, view);
-  view.anyTcp = asked;
+  view.anyTcp = anyTcp;
   if (isTcp) return { why: `TCP flags ${formatFlags(view.flags)}: only a SYN without ACK knocks here`, known: 'all' };
   if (!unwrapLink(linkType, frame, Math.min(length, frame.length), view))
     return { why: 'no IP packet', known: 'nothing' };
   return view.family === 4 ? whyIpv4(frame, view) : whyIpv6(frame, view);
 }
 
-/** `syn,ack`, in the order of knockd's names; `none`. */
+/** Such as `syn,ack`, in the order of knockd's names; `none` without flags. */
 export function formatFlags(flags: number): string {
   const names = [...tcpFlagBits].filter(([, bit]) => (flags & bit) !== 0).map(([name]) => name);
   return names.length === 0 ? 'none' : names.join(',');
@@ -65,7 +65,8 @@ function whyIpv6(frame: Uint8Array, view: PacketView): RefusedPacket {
 }
 
 function whyTransport(protocol: number): string {
-  if (protocol === TCP || protocol === UDP) return 'cut short, bent, to port 0, or from an address that nobody has';
+  if (protocol === TCP || protocol === UDP)
+    return 'cut short, malformed, to port 0, or from an address that no host has';
   return `${NAMES[protocol] ?? `IP protocol ${protocol}`}, neither TCP nor UDP`;
 }
 

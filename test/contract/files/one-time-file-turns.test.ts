@@ -125,7 +125,7 @@ describe('a file that changes while a line of it is struck', () => {
     ] as const) {
       const path = newFile(content);
       const file = new OneTimeFile(path, { onStep: at(step, () => rmSync(path)) });
-      const gone = storeError(`cannot open ${path}: ENOENT`, 'there is nothing of that name');
+      const gone = storeError(`cannot open ${path}: ENOENT`, 'there is no such file or folder');
       await assert.rejects(file.take(), gone);
       assert.deepEqual(readdirSync(join(path, '..')), []);
     }

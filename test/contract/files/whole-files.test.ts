@@ -28,7 +28,7 @@ const root = scratchFolder();
 const isRoot = process.getuid?.() === 0;
 /** Root of a user namespace with one user in it can give nothing away. */
 const canGiveAway = isRoot && spawnSync('chown', ['12345:12345', mkdtempSync(join(root, 'given-'))]).status === 0;
-const ENOENT = 'there is nothing of that name';
+const ENOENT = 'there is no such file or folder';
 
 const newFolder = () => mkdtempSync(join(root, 'in-'));
 const bytes = (text: string) => Buffer.from(text);
@@ -156,8 +156,7 @@ describe('what killed processes left behind', () => {
 describe('private files that come together', () => {
   const pair = (folder: string) =>
     ['a', 'b'].map((name) => ({ path: join(folder, name), bytes: bytes(`new ${name}`) }));
-  const taken = (path: string) =>
-    refused('USAGE', `${path} is there already`, 'what it holds may be in use; --force replaces it');
+  const taken = (path: string) => refused('USAGE', `${path} exists already`, 'it may be in use; --force replaces it');
 
   test('are all there, each for its owner alone, with nothing beside them', async () => {
     for (const overwrite of [false, true]) {
@@ -420,9 +419,9 @@ describe('an error of the system', () => {
   test('is told by its code, and by what that mostly means', () => {
     const hints = {
       ENOENT,
-      EACCES: 'this user may not: it takes the owner, or root',
-      EROFS: 'the file system is mounted read-only, and what is used must be written down',
-      ENOSPC: 'the disk is full, and what is used must be written down',
+      EACCES: 'only the owner or root may do this',
+      EROFS: 'the file system is mounted read-only, so used knocks cannot be recorded',
+      ENOSPC: 'the disk is full, so used knocks cannot be recorded',
       EIO: undefined,
     };
     for (const [code, hint] of Object.entries(hints)) {

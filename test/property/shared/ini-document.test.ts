@@ -13,7 +13,7 @@ const anyText = fc.array(piece, { maxLength: 60 }).map((parts) => parts.join('')
 
 const wellFormed = fc
   .string({ maxLength: 30, unit: fc.oneof(piece, fc.constantFrom('x', '7')) })
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what the grammar refuses is left out here
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: removes what the grammar refuses
   .filter((text) => !/[\u0000-\u0008\u000a-\u001f\u007f]/.test(text) && !/^[ \t]|[ \t]$/.test(text));
 const name = wellFormed.filter((text) => text !== '');
 const key = wellFormed.filter((text) => text !== '' && !text.includes('=') && !/^[#[]/.test(text));

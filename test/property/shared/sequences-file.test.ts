@@ -10,7 +10,7 @@ import { anyFile, scratchFolder, writeSequences } from '../../support/core/seque
 
 const DISK_RUNS = process.env['KNOCK_OTP_LONG'] === undefined ? 60 : 600;
 
-/** Naively: the lines as text, the struck one with its first blank or nothing replaced by #. */
+/** Naive strike: in the lines as text, # replaces the first blank or is put before the first digit. */
 function struckText(text: string, number: number): string {
   const lines = text.split('\n');
   lines[number - 1] = (lines[number - 1] ?? '').replace(/^[ \t]?/, '#');

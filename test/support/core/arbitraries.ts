@@ -19,7 +19,7 @@ export const portListArbitrary = fc
   .array(fc.tuple(portArbitrary, fc.nat({ max: 3000 })), { minLength: 1, maxLength: 4 })
   .map((parts) => parts.map(([from, more]) => `${from}-${Math.min(from + more, 65535)}`).join(','));
 
-/** What a shape may be, with few or many ports, and n from 1 up to half of them: those can always be filled. */
+/** Shapes with few or many ports, and n from 1 up to half of them, which can always be filled. */
 export const shapeArbitrary = fc
   .record({
     ports: portListArbitrary,
@@ -93,7 +93,7 @@ export function pairArbitrary(pairs: number): fc.Arbitrary<number> {
   return fc.integer({ min: 1, max: pairs });
 }
 
-/** What a door says of its sequences, for `fc.record`: small budgets, which are used up as often as not. */
+/** A door's terms for its sequences, for `fc.record`, with small budgets that are often exceeded. */
 export function doorRules({ timeoutMs, enteredMs }: { readonly timeoutMs: number; readonly enteredMs: number }) {
   return {
     order: fc.constantFrom('any' as const, 'strict' as const),
@@ -111,7 +111,7 @@ export interface LiveBounds {
   readonly timeoutMs: number;
 }
 
-/** A sequence as an index takes it, but for its id. */
+/** A sequence for an index, without its id. */
 export function liveArbitrary({ pairs, knocks, timeoutMs }: LiveBounds): fc.Arbitrary<LiveFields> {
   const list = fc.array(pairArbitrary(pairs), { minLength: 1, maxLength: knocks });
   return fc.record({ ...doorRules({ timeoutMs, enteredMs: 60 }), pairs: list });
@@ -123,7 +123,7 @@ export function asLive(fields: LiveFields, id: number): LiveSequence {
   return { ...fields, id, pairs, door: `door${id}`, client: 'client', keyId: 'key', factor: id };
 }
 
-/** A packet of one of so many sources, some milliseconds after the one before. */
+/** A packet of one of `sources` sources, some milliseconds after the previous one. */
 export function arrivalArbitrary(sources: number, pairs: number) {
   return fc.record({
     source: fc.integer({ min: 0, max: sources - 1 }),

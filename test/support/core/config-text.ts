@@ -22,13 +22,13 @@ export function readText(text: string, around: Partial<Surroundings> = {}): Read
   return { ...draft, problems: findings.problems, warnings: findings.warnings };
 }
 
-/** The first door, which must be one with `otp`. */
+/** The first door, which must have `otp`. */
 export function derivedDoor({ doors: [door] }: ServerConfig): DerivedDoor {
   assert.equal(door?.kind, 'derived');
   return door;
 }
 
-/** A door that is sound, with further lines. */
+/** A valid door, with further lines. */
 export function doorText(name: string, ...lines: string[]): string {
   const open = lines.some((line) => /^(open|command|start_command)\b/.test(line)) ? [] : ['open = nftables tcp/22'];
   const otp = lines.some((line) => /^(otp|sequence|one_time_sequences)\b/.test(line)) ? [] : ['otp = totp'];
@@ -39,7 +39,7 @@ export interface ConfigDirectory {
   readonly root: string;
   readonly file: string;
   readonly clientsDir: string;
-  /** Writes a client file, 0600 unless told. */
+  /** Writes a client file; mode 0600 by default. */
   putClient(name: string, text: string, mode?: number): Promise<string>;
   remove(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * Frames made by hand, for the decoder's tests: an encoder that shares no code with it. Everything a test wants to bend
- * can be given; what is not given is right.
+ * Frames made by hand for the decoder's tests: an encoder that shares no code with the decoder. A test can set every
+ * field; other fields get valid values.
  */
 
 const SYN = 0x02;
@@ -116,7 +116,7 @@ export function sll2(packet: readonly number[], packetType = 0, deviceType = 1):
   return [...head, ...[2, 0, 0, 0, 0, 1, 0, 0], ...packet];
 }
 
-/** One NFLOG attribute; `length` is what it says of itself. */
+/** One NFLOG attribute; `length` is the value of its length field. */
 export function attribute(type: number, value: readonly number[], length = value.length + 4): number[] {
   const padding = new Array<number>((4 - (value.length % 4)) % 4).fill(0);
   return [length & 0xff, length >> 8, type & 0xff, type >> 8, ...value, ...padding];

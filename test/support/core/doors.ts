@@ -35,7 +35,7 @@ export function enrolment(client: string, door = 'ssh', seed = ''): Enrolment {
   return { door, client, keyId: `${client}${seed}`, key: derivationKey(secret) };
 }
 
-/** What the client would knock for a factor. */
+/** The client's knocks for a factor. */
 export function pairsFor(policy: DoorPolicy, who: Enrolment, factor: number, server = SERVER): readonly Pair[] {
   const identity = { server, door: policy.name, client: who.client, mode: policy.mode };
   return deriveSequence(who.key, identity, factor, policy.shape).map(({ protocol, port }) => pairOf(protocol, port));

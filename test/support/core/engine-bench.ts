@@ -1,4 +1,4 @@
-/** An engine with a clock that a test moves, and derived doors: what its effects are, as words. */
+/** An engine with a clock that a test moves, and derived doors. Reports its effects as words. */
 import { type DoorPolicy, type Enrolment, TCP_SYN, UNUSED } from '../../../server/core/door.ts';
 import { type Effect, Engine } from '../../../server/core/engine.ts';
 import { type AddressKey, formatAddress } from '../../../shared/address.ts';

@@ -1,6 +1,7 @@
 /**
  * Knocks as real frames in a pcap file, for tcpreplay: any source, any order, any number, far faster than sockets could
- * send them. Ethernet with or without a VLAN tag, IPv4 or IPv6, an empty TCP segment or UDP datagram, with right checksums.
+ * send them. Ethernet with or without a VLAN tag, IPv4 or IPv6, an empty TCP segment or UDP datagram, with right
+ * checksums.
  */
 import { addressBytes, addressKey } from '../../../shared/address.ts';
 import type { Knock } from '../../../shared/knock.ts';
@@ -12,7 +13,7 @@ export interface Ends {
   readonly to: string;
 }
 
-/** A knock, or what looks like one: other TCP flags than SYN, or inside of a VLAN. */
+/** A knock, also with other TCP flags than SYN or inside a VLAN. */
 export interface Packet extends Knock {
   readonly flags?: number;
   readonly vlan?: number;

@@ -1,4 +1,4 @@
-/** Doors and sequences for tests of what listens: small numbers, a generator that can be run again. */
+/** Doors and sequences for tests of listening: small numbers, and a repeatable generator. */
 import type { Cohort, ListenedDoor } from '../../../server/capture/listen/cohorts.ts';
 import type { LiveSequence } from '../../../server/core/matching/live-sequence.ts';
 
@@ -20,7 +20,7 @@ export function listenedDoor(changes: Partial<ListenedDoor> = {}): ListenedDoor 
 
 let lastId = 0;
 
-/** Live for a factor, as the matcher has it; what listens asks for its door, factor and ports alone. */
+/** A live sequence for a factor. Listening code uses only its door, factor and ports. */
 export function liveSequence(factor: number, pairs: readonly number[], door = 'ssh'): LiveSequence {
   lastId += 1;
   return {
@@ -29,7 +29,7 @@ export function liveSequence(factor: number, pairs: readonly number[], door = 's
   };
 }
 
-/** Whole numbers from 0 to below the argument: Lehmer's generator, so that a failure can be run again. */
+/** Whole numbers from 0 to below the argument: Lehmer's generator, so that a failure can be repeated. */
 export function drawing(seed: number): (below: number) => number {
   let state = (seed % 2_147_483_646) + 1;
   return (below) => {

@@ -1,11 +1,11 @@
 /**
- * Packet scripts as they are written in test data: words that say who sends what where, and pauses. Knows the words and
- * makes frames of them; sending those is beside-knockd's.
+ * Packet scripts of test data: words for packets (source, destination, content) and for pauses. Turns the words into
+ * frames; beside-knockd sends them.
  *
  *   7000          a SYN from A to the server       B>7000     from B; A6, B6: over IPv6
  *   8000:udp      a UDP datagram                   7000/fin   other TCP flags, `/` alone: none
  *   7000@other    to the server's other address, @third: through it, to a third host
- *   7000~5        inside of VLAN 5                 6990-7010  a sweep; 7010-6990 downwards
+ *   7000~5        inside VLAN 5                    6990-7010  a sweep; 7010-6990 downwards
  *   wait=2.5      seconds                          at=900     until the wall clock's milliseconds are 900
  */
 import { frameOf } from './frames.ts';
@@ -14,10 +14,10 @@ import { frameOf } from './frames.ts';
 export const SHARED = { ipv4: '10.77.0.250', ipv6: 'fd77::250' } as const;
 const OTHER = { ipv4: '10.77.0.251', ipv6: 'fd77::251' } as const;
 export const OTHER_ADDRESSES = [OTHER.ipv4, OTHER.ipv6] as const;
-/** Nobody's. */
+/** An address that no host has. */
 export const THIRD_HOST = '10.77.0.240';
 const BROADCAST = 'ff:ff:ff:ff:ff:ff';
-/** Nobody's either: the switch must not learn that one of the hosts is where these come from. */
+/** An address that no host has: the switch must not learn a host's port from these frames. */
 const SENDER = '02:00:00:00:77:f0';
 const FLAGS: Readonly<Record<string, number>> = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32 };
 
@@ -63,7 +63,7 @@ function framesOf(word: string, number: number): readonly Buffer[] {
   const own = to === 'other' ? OTHER : SHARED;
   const ends = {
     fromMac: SENDER,
-    // One frame for both servers: neither kernel answers what came to everybody.
+    // One broadcast frame for both servers: no kernel answers a broadcast.
     toMac: BROADCAST,
     from,
     to: to === 'third' ? THIRD_HOST : letter.endsWith('6') ? own.ipv6 : own.ipv4,

@@ -1,6 +1,6 @@
 /**
- * The matcher's definition as naive code over the list of one source's eligible packets: what the real matcher must
- * agree with on every input. Slow on purpose; remembers everything.
+ * The matcher's definition, as naive code over the list of one source's eligible packets. The real matcher must agree
+ * with it on every input. Slow on purpose; forgets nothing.
  */
 
 import type { LiveSequence } from '../../../server/core/matching/live-sequence.ts';
@@ -34,9 +34,9 @@ export function referenceCompletes(packets: readonly Packet[], sequence: LiveSeq
 }
 
 /**
- * Whether the newest of `packets` completes an attempt of two parts: the shortest run that holds both (one after the other,
- * where order matters) begins with a knock of the first part and keeps to the attempt's strays and time. `attempt` has the
- * first part's pairs and the whole attempt's stray budget.
+ * Whether the newest of `packets` completes an attempt of two parts: the shortest run that holds both (one after the
+ * other, where order matters) begins with a knock of the first part and keeps to the attempt's strays and time.
+ * `attempt` has the first part's pairs and the whole attempt's stray budget.
  */
 export function referenceCompletesBound(
   packets: readonly Packet[],
@@ -61,15 +61,15 @@ function holds(run: readonly Pair[], { pairs, order }: Pick<LiveSequence, 'pairs
   return next === pairs.length;
 }
 
-/** A packet that is no knock of the sequence (or, strict, not its last one) completes nothing: the run before it did. */
+/** A packet completes nothing unless it is a knock of the sequence (if strict, its last one). */
 function endsIt(run: readonly Packet[], { pairs, order }: LiveSequence): boolean {
   const pair = run.at(-1)?.pair ?? -1;
   return order === 'any' ? pairs.includes(pair) : pairs.at(-1) === pair;
 }
 
 /**
- * How many knocks of a strict sequence the newest packet has brought its source to: the most, of those that end with this
- * packet's pair, that the shortest run from anywhere holds in order within the budget; 0 when none.
+ * The stage of a strict sequence that the newest packet reached: the longest prefix that ends with this packet's pair
+ * and that a shortest run holds in order within the budget; 0 for none.
  */
 export function referenceStage(packets: readonly Packet[], sequence: LiveSequence): number {
   for (let stage = sequence.pairs.length; stage > 0; stage -= 1) {
@@ -80,8 +80,8 @@ export function referenceStage(packets: readonly Packet[], sequence: LiveSequenc
 }
 
 /**
- * How far the newest packet, a knock of `sequence`, has brought its source: of the shortest runs that end there and hold one
- * knock, two, ... (the first ones in order, where it is strict), the longest that keeps to each of the rules.
+ * The progress after the newest packet, a knock of `sequence`: of the shortest runs that end there and hold one knock,
+ * two, ... (the first ones in order, if it is strict), the longest within each of the limits.
  * @param capacity distinct pairs that are remembered
  */
 export function referenceStanding(packets: readonly Packet[], sequence: LiveSequence, capacity: number): Standing {

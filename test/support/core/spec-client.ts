@@ -106,7 +106,7 @@ function lengthOf(field: Buffer): Buffer {
   return length;
 }
 
-/** 4 bytes of dotted IPv4, 16 of IPv6 with at most one `::`; enough for vectors. */
+/** Bytes of an address: 4 for dotted IPv4, 16 for IPv6 with at most one `::`; enough for the vectors. */
 function addressBytesOf(text: string | undefined): Buffer {
   if (text === undefined) return Buffer.alloc(0);
   if (!text.includes(':')) return Buffer.from(text.split('.').map((part) => Number(part)));

@@ -1,4 +1,4 @@
-/** Doors of knockd's kind for tests of the daemon, and what is told of them in knockd's words. */
+/** Doors of knockd's kind for tests of the daemon, and their log lines in knockd's words. */
 import type { FileDoor, StaticDoor } from '../../../server/config/config.ts';
 import type { CommandAction } from '../../../server/firewall/firewall.ts';
 import { knockOf, type Pair } from '../../../shared/knock.ts';

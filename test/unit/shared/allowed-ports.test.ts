@@ -1,4 +1,4 @@
-/** The ports that knocks may use: how they are written, the one way to spell them, and which ports that is to the last one. */
+/** The ports that knocks may use: their text form, its canonical spelling, and the exact list of ports. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -110,7 +110,7 @@ describe('a derived sequence', () => {
     });
   }
 
-  // Ports are said to be distinct. Where they are not, all 2720 draws are taken, and then there is an end.
+  // `ports` must be distinct. If they are not, derivation ends after all 2720 draws.
   test('from a list that has its only port twice is refused rather than looked for without end', () => {
     assert.throws(() => deriveSequence(key, identity, 1, { knocks: 2, ports: [7000, 7000], protocols: 'tcp' }), {
       code: 'CONFIG_INVALID',
@@ -119,7 +119,7 @@ describe('a derived sequence', () => {
     });
   });
 
-  // 32 of 40 ports take some 60 draws: many of these end in the midst of the first output, at its last bytes, or behind it.
+  // 32 of 40 ports take about 60 draws: many end within the first output, at its last bytes, or after it.
   test('goes on where the output ends, as the SPEC has it', () => {
     const secretHex = Buffer.from('12345678901234567890').toString('hex');
     const shape = { knocks: 32, protocols: 'both' } as const;
@@ -133,7 +133,7 @@ describe('a derived sequence', () => {
     for (const count of [52, 53, 54, 55]) assert.ok(draws.includes(count), `none took ${count} draws`);
   });
 
-  // A third draw of 40000 exactly, found by trying factors: taken, it would be the first port once more than others.
+  // A third draw of exactly 40000, found by trying factors. If accepted, it would favour the first port.
   test('rejects a draw that is the limit itself, as the SPEC has it', () => {
     const ports = '10000-49999';
     const secretHex = Buffer.from('12345678901234567890').toString('hex');

@@ -1,4 +1,4 @@
-/** The library as another program has it: by the package's name, built, with its types. */
+/** The library as another program uses it: by the package's name, built, with its types. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** SPEC sections 4 and 8: what a stranger builds from the page does what the product does. */
+/** SPEC sections 4 and 8: an implementation written from the page alone agrees with the product. */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';

@@ -1,4 +1,4 @@
-/** A secret does not get out by accident, and bad ones do not get in. */
+/** A secret is never printed by accident, and bad secrets are refused. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { format, inspect } from 'node:util';

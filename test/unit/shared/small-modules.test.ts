@@ -25,7 +25,7 @@ describe('a knock', () => {
     assert.equal(formatSequence([knockOf(7), knockOf(0x10000 + 53)]), '7 53:udp');
   });
 
-  // Nobody knocks there, but packets come to it, and are tables' keys as others are.
+  // No door uses port 0, but packets to it can arrive and become keys of tables.
   test('to UDP port 0 is no knock to a TCP port', () => {
     assert.deepEqual([isUdp(0xffff), isUdp(0x10000)], [false, true]);
     assert.deepEqual(knockOf(pairOf('udp', 0)), { protocol: 'udp', port: 0 });

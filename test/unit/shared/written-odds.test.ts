@@ -1,4 +1,4 @@
-/** What a written-down sequence may forgive: the odds of a random sender and the run of a sweep past all its ports. */
+/** The stray budget of a written-down sequence: the odds of a random sender, and a sweep over all its ports. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -63,7 +63,7 @@ test('when strays are budgeted then random packets stay below the target of the 
   );
 });
 
-/** Whether a scan in order, upwards or downwards, each port so often, completes the sequence. */
+/** Whether a scan in order, up or down, with each port repeated, completes the sequence. */
 function sweepOpens(pairs: readonly Pair[], { down = false, repeats = 1 } = {}): boolean {
   const index = new SequenceIndex();
   index.add({

@@ -1,4 +1,4 @@
-/** Sequences that are bound to the source: what one address's knock says of another's, and the matcher's definition. */
+/** Sequences bound to the source: independence of addresses, and the matcher against its definition. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -33,7 +33,7 @@ test('second parts of different addresses differ, and are none of what the first
           deriveSequence(key, boundSource === undefined ? identity : { ...identity, boundSource }, factor, shape),
         );
       assert.notEqual(of(a), of());
-      // By the key that the daemon has of an address it comes to the same sequence.
+      // The daemon's address key gives the same sequence.
       assert.equal(of(addressBytes(addressKeyOfBytes(a))), of(a));
       if (Buffer.compare(a, b) === 0) assert.equal(of(a), of(b));
       else assert.notEqual(of(a), of(b));
@@ -43,7 +43,7 @@ test('second parts of different addresses differ, and are none of what the first
 });
 
 const PAIRS = 5;
-// Ports of a derived sequence are distinct; those of its two parts need not be.
+// Ports of a derived sequence are distinct; its two parts may share ports.
 const parts = fc.integer({ min: 1, max: 3 }).chain((knocks) => {
   const part = fc.uniqueArray(pairArbitrary(PAIRS), { minLength: knocks, maxLength: knocks });
   return fc.tuple(part, fc.array(part, { minLength: sources.length, maxLength: sources.length }));
@@ -53,7 +53,7 @@ const arrival = arrivalArbitrary(sources.length, PAIRS);
 
 type Fields = typeof attempt extends fc.Arbitrary<infer T> ? T : never;
 
-/** As the reference has it, with the whole attempt's budget, and as the index has it. */
+/** For the reference with the whole attempt's budget, and for the index. */
 function asLive({ parts: [pairs, seconds], binds, ...fields }: Fields, at: number) {
   const plain: LiveSequence = { ...fields, pairs, id: at + 1, door: `d${at}`, client: 'c', keyId: 'k', factor: at };
   const secondOf = (source: AddressKey) => seconds[sources.indexOf(source)] ?? [];

@@ -11,7 +11,7 @@ import { address } from '../../../support/core/doors.ts';
 import { referenceRival, referenceShows } from '../../../support/core/reference-contest.ts';
 import { type Packet, referenceCompletes } from '../../../support/core/reference-matcher.ts';
 
-// Two of one /64, one of another, and one of IPv4.
+// Two addresses of one /64, one of another /64, one IPv4 address.
 const sources = ['2001:db8:0:1::1', '2001:db8:0:1:ffff::2', '2001:db8:0:2::1', '192.0.2.1'].map(address);
 
 const liveSequence = liveArbitrary({ pairs: 8, knocks: 6, timeoutMs: 60 });
@@ -41,17 +41,17 @@ test('who shows that he knows a sequence, and who is whose rival, agrees with th
           list.push({ atMs, pair: knocked });
           const completed = matcher.matchPacket(atMs, key, knocked);
           assert.ok(
-            completed.every(({ sequence }) => matcher.shown.includes(sequence)),
-            'whoever completes a sequence shows it, with the same packet',
+            completed.every(({ sequence }) => matcher.contended.includes(sequence)),
+            'a completing packet also makes a contender',
           );
           const unused = ({ id }: LiveSequence) => list.slice(used.get(`${source} ${id}`) ?? 0);
           const expected = live.filter((one) => referenceShows(unused(one), one, one.contestFrom));
-          assert.deepEqual(matcher.shown.map(({ id }) => id).toSorted(), expected.map(({ id }) => id).toSorted());
+          assert.deepEqual(matcher.contended.map(({ id }) => id).toSorted(), expected.map(({ id }) => id).toSorted());
           for (const sequence of expected) {
             const before = shown.get(sequence.id) ?? [];
             const rival = referenceRival(before, key);
             const isNews = rival !== undefined && before.every((one) => referenceRival(before, one) === undefined);
-            assert.equal(contest.show(sequence, key), isNews ? rival : undefined);
+            assert.equal(contest.addContender(sequence, key), isNews ? rival : undefined);
             shown.set(sequence.id, [...before, key]);
           }
           for (const sequence of live) {

@@ -1,4 +1,4 @@
-/** When an idle service is stopped: the fold of looks against the whole history of looks. */
+/** When an idle service is stopped: the fold over looks against the whole history. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -6,7 +6,7 @@ import { judgeService, type ServiceLook, type ServiceState } from '../../../../s
 
 interface Step {
   readonly afterMs: number;
-  /** Undefined: it could not be read. */
+  /** Undefined: unreadable. */
   readonly look: ServiceLook | undefined;
   readonly isWanted: boolean;
 }
@@ -28,12 +28,12 @@ const step: fc.Arbitrary<Step> = fc.record({
 });
 const FRESH: ServiceState = { wasSeen: false, missing: 0, idleSinceMs: 0 };
 
-/** The last moment, by what is in the history, at which it was in use. */
+/** The last moment of use in the history. */
 function lastUse(history: readonly (Step & { readonly atMs: number })[]): number {
   let last = 0;
   for (const [at, { atMs, look: seen, isWanted }] of history.entries()) {
     const isBusy = seen === undefined || isWanted || seen.connections > 0;
-    // Nobody knows when, after a busy look, it became idle: from the next idle look on it counts.
+    // After a busy look, idle time counts from the next idle look.
     if (isBusy) last = history[at + 1]?.atMs ?? atMs;
     else last = Math.max(last, Math.min(seen.lastLoginMs ?? 0, atMs));
   }

@@ -1,4 +1,4 @@
-/** Grants against a list of who knocked when: one for each (door, source), its end moved by each knock, one close. */
+/** Grants against a list of knocks: one for each (door, source), each knock moves its end, one close. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -11,7 +11,7 @@ const sources = ['192.0.2.7', '192.0.2.8', '2001:db8::9'].map(address);
 interface Model {
   wallMs: number;
   monoMs: number;
-  /** By door and source: knocks since it was shut. */
+  /** By door and source: knocks since the last close. */
   readonly knocks: Map<string, { readonly client: string; readonly wallMs: number; readonly endMs: number }[]>;
   opened: number;
   closed: number;

@@ -1,6 +1,6 @@
 /**
- * The matcher against its definition, the naive code over a list in test/support/core/reference-matcher.ts, while sequences
- * come and go: packets of several sources, rotation, sources forgotten, and tables too small for all of them.
+ * The matcher against its definition, the naive code over a list in test/support/core/reference-matcher.ts, while
+ * sequences come and go: packets of several sources, rotation, sources forgotten, and tables too small for all of them.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -26,13 +26,13 @@ const fields: fc.Arbitrary<Fields> = fc
   })
   .map((made) => (made.order === 'any' ? { ...made, pairs: [...new Set(made.pairs)] } : made));
 
-/** What is known without cleverness: everything that came, and what has been used up. */
+/** The naive model: all packets, and how many of them are used up. */
 interface Model {
   atMs: number;
   lastId: number;
   live: LiveSequence[];
   readonly lists: Packet[][];
-  /** By source and sequence, how many packets of the source are used up for it. */
+  /** By source and sequence: how many packets of the source are used up. */
   readonly used: Map<string, number>;
 }
 
@@ -73,12 +73,12 @@ class Arrive implements Command {
     if (roomForAll) {
       assert.deepEqual(ids.toSorted(), expected.map(({ id }) => id).toSorted());
       assert.equal(matcher.evictedSources, 0);
-      const told = matcher.advances.map(({ sequence, stage }) => `${sequence.id} ${stage}`);
+      const reported = matcher.advances.map(({ sequence, stage }) => `${sequence.id} ${stage}`);
       for (const { sequence, stage } of matcher.advances) {
-        assert.equal(stage, referenceStage(unused(sequence), sequence), `told ${told}`);
+        assert.equal(stage, referenceStage(unused(sequence), sequence), `reported ${reported}`);
       }
     } else {
-      // Whoever was forgotten has to begin anew; nothing else may follow from it.
+      // A forgotten source must start again; nothing else may change.
       assert.ok(ids.every((id) => expected.some((sequence) => sequence.id === id)));
     }
     for (const id of ids) model.used.set(`${this.source} ${id}`, list.length);
@@ -89,7 +89,7 @@ class Arrive implements Command {
   }
 }
 
-/** As rotation and a file's next line do: from now on, never for packets that came before. */
+/** Adds a sequence as rotation and a file's next line do: only later packets count. */
 class Add implements Command {
   readonly fields: Fields;
   constructor(fields: Fields) {
@@ -109,7 +109,7 @@ class Add implements Command {
       keyId: 'key',
       factor: model.lastId,
       enteredAtMs: model.atMs,
-      tellsStages: this.fields.order === 'strict',
+      reportsStages: this.fields.order === 'strict',
     };
     model.live.push(sequence);
     index.add(sequence);
@@ -142,7 +142,7 @@ class Remove implements Command {
   }
 }
 
-/** A source that knows a sequence, with others' ports between its knocks: chance alone seldom gets to the end of one. */
+/** A source that knows a sequence, with stray packets between its knocks: random packets seldom complete one. */
 class Walk implements Command {
   readonly which: number;
   readonly source: number;

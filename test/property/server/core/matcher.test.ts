@@ -119,7 +119,7 @@ test('how far a packet has brought its source on a sequence agrees with the naiv
         let atMs = 0;
         for (const { pair: knocked, gapMs } of packets) {
           atMs += gapMs;
-          // Who was silent for longer than any sequence lasts is forgotten.
+          // A source that was silent longer than any seq_timeout is forgotten.
           if (gapMs > index.longestTimeoutMs) [list, used] = [[], new Map()];
           list.push({ atMs, pair: knocked });
           standings = new Map();

@@ -25,7 +25,7 @@ interface Sent {
   readonly pair: number;
 }
 
-/** Honest packets in honest frames of every kind, with what they say. */
+/** Valid packets in valid frames of every kind, with their content. */
 const sent: fc.Arbitrary<Sent> = fc
   .record({
     six: fc.boolean(),
@@ -52,7 +52,7 @@ const sent: fc.Arbitrary<Sent> = fc
       ? ipv6([...headers, ...transport], { source, destination, next: made.extensions[0] ?? number })
       : ipv4(transport, { source, destination, protocol: number, options: made.options });
     const [type, frame] = wrapped(made.link, packet, made.tags);
-    // Behind the packet may come padding, which must not matter; in NFLOG it would be an attribute.
+    // Padding after the packet must not matter; in NFLOG it would be an attribute.
     const padded = made.link === 'nflog' ? frame : [...frame, ...new Array<number>(made.padding).fill(0xee)];
     return {
       linkType: type,
@@ -83,7 +83,7 @@ function wrapped(link: string, packet: number[], tags: number[]): [linkType: num
   }
 }
 
-/** What the decoder says of `length` bytes in front of a buffer whose rest is `fill`. */
+/** The decoder's result for `length` bytes at the start of a buffer that is filled up with `fill`. */
 function verdict(type: number, bytes: Uint8Array, fill: number): unknown {
   const frame = new Uint8Array(bytes.length + 128).fill(fill);
   frame.set(bytes);
@@ -107,7 +107,7 @@ test('when a packet is encoded in any frame, then decoding gives back what was e
   );
 });
 
-/** Bytes of any kind, and honest frames with a few bytes changed and an end cut off: those get further in. */
+/** Random bytes, and valid frames with changed bytes and a cut end, which get further into the decoder. */
 const bent = fc.oneof(
   fc.record({ type: linkType, bytes: fc.uint8Array({ maxLength: 200 }) }),
   fc

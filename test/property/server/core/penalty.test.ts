@@ -6,7 +6,7 @@ import { doorPolicy, enrolment, pairsFor } from '../../../support/core/doors.ts'
 import { EngineBench, OTHER, SOURCE } from '../../../support/core/engine-bench.ts';
 
 const laptop = enrolment('laptop');
-// By counters: only an admission teaches a totp door of its client's clock.
+// HOTP, because only a TOTP admission changes the drift.
 const plain = doorPolicy({
   mode: 'hotp',
   shape: { knocks: 3, ports: [1, 2, 3, 4, 5, 6, 7, 8], protocols: 'tcp' },
@@ -24,7 +24,7 @@ const piece = fc.record({
   passMs: fc.oneof(fc.constant(0), fc.nat({ max: 4_000 })),
 });
 
-/** Whose sequence was spent when; only whether that opened is not told. */
+/** Which sequence was spent when, whether it opened or not. */
 function uses(effects: readonly Effect[]): readonly unknown[] {
   return effects.flatMap((effect): readonly unknown[] => {
     if (effect.kind === 'ignored' || effect.kind === 'contested') return [];

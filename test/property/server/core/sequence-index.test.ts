@@ -1,4 +1,4 @@
-/** The index of live sequences against a list that is gone through. */
+/** The index of live sequences against a linear search. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -7,7 +7,7 @@ import type { LiveSequence } from '../../../../server/core/matching/live-sequenc
 import { SequenceIndex } from '../../../../server/core/matching/sequence-index.ts';
 import { liveSequence } from '../../../support/core/doors.ts';
 
-/** Few pairs, and the edges of everything that pairs are packed in. */
+/** Few pairs, among them the limits of each packed range. */
 const pair = fc.constantFrom(1, 2, 255, 256, 511, 512, 65_535, 65_536, 65_791, 131_071);
 const work = fc.record({
   comes: fc.boolean(),
@@ -23,7 +23,7 @@ test('when sequences come and go then each pair has those that are there, in the
       let naive: readonly LiveSequence[] = [];
       const made = new Map<number, LiveSequence>();
       for (const { comes, id, pairs } of works) {
-        // An id is one sequence's for ever.
+        // An id is never used for a second sequence.
         const sequence = made.get(id) ?? liveSequence({ id, pairs });
         made.set(id, sequence);
         const others = naive.filter((each) => each !== sequence);

@@ -14,7 +14,7 @@ interface Event {
   readonly gapMs: number;
 }
 
-/** From all that has happened to one source at one door, newest last: until when it is locked out. */
+/** The end of the lock-out, from all events of one source at one door, newest last. */
 function referenceEnd(events: readonly (Event & { atMs: number })[], { failures, timeMs }: ThrottleLimits): number {
   const after = events.slice(events.findLastIndex(({ kind }) => kind === 'succeed') + 1);
   let count = 0;

@@ -127,7 +127,7 @@ test('when a profile is INI then it means the same as the URI', async () => {
 const bad: readonly [string, string][] = [
   ['is empty', ''],
   ['is a URI of another kind', 'https://example.org/'],
-  ['is an authenticator URI without our parameters', `otpauth://totp/x?secret=${MARKER_SECRET}&issuer=x`],
+  ['is an authenticator URI without knock-otp parameters', `otpauth://totp/x?secret=${MARKER_SECRET}&issuer=x`],
   ['holds two URIs', `${testUri()}\n${testUri()}`],
   ['has a key twice', `${INI}knocks = 5\n`],
   ['has a key that is unknown', `${INI}${MARKER_SECRET} = 5\n`],

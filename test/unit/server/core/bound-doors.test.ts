@@ -1,4 +1,4 @@
-/** Doors that bind to the source: what spends, what floods of copied first parts can do, and what `check` says. */
+/** Doors that bind to the source: spending, floods of copied first parts, and the findings of `check`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { publicAddress } from '../../../../client/address/public-address.ts';
@@ -52,7 +52,7 @@ test('when first parts are copied, alone or with somebody else’s second part, 
   assert.equal(engine.enrolments()[0]?.state.spent, -1);
   assert.deepEqual(send(whole.slice(11), CLIENT), ['admit']);
   assert.equal(engine.enrolments()[0]?.state.spent, 0);
-  // From now on it is a replay, from the one address that could make it again.
+  // Now it is a replay, from the one address that can repeat it.
   assert.deepEqual(send(whole, OTHER), []);
   assert.deepEqual(
     send(whole, CLIENT).filter((kind) => kind === 'admit'),
@@ -98,7 +98,7 @@ test('when copies of a first part come from thousands of invented sources then m
       const source = addressKeyOfBytes(
         Uint8Array.of(11, (invented >> 16) & 255, (invented >> 8) & 255, invented & 255),
       );
-      // Twice: who has knocked the first part already costs no second derivation.
+      // Twice: repeating the first part costs no second derivation.
       for (const pair of [...first, ...first]) assert.deepEqual(matcher.matchPacket(100, source, pair), []);
     }
   };
@@ -106,7 +106,7 @@ test('when copies of a first part come from thousands of invented sources then m
   flood(20);
   matcher.matchPacket(101, CLIENT, 6001);
   matcher.matchPacket(102, CLIENT, 6002);
-  // Two knocks of his own second part: from here on no copy pushes him out.
+  // Two knocks of its own second part: from here on no copy evicts the client.
   flood(20_000);
   assert.ok(matcher.trackedSources <= limits.sources + limits.promisingSources + limits.boundSources);
   assert.equal(derived, 20_021);

@@ -1,4 +1,4 @@
-/** One sequence from two sources: what is noticed, what is let in, and what no flood changes. */
+/** One sequence from two sources: what is detected and admitted, and what no flood changes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Contest, contestFrom } from '../../../../server/core/contest.ts';
@@ -38,7 +38,7 @@ test('refuse: when a racer holds back the last knock then the sequence opens for
   bench.knock(pairs.slice(0, 5));
   assert.deepEqual(kinds(bench.knock(pairs, OTHER)), [`${RIVAL}, spent`, 'contested']);
   assert.deepEqual(kinds(bench.knock(pairs.slice(5))), ['contested']);
-  // The client's next sequence is as good as ever.
+  // The client's next sequence still opens.
   bench.settle();
   bench.pass(20_000);
   assert.deepEqual(kinds(bench.knock(pairsFor(refuse, laptop, 1001))), ['admit laptop']);
@@ -56,7 +56,7 @@ test('refuse: when the racer is let in before the client is heard then he is shu
   const bench = new EngineBench([refuse], [laptop]);
   assert.deepEqual(kinds(bench.knock(pairs, SOURCE)), ['admit laptop']);
   assert.deepEqual(kinds(bench.knock(pairs, OTHER)), [`${RIVAL}, closes`, 'contested']);
-  // Said and done once, however often he comes.
+  // Reported and done once, however often it repeats.
   assert.deepEqual(kinds(bench.knock(pairs, OTHER)), ['contested']);
 });
 
@@ -112,10 +112,10 @@ test('what is spent because it was contested says nothing of the client: neither
 test('however many sources show a sequence, two are kept, and the first one is never pushed out', () => {
   const contest = new Contest();
   const sequence = liveSequence({ contestFrom: 3 });
-  contest.show(sequence, SOURCE);
+  contest.addContender(sequence, SOURCE);
   const before = process.memoryUsage().heapUsed;
   for (let i = 0; i < 200_000; i += 1) {
-    contest.show(sequence, addressKeyOfBytes(Uint8Array.of(11, (i >> 16) & 255, (i >> 8) & 255, i & 255)));
+    contest.addContender(sequence, addressKeyOfBytes(Uint8Array.of(11, (i >> 16) & 255, (i >> 8) & 255, i & 255)));
   }
   assert.equal(contest.rivalOf(sequence, OTHER), SOURCE);
   assert.ok(process.memoryUsage().heapUsed - before < 20_000_000);
@@ -128,12 +128,12 @@ test('a second source is in time for a minute after the opening, or for as long 
   ] as const) {
     const contest = new Contest();
     const sequence = { seqTimeoutMs } as LiveSequence;
-    assert.equal(contest.lately(sequence, 0), undefined, 'nobody has shown it');
-    contest.show(sequence, SOURCE);
+    assert.equal(contest.recentlyAdmitted(sequence, 0), undefined, 'no contender yet');
+    contest.addContender(sequence, SOURCE);
     contest.opened(sequence, SOURCE, 0);
-    assert.equal(contest.lately(sequence, lastMs), SOURCE);
+    assert.equal(contest.recentlyAdmitted(sequence, lastMs), SOURCE);
     assert.equal(contest.isOver(sequence, lastMs), false);
-    assert.equal(contest.lately(sequence, lastMs + 1), undefined);
+    assert.equal(contest.recentlyAdmitted(sequence, lastMs + 1), undefined);
     assert.equal(contest.isOver(sequence, lastMs + 1), true);
   }
 });

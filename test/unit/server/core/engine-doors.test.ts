@@ -1,4 +1,4 @@
-/** Doors of an engine that change their kind, watch the same packets, or have gone; and what it tells of all that. */
+/** Doors that change their kind, watch the same packets, or are removed; and the observer's view of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -119,16 +119,16 @@ test('when a door has gone before its grant was made then that ends at once', ()
 test('an observer is told of every packet whether a door watches its destination, and which doors’ flags it has', () => {
   const routed: ListedDoor = { ...written, name: 'routed', target: ELSEWHERE };
   const bench = benchOf({ ...derived, tcpFlags: ANY_PACKET }, written, routed);
-  const told: string[] = [];
+  const reported: string[] = [];
   bench.engine.observe({
-    arrived: (isWatched) => told.push(isWatched ? 'watched' : 'unwatched'),
-    taken: () => told.push('taken'),
-    touched: ({ door }) => told.push(door),
+    arrived: (isWatched) => reported.push(isWatched ? 'watched' : 'unwatched'),
+    taken: () => reported.push('taken'),
+    touched: ({ door }) => reported.push(door),
   });
   const send = (pair: number, flags: number, destination = HERE): string[] => {
-    told.length = 0;
+    reported.length = 0;
     bench.engine.decidePacket(bench.monoMs, SOURCE, destination, pair, flags, destination === HERE, bench.now);
-    return [...told];
+    return [...reported];
   };
   assert.deepEqual(send(7000, TCP_SYN), ['watched', 'taken', 'taken', 'old']);
   assert.deepEqual(send(7000, TCP_SYN | TCP_ACK), ['watched', 'taken'], 'the door that takes any packet');
@@ -189,8 +189,8 @@ test('when one source is let in then another one is reported all the same', () =
   const [admission] = bench.knock(pairsFor(derived, laptop, 1000), OTHER);
   assert.ok(admission?.kind === 'admit');
   bench.engine.granted(admission, bench.now);
-  assert.equal(bench.engine.grants.isIn(OTHER), true);
-  assert.equal(bench.engine.grants.isIn(SOURCE), false);
+  assert.equal(bench.engine.grants.hasSource(OTHER), true);
+  assert.equal(bench.engine.grants.hasSource(SOURCE), false);
   assert.deepEqual(kinds(bench.knock([81, 82, 83, 84, 85, 86, 87])), ['scan 192.0.2.7']);
 });
 

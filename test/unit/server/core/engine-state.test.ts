@@ -1,4 +1,4 @@
-/** What is done to an engine besides giving it packets: doors that go, clocks, losses, what was spent elsewhere, counters. */
+/** Engine calls besides packets: removed doors, clocks, lost packets, factors spent elsewhere, counters. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { doorPolicy, enrolment, pairsFor } from '../../../support/core/doors.ts';

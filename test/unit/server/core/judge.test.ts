@@ -1,6 +1,6 @@
 /**
- * The judge by itself: what is spent for whom, at doors of every kind, and that what has gone since the packet came leads
- * to nothing. Packets and the matcher are tests of the engine's.
+ * The judge alone: what is spent for doors of every kind, and that a sequence whose door or client was removed
+ * meanwhile opens nothing. The engine's tests cover packets and the matcher.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -53,31 +53,34 @@ function completed(sequence: LiveSequence, source = SOURCE, ago = 0): Completion
 test('when a line completes then it is spent, and whoever knocks it again repeats it', () => {
   const { judge, listed } = judgeOf();
   const admission = { kind: 'admit', door: 'file', client: '', source: SOURCE, strays: 2 };
-  assert.deepEqual(judge.completed(completed(ofLine), NOW), { ...admission, spend: { kind: 'line', line: 1 } });
+  assert.deepEqual(judge.judgeCompletion(completed(ofLine), NOW), { ...admission, spend: { kind: 'line', line: 1 } });
   assert.equal(listed.left('file'), 2);
   const refusal = { kind: 'refuse', door: 'file', client: '', source: SOURCE, reason: 'replay' };
-  assert.deepEqual(judge.completed(completed(ofLine), NOW), refusal);
+  assert.deepEqual(judge.judgeCompletion(completed(ofLine), NOW), refusal);
 });
 
 test('when a static sequence completes then nothing is spent: it opens again, for everybody, and is no contest', () => {
   const { judge } = judgeOf();
   for (const source of [SOURCE, OTHER, SOURCE]) {
     const admission = { kind: 'admit', door: 'static', client: '', source, strays: 2 };
-    assert.equal(judge.shown(ofStatic, source, NOW.monoMs, NOW), undefined);
-    assert.deepEqual(judge.completed(completed(ofStatic, source), NOW), { ...admission, spend: { kind: 'nothing' } });
+    assert.equal(judge.contend(ofStatic, source, NOW.monoMs, NOW), undefined);
+    assert.deepEqual(judge.judgeCompletion(completed(ofStatic, source), NOW), {
+      ...admission,
+      spend: { kind: 'nothing' },
+    });
   }
 });
 
 test('when a packet waited before it was judged then its own time is that of the use', () => {
   const { judge } = judgeOf();
-  const admission = judge.completed(completed(ofLaptop, SOURCE, 4_000), NOW);
+  const admission = judge.judgeCompletion(completed(ofLaptop, SOURCE, 4_000), NOW);
   assert.ok(admission.kind === 'admit' && admission.spend.kind === 'factor');
   assert.equal(admission.spend.state.lastUse, NOW.wallMs - 4_000);
 });
 
 test('when a packet is stamped later than it is judged then it counts as of now', () => {
   const { judge } = judgeOf();
-  const admission = judge.completed(completed(ofLaptop, SOURCE, -4_000), NOW);
+  const admission = judge.judgeCompletion(completed(ofLaptop, SOURCE, -4_000), NOW);
   assert.ok(admission.kind === 'admit' && admission.spend.kind === 'factor');
   assert.equal(admission.spend.state.lastUse, NOW.wallMs);
 });
@@ -95,22 +98,26 @@ for (const { what, sequence, spend } of contests) {
   test(`refuse: when a second source shows a sequence then it opens for nobody: ${what}`, () => {
     const { judge, live, listed } = judgeOf();
     const { door, client } = sequence;
-    assert.equal(judge.shown(sequence, SOURCE, NOW.monoMs, NOW), undefined);
+    assert.equal(judge.contend(sequence, SOURCE, NOW.monoMs, NOW), undefined);
     const contested = { kind: 'contested', door, client, source: OTHER, other: SOURCE };
-    assert.deepEqual(judge.shown(sequence, OTHER, NOW.monoMs, NOW), { ...contested, spend });
+    assert.deepEqual(judge.contend(sequence, OTHER, NOW.monoMs, NOW), { ...contested, spend });
     if (sequence === ofLine) assert.equal(listed.left('file'), 2);
     else assert.equal(live.state('ssh', 'laptop', 'laptop')?.spent, 1000);
     const refusal = { kind: 'refuse', door, client, reason: 'contested' };
-    assert.deepEqual(judge.completed(completed(sequence), NOW), { ...refusal, source: SOURCE, other: OTHER });
-    assert.deepEqual(judge.completed(completed(sequence, OTHER), NOW), { ...refusal, source: OTHER, other: SOURCE });
+    assert.deepEqual(judge.judgeCompletion(completed(sequence), NOW), { ...refusal, source: SOURCE, other: OTHER });
+    assert.deepEqual(judge.judgeCompletion(completed(sequence, OTHER), NOW), {
+      ...refusal,
+      source: OTHER,
+      other: SOURCE,
+    });
   });
 }
 
 test('a sequence that nobody can own is never contested, however many sources show it', () => {
   const { judge } = judgeOf();
   const { contestFrom: _, ...shared } = ofLaptop;
-  for (const source of [SOURCE, OTHER]) assert.equal(judge.shown(shared, source, NOW.monoMs, NOW), undefined);
-  assert.equal(judge.completed(completed(shared), NOW).kind, 'admit');
+  for (const source of [SOURCE, OTHER]) assert.equal(judge.contend(shared, source, NOW.monoMs, NOW), undefined);
+  assert.equal(judge.judgeCompletion(completed(shared), NOW).kind, 'admit');
 });
 
 const wrongs: readonly { what: string; sequence: LiveSequence; ignored: boolean }[] = [
@@ -133,7 +140,7 @@ const wrongs: readonly { what: string; sequence: LiveSequence; ignored: boolean 
 for (const { what, sequence, ignored } of wrongs) {
   test(`a wrong combination (${what}) is ${ignored ? '' : 'not '}punished`, () => {
     const { judge } = judgeOf();
-    const said = judge.wentWrong(sequence, SOURCE, NOW.monoMs);
+    const said = judge.penalize(sequence, SOURCE, NOW.monoMs);
     const { door } = sequence;
     assert.deepEqual(said, ignored ? { kind: 'ignored', door, source: SOURCE, forMs: PENALTY_MS } : undefined);
   });
@@ -141,18 +148,18 @@ for (const { what, sequence, ignored } of wrongs) {
 
 test('a wrong combination of what is spent is not punished, at a door with a file neither', () => {
   const { judge, live, listed } = judgeOf();
-  live.spend('ssh', 'laptop', { spent: 1000, drift: 0 });
-  listed.spend('file', 1, 0);
+  live.markSpent('ssh', 'laptop', { spent: 1000, drift: 0 });
+  listed.markSpent('file', 1, 0);
   for (const sequence of [ofLaptop, ofLine, { ...ofLaptop, factor: 999 }])
-    assert.equal(judge.wentWrong(sequence, SOURCE, NOW.monoMs), undefined);
-  assert.equal(judge.wentWrong({ ...ofLaptop, factor: 1001 }, SOURCE, NOW.monoMs)?.kind, 'ignored');
+    assert.equal(judge.penalize(sequence, SOURCE, NOW.monoMs), undefined);
+  assert.equal(judge.penalize({ ...ofLaptop, factor: 1001 }, SOURCE, NOW.monoMs)?.kind, 'ignored');
 });
 
 test('when the source of a line is ignored then the line is spent for nothing', () => {
   const { judge, listed } = judgeOf();
-  judge.wentWrong(ofLine, SOURCE, NOW.monoMs - 1000);
+  judge.penalize(ofLine, SOURCE, NOW.monoMs - 1000);
   const refusal = { kind: 'refuse', door: 'file', client: '', source: SOURCE, reason: 'penalty' };
-  assert.deepEqual(judge.completed(completed(ofLine), NOW), { ...refusal, spend: { kind: 'line', line: 1 } });
+  assert.deepEqual(judge.judgeCompletion(completed(ofLine), NOW), { ...refusal, spend: { kind: 'line', line: 1 } });
   assert.equal(listed.left('file'), 2);
 });
 
@@ -167,10 +174,10 @@ for (const { what, door, client, keyId } of gone) {
     const { judge, live } = judgeOf();
     const sequence = { ...ofLaptop, door, client, keyId };
     const refusal = { kind: 'refuse', door, client, source: SOURCE, reason: 'outside-window' };
-    assert.deepEqual(judge.completed(completed(sequence), NOW), refusal);
-    assert.equal(judge.shown(sequence, SOURCE, NOW.monoMs, NOW), undefined);
+    assert.deepEqual(judge.judgeCompletion(completed(sequence), NOW), refusal);
+    assert.equal(judge.contend(sequence, SOURCE, NOW.monoMs, NOW), undefined);
     const contested = { kind: 'contested', door, client, source: OTHER, other: SOURCE };
-    assert.deepEqual(judge.shown(sequence, OTHER, NOW.monoMs, NOW), contested);
+    assert.deepEqual(judge.contend(sequence, OTHER, NOW.monoMs, NOW), contested);
     assert.equal(live.state('ssh', 'laptop', 'laptop')?.spent, -1);
   });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FactorState } from '../../../../server/core/door.ts';
-import { acceptableFactors, decide, MAX_DRIFT_STEPS } from '../../../../server/core/policy.ts';
+import { acceptableFactors, decideFactor, MAX_DRIFT_STEPS } from '../../../../server/core/policy.ts';
 import { doorPolicy } from '../../../support/core/doors.ts';
 
 const STEP_MS = 30_000;
@@ -32,7 +32,7 @@ const totpRows: readonly { why: string; factor: number; state: FactorState; acce
 
 for (const { why, factor, state, accept } of totpRows) {
   test(`totp: ${why}`, () => {
-    const decision = decide(doorPolicy(), state, factor, at(NOW));
+    const decision = decideFactor(doorPolicy(), state, factor, at(NOW));
     assert.deepEqual(decision.accept ? true : decision.reason, accept);
   });
 }
@@ -47,7 +47,7 @@ const hotpRows: readonly { why: string; factor: number; spent: number; accept: b
 
 for (const { why, factor, spent, accept } of hotpRows) {
   test(`hotp: ${why}`, () => {
-    const decision = decide(doorPolicy({ mode: 'hotp' }), { spent, drift: 0 }, factor, at(NOW, NOW, false));
+    const decision = decideFactor(doorPolicy({ mode: 'hotp' }), { spent, drift: 0 }, factor, at(NOW, NOW, false));
     assert.deepEqual(decision.accept ? true : decision.reason, accept);
   });
 }
@@ -60,42 +60,42 @@ test('hotp: at the end of all counters the range ends with them', () => {
 
 test('when a knock began before the step edge then the step that was acceptable then still opens', () => {
   const edge = 1001 * STEP_MS;
-  const decision = decide(doorPolicy(), { spent: -1, drift: 0 }, 999, at(edge + 500, edge - 500));
+  const decision = decideFactor(doorPolicy(), { spent: -1, drift: 0 }, 999, at(edge + 500, edge - 500));
   assert.equal(decision.accept, true);
 });
 
 test('when a knock began after the edge then the step that left the window does not open', () => {
   const edge = 1001 * STEP_MS;
-  assert.equal(decide(doorPolicy(), { spent: -1, drift: 0 }, 999, at(edge + 500, edge)).accept, false);
+  assert.equal(decideFactor(doorPolicy(), { spent: -1, drift: 0 }, 999, at(edge + 500, edge)).accept, false);
 });
 
 test('when the clock stands before a time already seen then a totp door refuses', () => {
-  const decision = decide(doorPolicy(), { spent: -1, drift: 0 }, 1000, at(NOW, NOW, false));
+  const decision = decideFactor(doorPolicy(), { spent: -1, drift: 0 }, 1000, at(NOW, NOW, false));
   assert.deepEqual(decision, { accept: false, reason: 'clock-back' });
 });
 
 test('accepting spends the factor and remembers when', () => {
-  const decision = decide(doorPolicy(), { spent: 7, drift: 0 }, 1000, at(NOW));
+  const decision = decideFactor(doorPolicy(), { spent: 7, drift: 0 }, 1000, at(NOW));
   assert.deepEqual(decision, { accept: true, state: { spent: 1000, drift: 0, lastUse: NOW } });
 });
 
 test('drift is learned from a client that was free to choose its step', () => {
-  const decision = decide(doorPolicy(), { spent: 900, drift: 0 }, 1001, at(NOW));
+  const decision = decideFactor(doorPolicy(), { spent: 900, drift: 0 }, 1001, at(NOW));
   assert.equal(decision.accept && decision.state.drift, 1);
 });
 
 test('drift is not learned when the client had to take a later step because the current one was spent', () => {
-  const decision = decide(doorPolicy(), { spent: 1000, drift: 0 }, 1001, at(NOW));
+  const decision = decideFactor(doorPolicy(), { spent: 1000, drift: 0 }, 1001, at(NOW));
   assert.equal(decision.accept && decision.state.drift, 0);
 });
 
 test('a client is free to choose where more steps are unspent than both sides of the window and its middle', () => {
-  // Window 1: steps up to three beyond the spent one may be what it had to take.
+  // Window 1: the client may have had to take any of the three steps after the spent one.
   for (const [spent, drift] of [
     [998, 0],
     [997, 1],
   ] as const) {
-    const decision = decide(doorPolicy(), { spent, drift: 0 }, 1001, at(NOW));
+    const decision = decideFactor(doorPolicy(), { spent, drift: 0 }, 1001, at(NOW));
     assert.equal(decision.accept && decision.state.drift, drift, `spent ${spent}`);
   }
 });
@@ -105,17 +105,22 @@ test('where the window is wider, more steps may be what a client had to take', (
     [996, 0],
     [995, 1],
   ] as const) {
-    const decision = decide(doorPolicy({ window: 2 }), { spent, drift: 0 }, 1001, at(NOW));
+    const decision = decideFactor(doorPolicy({ window: 2 }), { spent, drift: 0 }, 1001, at(NOW));
     assert.equal(decision.accept && decision.state.drift, drift, `spent ${spent}`);
   }
 });
 
 test('a counter says nothing of a clock: hotp learns no drift', () => {
-  const decision = decide(doorPolicy({ mode: 'hotp' }), { spent: 4, drift: 0 }, 12, at(NOW));
+  const decision = decideFactor(doorPolicy({ mode: 'hotp' }), { spent: 4, drift: 0 }, 12, at(NOW));
   assert.equal(decision.accept && decision.state.drift, 0);
 });
 
 test('drift never grows beyond its bound', () => {
-  const decision = decide(doorPolicy(), { spent: 5, drift: MAX_DRIFT_STEPS }, 1000 + MAX_DRIFT_STEPS + 1, at(NOW));
+  const decision = decideFactor(
+    doorPolicy(),
+    { spent: 5, drift: MAX_DRIFT_STEPS },
+    1000 + MAX_DRIFT_STEPS + 1,
+    at(NOW),
+  );
   assert.equal(decision.accept && decision.state.drift, MAX_DRIFT_STEPS);
 });

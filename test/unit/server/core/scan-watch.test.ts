@@ -1,4 +1,4 @@
-/** Scans: which packets make one, who is reported how often, and who never is. */
+/** Scans: which packets make one, how often a source is reported, and which sources never are. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isInNetwork, parseNetwork } from '../../../../server/config/networks.ts';
@@ -25,7 +25,7 @@ function sourceOf(number: number): AddressKey {
   return addressKeyOfBytes(Uint8Array.of(11, (number >> 16) & 255, (number >> 8) & 255, number & 255));
 }
 
-/** The answers to so many distinct ports at one moment. */
+/** The results for a number of distinct ports at one moment. */
 function sweep(scans: ScanWatch, source: AddressKey, atMs: number, ports = THRESHOLD): string[] {
   return Array.from({ length: ports }, (_, port) => scans.countPort(atMs, source, port, WINDOW_MS)).flatMap(
     (said) => said ?? [],
@@ -68,18 +68,18 @@ test('when a source is exempt then it is asked for once in so many ports and nev
 
 test('beyond its room the table forgets who has been silent for longest, and keeps the newest', () => {
   const scans = watch();
-  // All ports of the threshold but one.
+  // One port below the threshold.
   const nearly = (number: number) => sweep(scans, sourceOf(number), 0, THRESHOLD - 1);
   const last = (number: number) => scans.countPort(1, sourceOf(number), 9999, WINDOW_MS);
   for (const number of [0, 1, 2]) nearly(number);
   for (let number = 3; number < MAX_WATCHED; number += 1) scans.countPort(0, sourceOf(number), 1, WINDOW_MS);
   assert.equal(scans.size, MAX_WATCHED, 'so many have room');
-  // Whoever sends again has not been silent.
+  // A source that sends again was not silent.
   scans.countPort(0, sourceOf(0), 1, WINDOW_MS);
   nearly(MAX_WATCHED);
   assert.equal(scans.size, MAX_WATCHED);
   assert.deepEqual([0, 2, MAX_WATCHED].map(last), ['report', 'report', 'report']);
-  assert.equal(last(1), undefined, 'it begins anew');
+  assert.equal(last(1), undefined, 'it starts again');
 });
 
 test('a flood of sources fills the table to its limit and no further, and a scanner among them is found', () => {

@@ -1,4 +1,4 @@
-/** Which doors share a matcher: those that look at the same packets, and they alone; and when it goes. */
+/** Which doors share a matcher (only those that look at the same packets), and when it is removed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type DoorPolicy, TCP_ACK, TCP_SYN } from '../../../../server/core/door.ts';

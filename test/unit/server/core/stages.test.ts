@@ -1,4 +1,4 @@
-/** Written-down sequences through the engine: stages as they are reached, and what completes them. */
+/** Written-down sequences in the engine: the stages, and the completion. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANY_PACKET, type ListedDoor, TCP_SYN, type TcpFlagRule } from '../../../../server/core/door.ts';
@@ -48,7 +48,7 @@ class Bench {
   packet(pair: Pair, { source = SOURCE, flags = TCP_SYN, gapMs = 1, to = HERE } = {}): string[] {
     this.monoMs += gapMs;
     const now = { wallMs: this.monoMs, monoMs: this.monoMs };
-    return this.engine.decidePacket(this.monoMs, source, to, pair, flags, to === HERE, now).map(told);
+    return this.engine.decidePacket(this.monoMs, source, to, pair, flags, to === HERE, now).map(wordOf);
   }
 
   knock(...pairs: Pair[]): string[] {
@@ -56,7 +56,7 @@ class Bench {
   }
 }
 
-function told(effect: Effect): string {
+function wordOf(effect: Effect): string {
   if (effect.kind === 'stage') return `${effect.door} ${effect.stage}`;
   if (effect.kind === 'refuse') return `${effect.door} ${effect.reason}`;
   if (effect.kind === 'scan') return 'scan!';

@@ -1,4 +1,6 @@
-/** Port scans against the engine with real derivation: no sweep opens a door, whatever its order (issue of knockd #71). */
+/**
+ * Port scans against the engine with real derivation: no sweep opens a door, whatever its order (issue of knockd #71).
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type DoorPolicy, TCP_SYN, UNUSED } from '../../../../server/core/door.ts';
@@ -7,7 +9,7 @@ import { address, doorPolicy, enrolment, SERVER } from '../../../support/core/do
 
 const ALL_PORTS = Array.from({ length: 65_535 }, (_, at) => at + 1);
 
-/** Deterministic Fisher-Yates with a linear congruential generator: a failure can be run again. */
+/** Deterministic Fisher-Yates with a linear congruential generator: a failure can be repeated. */
 function shuffled(seed: number): readonly number[] {
   const ports = [...ALL_PORTS];
   let state = seed;

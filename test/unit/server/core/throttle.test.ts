@@ -1,4 +1,4 @@
-/** Throttling: who is locked out, and that a fresh valid sequence never is. */
+/** Throttling: which sources are locked out, and that a fresh valid sequence never is. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UNUSED } from '../../../../server/core/door.ts';
@@ -14,7 +14,7 @@ const door = doorPolicy();
 const laptop = enrolment('laptop');
 const phone = enrolment('phone');
 
-/** Laptop has knocked once, and what it sent has come again so many times. */
+/** The laptop has knocked once, and its packets were replayed a number of times. */
 function replayed(times: number): { bench: EngineBench; said: string[] } {
   const engine = new Engine(SERVER, [door], DEFAULT_LIMITS, LIMITS);
   for (const client of [laptop, phone]) engine.enrol(client, UNUSED);
@@ -99,7 +99,7 @@ test('beyond its room the table forgets who has been quiet for longest, and keep
   for (const at of [0, 1, 2]) fail(at, LIMITS.failures + 1);
   for (let at = 3; at < MAX_REMEMBERED; at += 1) fail(at, 1);
   assert.deepEqual(locked(0, 1, 2), [true, true, true], 'so many have room');
-  // Who fails again has been quiet for less long than the others.
+  // A source that fails again was quiet for less time than the others.
   fail(0, 1);
   fail(MAX_REMEMBERED, LIMITS.failures + 1);
   assert.deepEqual(locked(0, 1, 2, MAX_REMEMBERED), [true, false, true, true]);

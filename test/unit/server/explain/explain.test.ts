@@ -223,7 +223,7 @@ const ignored: readonly { why: string; packet: Sent; want: RegExp }[] = [
   {
     why: 'from an address that nobody has',
     packet: { protocol: 'tcp', port: 7000, at: 1, from: '224.0.0.1' },
-    want: /no knock: cut short, bent, to port 0, or from an address that nobody has$/,
+    want: /no knock: cut short, malformed, to port 0, or from an address that no host has$/,
   },
 ];
 

@@ -196,7 +196,7 @@ describe('the command', () => {
     writeFileSync(client, 'precious');
     await assert.rejects(run('-o', server, '--copy', client), {
       code: 'USAGE',
-      message: /old-client is there already/,
+      message: /old-client exists already/,
     });
     assert(!existsSync(server));
     assert.equal(readFileSync(client, 'utf8'), 'precious');

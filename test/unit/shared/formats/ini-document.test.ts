@@ -1,4 +1,4 @@
-/** The grammar of INI files: what is kept to the letter, and what can be written. What is wrong is in ini-problems. */
+/** The grammar of INI files: what is kept exactly, and what can be written. Errors are in ini-problems. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatIni, parseIni } from '../../../../shared/formats/ini-document.ts';
@@ -25,7 +25,7 @@ const verbatim: readonly { value: string; why: string }[] = [
   { value: 'back\\slash \\; \\#', why: 'ini unescapes' },
   { value: 'a\u2028b\u2029c', why: 'ini drops lines with a line separator' },
   { value: '\u00a0x\u00a0', why: 'only ASCII blanks are trimmed, as knockd does' },
-  { value: '#not a comment', why: 'comments stand at line start only' },
+  { value: '#not a comment', why: 'comments are only at line start' },
   { value: '__proto__', why: 'a value is never a name' },
   { value: 'a\uFEFFb', why: 'a byte order mark is one at the beginning of a file only' },
   { value: 'a\tb', why: 'a tab is a blank' },

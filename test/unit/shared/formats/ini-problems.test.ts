@@ -1,4 +1,4 @@
-/** What is said of INI text that cannot be read, where, and what becomes of the lines around it. */
+/** Problems of INI text that cannot be read, their lines, and the reading of the lines around them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_INI_CHARACTERS, MAX_INI_LINE_CHARACTERS, parseIni } from '../../../../shared/formats/ini-document.ts';
@@ -16,7 +16,7 @@ interface Flawed {
   readonly hint: string;
   readonly section?: string;
   readonly key?: string;
-  /** What is read all the same: sections with their entries. */
+  /** What is read nevertheless: sections with their entries. */
   readonly reads: Readonly<Record<string, readonly string[]>>;
   readonly why: string;
 }
@@ -91,7 +91,7 @@ const flawed: readonly Flawed[] = [
   {
     text: '[s]\na = 1\nA = 2\n',
     line: 3,
-    says: 'this key stands at line 2 of the section already',
+    says: 'this key is already at line 2 of the section',
     hint: ONE_OF_TWO,
     section: 's',
     key: 'A',
@@ -101,7 +101,7 @@ const flawed: readonly Flawed[] = [
   {
     text: '[s]\na = 1\n[s]\na = 1\n',
     line: 3,
-    says: 'this section stands at line 1 already',
+    says: 'this section is already at line 1',
     hint: OWN_NAME,
     section: 's',
     reads: { s: ['a=1'] },

@@ -1,4 +1,4 @@
-/** What a reader says of a bad profile URI, to the letter and never of its secret; and the last values that are good. */
+/** The exact messages for a bad profile URI, never with its secret; and the limits of good values. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatProfileUri, type Profile, parseProfileUri } from '../../../../shared/formats/profile-uri.ts';
@@ -10,7 +10,7 @@ const BOUND = formatProfileUri(testProfile({ bindsSource: true }));
 const COPY = 'copy the whole line that knock-otpd enroll printed, in quotes';
 const NAMES = 'letters, digits, dots, dashes, underscores';
 
-/** The parameter set anew, put at the end, or taken out. */
+/** The parameter replaced, added at the end, or removed. */
 function changed(uri: string, key: string, value: string | undefined): string {
   const [head = '', query = ''] = uri.split('?');
   const others = query.split('&').filter((part) => !part.startsWith(`${key}=`));
@@ -38,7 +38,7 @@ const bad: readonly Bad[] = [
   { key: 'secret', says: 'it is not an otpauth:// URI', hint: COPY },
   { key: 'secret', value: `${SECRET}1`, says: 'the secret is not base32 text' },
   { key: 'secret', value: SECRET.slice(0, 16), says: 'a secret has 16 to 64 bytes, found 10' },
-  { key: 'v', says: 'it is an authenticator URI without our parameters' },
+  { key: 'v', says: 'it is an authenticator URI without knock-otp parameters' },
   ...['', '0', '3', '11', '1.0'].map((value) => ({
     key: 'v',
     value,
@@ -60,7 +60,7 @@ const bad: readonly Bad[] = [
   ...integers('knocks', '1 to 32', '', '0', '33', '-1', '6.0', ' 6', '6 ', '6e0'),
   ...integers('timeout', '1 to 3600', '0', '3601'),
   ...integers('period', '1 to 3600', '0', '3601').map((one) =>
-    // The library that reads the standard part has a word on it first.
+    // The library that reads the standard part refuses it first.
     one.value === '0' ? { ...one, says: 'it is not an otpauth:// URI', hint: COPY } : one,
   ),
   ...integers('window', '0 to 99', '-1', '100'),
@@ -81,7 +81,7 @@ const bad: readonly Bad[] = [
   ...sources('192.0.2.1,x;id', 'x;id,192.0.2.1', '192.0.2.1,192.0.2.2,192.0.2.3', 'fe80::1%eth0'),
   { key: 'whoami', value: 'name', says: 'parameter "whoami" is not NAME@SERVER' },
   ...hosts('-x', '.x', '%x', ']x', 'a b', 'a;', ';a', 'a\n', 'a'.repeat(254)),
-  { key: 'x', value: '1&x=2', says: 'a parameter stands there twice' },
+  { key: 'x', value: '1&x=2', says: 'a parameter is given twice' },
 ];
 
 describe('of a bad profile URI it is said what is wrong', () => {

@@ -1,4 +1,4 @@
-/** SPEC section 6: what is written reads back, what must be rejected is, and no message holds the secret. */
+/** SPEC section 6: written URIs read back, bad ones are rejected, and no message holds the secret. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
@@ -78,7 +78,7 @@ describe('a profile URI', () => {
     assert.deepEqual(comparable(parseProfileUri(shuffled)), comparable(totp));
   });
 
-  // In full: people compare them by eye, and scripts cut them.
+  // In full, because people compare URIs by eye and scripts cut them.
   test('says everything, in this order', () => {
     const head = `secret=${SECRET}&issuer=bastion&algorithm=SHA1&digits=6&v=1&door=ssh&client=laptop`;
     const shape = 'knocks=6&ports=1024-65535&exclude=1900';

@@ -1,4 +1,4 @@
-/** knockd's file format: what each line is, and what a strike changes, whatever surrounds it. */
+/** knockd's file format: the kind of each line, and the bytes that a strike changes. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
@@ -193,7 +193,7 @@ describe('a strike', () => {
     assert.deepEqual(struckBytes(bytes(text), []), new Uint8Array(bytes(text)));
   });
 
-  // Each file with the line that is used marked by an arrow behind it; what must be there afterwards.
+  // Each file, with an arrow after the used line; and the file afterwards.
   const cases: readonly [string, string, string, string][] = [
     ['a blank gives way to the #', ' 7000,8000\n', ' 7000,8000', '#7000,8000\n'],
     ['a tab gives way to the #', '\t7000,8000\n', '\t7000,8000', '#7000,8000\n'],

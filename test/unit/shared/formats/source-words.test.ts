@@ -1,4 +1,4 @@
-/** What the words for a client's own address may look like: no more than they need reaches a resolver or a log. */
+/** The form of a client's own address: only necessary characters reach a resolver or a log. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isSourceWord, parseWhoami } from '../../../../shared/formats/source-words.ts';

@@ -1,4 +1,4 @@
-/** Several attempts of one source at doors that bind: how many it can be in the midst of, and when one is over. */
+/** Several attempts of one source at doors that bind: how many can be staged, and when one ends. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { firstPartStrays, StagedAttempts } from '../../../../../server/core/matching/bound-attempt.ts';
@@ -10,7 +10,7 @@ import type { Pair } from '../../../../../shared/knock.ts';
 import { liveSequence } from '../../../../support/core/doors.ts';
 import { OTHER, SOURCE } from '../../../../support/core/engine-bench.ts';
 
-/** Attempts that have room: one more pushes out the oldest. */
+/** Maximum of staged attempts: one more evicts the oldest. */
 const ROOM = 8;
 
 const firstPart = (id: number): readonly Pair[] => [100 * id + 1, 100 * id + 2];
@@ -19,7 +19,7 @@ const secondPart = (id: number): readonly Pair[] => [100 * id + 11, 100 * id + 1
 class Attempts {
   /** Ids of sequences whose second part was derived. */
   readonly derived: number[] = [];
-  /** Ids that an observer was told of. */
+  /** Ids that the observer received. */
   readonly touched: number[] = [];
   readonly matcher: Matcher;
   #atMs = 0;
@@ -121,7 +121,7 @@ for (const { what, pairs, stays } of knocks) {
     assert.deepEqual([matcher.promisingSources, matcher.evictedSources], stays ? [2, 0] : [1, 1]);
     const completed = [112, 113].flatMap((pair) => matcher.matchPacket(3, SOURCE, pair));
     assert.equal(completed.length, stays ? 1 : 0);
-    // The room of those is for one too.
+    // Their maximum leaves room for one more.
     for (const pair of [...firstPart(1), 211, 212]) matcher.matchPacket(4, OTHER, pair);
     assert.equal(matcher.evictedSources, 1);
   });

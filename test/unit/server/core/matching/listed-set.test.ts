@@ -1,4 +1,4 @@
-/** The live lines of a door with a file: what was spent stays spent, whatever the file is read to hold. */
+/** The live lines of a door with a file: spent lines stay spent, whatever the file holds when it is read again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ListedDoor, ListedLine } from '../../../../../server/core/door.ts';
@@ -21,7 +21,7 @@ const STATIC: ListedDoor = { ...DOOR, mode: 'static', lookAhead: 1 };
 const line = (id: number): ListedLine => ({ id, pairs: [7000 + id, 8000] });
 const lines = (...ids: number[]): readonly ListedLine[] => ids.map(line);
 
-/** A set with one door, and what it has put into one index. */
+/** A set with one door, and the content of its index. */
 class World {
   readonly pairs = new LivePairs();
   readonly index = new SequenceIndex(this.pairs);
@@ -55,7 +55,7 @@ test('when the file is read again before the strike of a used line has reached i
   const world = new World();
   const { set } = world;
   set.setLines('ssh', lines(1, 2, 3), 0);
-  set.spend('ssh', 2, 1);
+  set.markSpent('ssh', 2, 1);
   set.setLines('ssh', lines(1, 2, 3, 4), 2);
   assert.deepEqual(
     [1, 2, 3, 4].map((id) => set.isUnspent('ssh', id)),
@@ -68,13 +68,13 @@ test('when the file is read again before the strike of a used line has reached i
 test('as many lines are live as are looked ahead for, and the one spent last stays in the index for its replays', () => {
   const world = new World();
   assert.deepEqual(world.inIndex, [1, 2]);
-  world.set.spend('ssh', 1, 5);
+  world.set.markSpent('ssh', 1, 5);
   assert.deepEqual(world.inIndex, [1, 2, 3]);
   assert.deepEqual(world.unspent(1, 2, 3, 4), [false, true, true, false]);
-  world.set.spend('ssh', 3, 6);
+  world.set.markSpent('ssh', 3, 6);
   assert.deepEqual(world.inIndex, [3, 4], 'the one before it is spent with it, and gone');
   assert.equal(world.set.left('ssh'), 1);
-  assert.equal(world.made, 4, 'what stays live is not made anew');
+  assert.equal(world.made, 4, 'a line that stays live is not made again');
   assert.deepEqual(
     world.sequences.map(({ enteredAtMs }) => enteredAtMs),
     [5, 6],
@@ -83,9 +83,9 @@ test('as many lines are live as are looked ahead for, and the one spent last sta
 
 test('when a line is spent that is not there, or at no door, then nothing changes', () => {
   const world = new World();
-  world.set.spend('ssh', 1, 1);
-  world.set.spend('ssh', 99, 1);
-  world.set.spend('web', 1, 1);
+  world.set.markSpent('ssh', 1, 1);
+  world.set.markSpent('ssh', 99, 1);
+  world.set.markSpent('web', 1, 1);
   world.set.setLines('web', lines(1), 1);
   world.set.removeDoor('web');
   assert.deepEqual(world.inIndex, [1, 2, 3]);
@@ -122,7 +122,7 @@ test('when lines are added, struck or changed then those that stay as they were 
 
 test('a static sequence is never spent', () => {
   const world = new World(STATIC, lines(1));
-  world.set.spend('ssh', 1, 5);
+  world.set.markSpent('ssh', 1, 5);
   assert.deepEqual(world.unspent(1), [true]);
   assert.deepEqual(world.inIndex, [1]);
   assert.equal(world.set.left('ssh'), 1);
@@ -130,7 +130,7 @@ test('a static sequence is never spent', () => {
 
 test('when a door changes then its lines are made anew for its new index, and used ones stay used', () => {
   const world = new World();
-  world.set.spend('ssh', 1, 1);
+  world.set.markSpent('ssh', 1, 1);
   const [pairs, door] = [new LivePairs(), { ...DOOR, lookAhead: 3 }];
   world.set.setDoor(door, new SequenceIndex(pairs), 7);
   assert.deepEqual(world.inIndex, [], 'the one spent last has gone too');
@@ -149,7 +149,7 @@ test('when a door changes then its lines are made anew for its new index, and us
 
 test('when a door is taken away then nothing of it is left, and when it comes back used lines stay used', () => {
   const world = new World();
-  world.set.spend('ssh', 2, 1);
+  world.set.markSpent('ssh', 2, 1);
   world.set.removeDoor('ssh');
   assert.deepEqual(world.inIndex, []);
   assert.equal(world.set.left('ssh'), 0);
@@ -170,7 +170,7 @@ test('a line is a sequence of its door, with no more strays than its odds allow,
     const world = new World({ ...DOOR, maxStrays }, []);
     world.set.setLines('ssh', [{ id: 5, pairs }], 77);
     const said = { id: 1, door: 'ssh', client: '', keyId: '', factor: 5, pairs, order: 'strict', seqTimeoutMs: 10_000 };
-    const expected = { ...said, maxStrays: strays, enteredAtMs: 77, tellsStages: true, contestFrom: 3 };
+    const expected = { ...said, maxStrays: strays, enteredAtMs: 77, reportsStages: true, contestFrom: 3 };
     assert.deepEqual([...world.pairs.sequences], [expected]);
   }
 });

@@ -1,4 +1,4 @@
-/** Clients who are taken away and come back: what was spent stays spent, whether the store has heard of it or not. */
+/** Clients that are revoked and return: spent factors stay spent, even if the store has not recorded them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FactorState, UNUSED } from '../../../../../server/core/door.ts';
@@ -48,7 +48,7 @@ for (const { what, had, comesWith, has } of returns) {
     set.setDoor(hotp, new SequenceIndex());
     set.enrol(laptop, UNUSED);
     assert.deepEqual(set.state('ssh', 'laptop', 'laptop'), has);
-    // Another secret has spent nothing, nor has another client whose names look the same when they are put together.
+    // Another secret has spent nothing, nor has a client whose joined names look the same.
     for (const other of [enrolment('laptop', 'ssh', '2'), { ...laptop, client: 'laptopl', keyId: 'aptop' }]) {
       set.enrol(other, UNUSED);
       assert.deepEqual(set.state('ssh', other.client, other.keyId), UNUSED);

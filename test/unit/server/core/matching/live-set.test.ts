@@ -1,4 +1,4 @@
-/** Which factors are live when, for whom, and that the index holds those and no others, whatever is added and taken away. */
+/** Which factors of which clients are live when; the index holds these and no others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type DoorPolicy, type Enrolment, type FactorState, UNUSED } from '../../../../../server/core/door.ts';
@@ -19,7 +19,7 @@ const phone = enrolment('phone');
 const totp = doorPolicy();
 const hotp = doorPolicy({ mode: 'hotp', lookAhead: 2 });
 
-/** A live set, and what it has put into one index. */
+/** A live set, and the content of its index. */
 class World {
   readonly pairs = new LivePairs();
   readonly index = new SequenceIndex(this.pairs);
@@ -35,7 +35,7 @@ class World {
     for (const client of clients) this.set.enrol(client, state);
   }
 
-  /** All that is due. */
+  /** Derives all that is due. */
   settle(wallMs = MIDST, monoMs = 0): this {
     assert.equal(this.set.advance(wallMs, monoMs, 1000), true);
     return this;
@@ -80,7 +80,7 @@ for (const { what, policy, wallMs, live } of moments) {
   test(`live are ${live.join(', ')} ${what}`, () => {
     const world = new World(doorPolicy(policy)).settle(wallMs);
     assert.deepEqual(world.factors, live);
-    // The next step takes the place of this one, and nothing is left.
+    // The next step replaces this one.
     world.settle(wallMs + 10 * STEP_MS);
     assert.deepEqual(
       world.factors.filter((factor) => live.includes(factor)),
@@ -121,19 +121,19 @@ test('a door that binds has first parts, which nobody contests, and second parts
 test('when a counter is spent then it alone stays of those before, so that a replay is seen, and as many follow', () => {
   const world = new World(hotp).settle();
   assert.deepEqual(world.factors, [0, 1, 2]);
-  world.set.spend('ssh', 'laptop', { spent: 1, drift: 0 });
+  world.set.markSpent('ssh', 'laptop', { spent: 1, drift: 0 });
   assert.deepEqual(world.factors, [1, 2], 'at once');
   world.settle();
   assert.deepEqual(world.factors, [1, 2, 3, 4]);
   assert.equal(world.derived, 5, 'what was there was not derived again');
-  world.set.spend('ssh', 'laptop', { spent: 2, drift: 0 });
+  world.set.markSpent('ssh', 'laptop', { spent: 2, drift: 0 });
   world.settle();
   assert.deepEqual(world.factors, [2, 3, 4, 5]);
 });
 
 test('when a step is spent then it stays for its replays as long as the step after it may open', () => {
   const world = new World(totp).settle();
-  world.set.spend('ssh', 'laptop', { spent: 1000, drift: 0 });
+  world.set.markSpent('ssh', 'laptop', { spent: 1000, drift: 0 });
   assert.deepEqual(world.settle().factors, [1000, 1001]);
   assert.deepEqual(world.settle(MIDST + 2 * STEP_MS).factors, [1000, 1001, 1002, 1003]);
   assert.deepEqual(world.settle(MIDST + 3 * STEP_MS).factors, [1002, 1003, 1004]);
@@ -186,7 +186,7 @@ test('when a door changes then its sequences are derived anew, into its new inde
   const world = new World(hotp).settle();
   world.set.setDoor(hotp, world.index);
   assert.equal(world.index.size, 0);
-  world.settle().set.spend('ssh', 'laptop', { spent: 4, drift: 0 });
+  world.settle().set.markSpent('ssh', 'laptop', { spent: 4, drift: 0 });
   world.settle();
   const [other, seen] = [new LivePairs(), world.derived];
   world.set.setDoor({ ...hotp, order: 'strict' }, new SequenceIndex(other));
@@ -210,8 +210,8 @@ test('what is said of a door or of a client that is not there does nothing', () 
   world.set.enrol(enrolment('phone', 'web'), UNUSED);
   world.set.revoke('web', 'laptop');
   world.set.revoke('ssh', 'phone');
-  world.set.spend('web', 'laptop', { spent: 2000, drift: 0 });
-  world.set.spend('ssh', 'phone', { spent: 2000, drift: 0 });
+  world.set.markSpent('web', 'laptop', { spent: 2000, drift: 0 });
+  world.set.markSpent('ssh', 'phone', { spent: 2000, drift: 0 });
   world.set.removeDoor('web');
   world.settle();
   assert.deepEqual(world.factors, [999, 1000, 1001]);

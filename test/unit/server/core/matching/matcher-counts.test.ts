@@ -1,4 +1,4 @@
-/** What the matcher says of its own memory, which status shows: sources in both tables, and those it had to forget. */
+/** The matcher's counts for `status`: sources in its tables, and evicted sources. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { firstPartStrays } from '../../../../../server/core/matching/bound-attempt.ts';
@@ -86,21 +86,21 @@ test('stages are told of sequences that tell them, and of no others', () => {
   const index = new SequenceIndex();
   const pairs = [7001, 9002];
   index.add(liveSequence({ id: 1, order: 'strict', pairs }));
-  index.add(liveSequence({ id: 2, order: 'strict', pairs, tellsStages: true }));
+  index.add(liveSequence({ id: 2, order: 'strict', pairs, reportsStages: true }));
   const matcher = new Matcher(index);
-  const told = pairs.map((pair) => {
+  const reported = pairs.map((pair) => {
     matcher.matchPacket(1, one, pair);
     return matcher.advances.map(({ sequence: { id }, stage }) => [id, stage]);
   });
-  assert.deepEqual(told, [[[2, 1]], [[2, 2]]]);
+  assert.deepEqual(reported, [[[2, 1]], [[2, 2]]]);
 });
 
 test('a stage that was told is told again when the time of a sequence is over, by a source that never was silent', () => {
   assert.ok(one !== undefined);
   const index = new SequenceIndex();
-  index.add({ ...sequence, order: 'strict', tellsStages: true });
+  index.add({ ...sequence, order: 'strict', reportsStages: true });
   const matcher = new Matcher(index);
-  const told = [
+  const reported = [
     [100, 7001],
     [600, 1234],
     [1_100, 7001],
@@ -110,19 +110,19 @@ test('a stage that was told is told again when the time of a sequence is over, b
     matcher.matchPacket(atMs, one, pair);
     return matcher.advances.length;
   });
-  assert.deepEqual(told, [1, 0, 0, 1, 0]);
+  assert.deepEqual(reported, [1, 0, 0, 1, 0]);
 });
 
 test('when a source begins a strict sequence anew then the strays of before do not hide that it knows it', () => {
   assert.ok(one !== undefined);
   const index = new SequenceIndex();
   index.add(liveSequence({ order: 'strict', maxStrays: 1, contestFrom: 2 }));
-  // For whose sake more is remembered than the other may hold.
+  // A sequence that needs longer tracks than the other one.
   index.add(liveSequence({ id: 2, pairs: [4, 5, 6], maxStrays: 20 }));
   const matcher = new Matcher(index);
   const shown = [7001, 1, 2, 9002, 8003, 7001, 9002].map((pair, at) => {
     matcher.matchPacket(at, one, pair);
-    return matcher.shown.length;
+    return matcher.contended.length;
   });
   assert.deepEqual(shown, [0, 0, 0, 0, 0, 0, 1]);
 });
@@ -160,7 +160,7 @@ test('of a strict sequence the first two knocks in order put a source on its way
   }
 });
 
-/** So many that what a source has in progress is looked through, and what is of no use is dropped. */
+/** Enough sequences to make a track prune its progress. */
 const MANY = Array.from({ length: 20 }, (_, at) => at + 1);
 
 function completedIn(sequences: readonly LiveSequence[], pairs: readonly Pair[]): readonly (readonly number[])[] {

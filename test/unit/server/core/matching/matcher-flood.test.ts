@@ -1,4 +1,6 @@
-/** Floods against the matcher: its memory has a cap, and inventing sources pushes out no knock in progress (knockd #1.6). */
+/**
+ * Floods against the matcher: its memory has a limit, and invented sources evict no attempt in progress (knockd #1.6).
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LiveSequence } from '../../../../../server/core/matching/live-sequence.ts';

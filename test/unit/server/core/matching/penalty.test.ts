@@ -1,10 +1,10 @@
-/** Penalties: what a wrong combination is, what it costs its source, and what it never costs. */
+/** Penalties: what a wrong combination is, and what it costs its source. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DoorPolicy } from '../../../../../server/core/door.ts';
 import { Matcher } from '../../../../../server/core/matching/matcher.ts';
 import { MAX_IGNORED, Penalties, penaltyFrom } from '../../../../../server/core/matching/penalty.ts';
-import { Halfway } from '../../../../../server/core/matching/penalty-watch.ts';
+import { PenaltyWatch } from '../../../../../server/core/matching/penalty-watch.ts';
 import { SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
 import { SourceTrack } from '../../../../../server/core/matching/source-track.ts';
 import { addressKeyOfBytes } from '../../../../../shared/address.ts';
@@ -167,15 +167,15 @@ test('when a source is half way through more sequences than are watched then it 
     index.add(liveSequence({ id, pairs, maxStrays: 20, penaltyFrom: penaltyFrom(pairs.length) }));
   }
   const matcher = new Matcher(index);
-  // Each knock again and again: a sequence is watched once, and takes nobody's place.
+  // Repeated knocks: a sequence is watched once and takes one place.
   for (const id of ids)
     for (const pair of [1000 + id, 2000 + id, 1000 + id, 2000 + id, 2000 + id]) matcher.matchPacket(1, SOURCE, pair);
   const wrong = strays(30).flatMap((pair) => {
     matcher.matchPacket(2, SOURCE, pair);
-    return matcher.wrong.map(({ id }) => id);
+    return matcher.wrongCombinations.map(({ id }) => id);
   });
   assert.deepEqual(wrong, [1, 2, 3, 4]);
-  assert.deepEqual(new Halfway().wrong(new SourceTrack()), []);
+  assert.deepEqual(new PenaltyWatch().wrongCombinations(new SourceTrack()), []);
 });
 
 test('when a source let its time pass on some sequences then they take no places of those that it knocks now', () => {
@@ -190,11 +190,11 @@ test('when a source let its time pass on some sequences then they take no places
   const wrongAfter = (pairs: readonly Pair[]) =>
     pairs.flatMap((pair) => {
       matcher.matchPacket(10_002, SOURCE, pair);
-      return matcher.wrong.map(({ id }) => id);
+      return matcher.wrongCombinations.map(({ id }) => id);
     });
   matcher.matchPacket(9_000, SOURCE, 1);
   assert.deepEqual(wrongAfter([1005, 2005, ...strays(9)]), [5]);
-  // What has gone meanwhile is nothing to go wrong on.
+  // A removed sequence has no wrong combinations.
   wrongAfter([1001, 2001]);
   for (const sequence of sequences) index.remove(sequence);
   assert.deepEqual(wrongAfter(strays(30)), []);
@@ -207,7 +207,7 @@ test('beyond its room the table forgives whose penalty was given first, and keep
   const ignored = (...ats: number[]) => ats.map((at) => penalties.isIgnored('ssh', sourceOf(at), 1));
   for (let at = 0; at < MAX_IGNORED; at += 1) punish(at);
   assert.deepEqual(ignored(0, 1, MAX_IGNORED - 1), [true, true, true], 'so many have room');
-  // A second penalty is a later one.
+  // A second penalty moves the end.
   punish(0);
   punish(MAX_IGNORED);
   assert.deepEqual(ignored(0, 1, 2, MAX_IGNORED), [true, false, true, true]);

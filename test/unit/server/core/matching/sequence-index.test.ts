@@ -1,4 +1,4 @@
-/** The index of live sequences, and the pairs of all indexes together: what is in them after whatever came and went. */
+/** The index of live sequences and the pairs of all indexes, after additions and removals. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LivePairs } from '../../../../../server/core/matching/live-pairs.ts';
@@ -7,7 +7,7 @@ import { liveSequence } from '../../../../support/core/doors.ts';
 
 const one = liveSequence({ id: 1, pairs: [7001, 9002, 8003], maxStrays: 4, seqTimeoutMs: 1_000 });
 const two = liveSequence({ id: 2, pairs: [9002, 5005], maxStrays: 20, seqTimeoutMs: 500 });
-/** One that knocks at a port twice. */
+/** A sequence that knocks at a port twice. */
 const again = liveSequence({ id: 3, order: 'strict', pairs: [6006, 6006, 9002, 6006] });
 
 test('when a sequence is in the index then it is found by each of its pairs, once, and no more when it is taken out', () => {

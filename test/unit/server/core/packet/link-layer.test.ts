@@ -1,6 +1,6 @@
 /**
- * Where a frame's IP packet lies, asked of the link layer alone: whoever looks further refuses most of what it lets through
- * by mistake, and would hide the mistake.
+ * Where a frame's IP packet lies, by the link layer alone: the whole decoder refuses most frames that the link layer
+ * lets through by mistake, which would hide the mistake.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -34,7 +34,7 @@ for (const [name, linkType, wrap] of headers) {
     for (const packet of [SYN4, SYN6]) {
       const frame = wrap(packet);
       const at = frame.length - packet.length;
-      // What lies behind the end is whole, as an earlier packet's rest may be.
+      // The bytes behind the end are valid, as the rest of an earlier packet may be.
       for (let length = 0; length <= at; length += 1) assert.equal(unwrap(linkType, frame, length), false, `${length}`);
       for (const length of [at + 1, frame.length]) {
         const view = unwrap(linkType, frame, length);

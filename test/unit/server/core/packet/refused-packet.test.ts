@@ -1,4 +1,4 @@
-/** What is said of a packet that is no knock: the reason, and as much of the packet as can be believed. */
+/** The explanation of a refused packet: the reason, and the part of the packet that is valid. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressAt, decodePacket } from '../../../../../server/core/packet/packet.ts';
@@ -10,9 +10,9 @@ import { ethernet, extension, fragmentHeader, ipv4, ipv6, tcp, udp } from '../..
 const ETHERNET = 1;
 const ADDRESSES = 'addresses 192.0.2.7 > 198.51.100.1';
 const ADDRESSES6 = 'addresses 2001:db8::7 > 2001:db8:0:1::1';
-const BENT = 'cut short, bent, to port 0, or from an address that nobody has';
+const BENT = 'cut short, malformed, to port 0, or from an address that no host has';
 
-/** The reason, what is known, and that. */
+/** The reason, what is valid, and its content. */
 function said(frame: readonly number[], length = frame.length): readonly [why: string, known: string] {
   const [bytes, view] = [Uint8Array.from(frame), packetView()];
   assert.equal(decodePacket(ETHERNET, bytes, length, view), false, 'it is no knock');
@@ -56,7 +56,7 @@ const rows: readonly [frame: readonly number[], why: string, known: string][] = 
   [ethernet(ipv6([128, 0, 0xab, 0xcd, 0, 1, 0, 1], { next: 58 })), 'ICMPv6, neither TCP nor UDP', ADDRESSES6],
   [ethernet(ipv4([], { protocol: 132 })), 'SCTP, neither TCP nor UDP', ADDRESSES],
   [ethernet(ipv4([], { protocol: 99 })), 'IP protocol 99, neither TCP nor UDP', ADDRESSES],
-  // Any other header than a later fragment's is named by its number.
+  // Any header except a later fragment's is named by its number.
   [ethernet(ipv6([...extension(59), ...tcp(8000)], { next: 60 })), 'IP protocol 60, neither TCP nor UDP', ADDRESSES6],
   [ethernet(ipv6(fragmentHeader(59, 0), { next: 44 })), 'IP protocol 44, neither TCP nor UDP', ADDRESSES6],
   [ethernet(ipv6([0, 0, 1], { next: 44 })), 'IP protocol 44, neither TCP nor UDP', ADDRESSES6],
@@ -65,7 +65,7 @@ const rows: readonly [frame: readonly number[], why: string, known: string][] = 
 for (const [frame, why, known] of rows) {
   test(`of a frame of ${frame.length} bytes it is said: ${why} (${known})`, () => {
     assert.deepEqual(said(frame), [why, known]);
-    // Bytes behind the frame are an earlier packet's.
+    // Bytes behind the frame belong to an earlier packet.
     assert.deepEqual(said([...frame, ...Array<number>(64).fill(0x55)], frame.length), [why, known]);
   });
 }
