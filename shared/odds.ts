@@ -1,12 +1,6 @@
 /**
-<<<<<<< HEAD
- * How safe a door's shape is: bits of entropy, the stray budget, and the odds that random packets open it. The formula
- * and its target are in docs/SPEC.md 5.3, the reasons in docs/design/matcher.md. Everything is computed in logarithms
- * because the numbers are tiny.
-=======
  * Computes how safe a door's shape is: bits of entropy, the stray budget, and the odds that random packets open it.
- * docs/DESIGN.md explains the formula and its target. All values are logarithms, because the numbers are tiny.
->>>>>>> prose-core
+ * docs/SPEC.md 5.3 has the formula and its target, docs/design/matcher.md the reasons. All values are logarithms, because the numbers are tiny.
  */
 
 export interface OddsInput {

@@ -120,7 +120,7 @@ describe('the ways of a packet and of a secret', () => {
       const sources = code(files).map((path) => readFileSync(join(repository, path), 'utf8'));
       assert.ok(names.length > 0 && sources.length > 0);
       for (const name of names) {
-        const declared = new RegExp(`(?:function |readonly |async |^  #?)${name}\\b(?: = \\(|\\(|<)`, 'm');
+        const declared = new RegExp(`(?:function |readonly |async |^  )#?${name}\\b(?: = \\(|\\(|<)`, 'm');
         assert.ok(
           sources.some((source) => declared.test(source)),
           `${name} is not declared in ${files}`,

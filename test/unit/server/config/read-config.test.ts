@@ -251,13 +251,8 @@ test('when two doors have one name or one port then both lines are named', () =>
   assert.deepEqual(
     problems.map((problem) => formatProblem(problem, 'f')),
     [
-<<<<<<< HEAD
-      'f:4: [ssh]: this section stands at line 1 already (hint: give each section a name of its own)',
-      'f:7: [web] open: tcp/22 already belongs to door [ssh] at line 1 (hint: a port has one door: enroll the clients there)',
-=======
       'f:4: [ssh]: this section is already at line 1 (hint: give each section a name of its own)',
-      'f:7: [web] open: tcp/22 belongs to door [ssh] at line 1 already (hint: a port has one door: let its clients knock there)',
->>>>>>> prose-core
+      'f:7: [web] open: tcp/22 already belongs to door [ssh] at line 1 (hint: a port has one door: enroll the clients there)',
     ],
   );
 });

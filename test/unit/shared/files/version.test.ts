@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 /** The version that both programs say, and that documents name. */
-=======
-/** The version that both programs print. */
->>>>>>> prose-core
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
