@@ -41,7 +41,7 @@ async function bundle(root: string, entry: string, outFile: string, more: BuildO
     target: 'node20.19',
     format: 'cjs',
     external: ['@napi-rs/keyring', 'better-sqlite3', 'cap', 'koffi'],
-    // Names stay: who wants to read what he runs can.
+    // Names stay, so that users can read what they run.
     minifySyntax: true,
     legalComments: 'none',
     // The fallback of shared/files/version, which the definition makes unreachable.
@@ -58,12 +58,17 @@ async function bundle(root: string, entry: string, outFile: string, more: BuildO
   });
   const [output] = outputFiles;
   if (warnings.length > 0 || output === undefined) throw new Error('the bundle has warnings');
-  // Whoever starts it while it is made anew gets the old one or the new one.
+  // A program that is started during the build is the old file or the new one.
   const unnamed = `${outFile}.${process.pid}.new`;
   await mkdir(dirname(outFile), { recursive: true });
-  await writeFile(unnamed, output.contents);
+  await writeFile(unnamed, withoutRepeatedPaths(output.text));
   await chmod(unnamed, 0o755);
   await rename(unnamed, outFile);
+}
+
+/** A module that is run only when it is needed has its path as a key; esbuild writes the same path in a comment above it. */
+function withoutRepeatedPaths(text: string): string {
+  return text.replaceAll(/^\/\/ ((?:server|shared)\/\S+)\n(?=(?:.*\n){1,12}?.*"\1"\()/gm, '');
 }
 
 /** One comment that names each package with files in the bundle, its version and its licence; equal texts stand once. */
