@@ -108,7 +108,7 @@ describe('editing a file', () => {
         rmSync(file);
         mkdirSync(file);
       },
-      /no regular file/,
+      /not a regular file/,
     ],
   ] as const) {
     test(`when ${what} then it is not changed`, async () => {
