@@ -165,7 +165,7 @@ describe('what is wrong in a file', () => {
     assert.deepEqual(world.ports(), [7001, 7002]);
     assert(
       world.said.some((line) =>
-        /warn lines that are no sequences are not used .*lines="2,4" reason="knock 1/.test(line),
+        /warn lines that are not sequences are not used .*lines="2,4" reason="knock 1/.test(line),
       ),
     );
     assert.deepEqual(
