@@ -47,7 +47,7 @@ export function newlyStarted(door: string, terms: ServiceTerms, { wallMs, monoMs
 }
 
 /** The record of a service that an earlier run of the daemon started and left running. */
-export function restoredService(row: JournaledService, terms: ServiceTerms, now: Now): Running {
+export function restored(row: JournaledService, terms: ServiceTerms, now: Now): Running {
   const idleForMs = row.idleSince === undefined ? undefined : Math.max(0, now.wallMs - row.idleSince);
   return {
     ...{ door: row.door, terms, startedAt: row.startedAt, isStopping: row.stopping, startedMs: undefined },

@@ -28,7 +28,7 @@ export class ServiceStarts {
 
   /**
    * Runs the start command unless the service runs already.
-   * @throws KnockError COMMAND or STORE when the service could not be started: the door must stay shut
+   * @throws KnockError COMMAND or STORE when it could not be started: the door must stay shut
    */
   async start(door: string, terms: ServiceTerms): Promise<void> {
     const { edges, log, clock } = this.#work;
@@ -78,17 +78,14 @@ export class ServiceStarts {
     this.#work.log.info('service runs already, and is stopped when idle', { door });
   }
 
-  /**
-   * A failed start may have done half of its work: stops the service at once. If that fails too, it is stopped when
-   * idle.
-   */
+  /** A failed start may have done half of its work: stops the service at once, or when idle if that fails. */
   async #undo(running: Running, error: unknown): Promise<void> {
     const { edges, log } = this.#work;
     const { door, terms } = running;
     try {
       if (!(error instanceof CommandNotStarted)) await edges.run(door, terms, 'stop');
     } catch (failure) {
-      log.warn('stopping the service after the failed start failed too', { door, reason: formatProblemOf(failure) });
+      log.warn('stopping the service after its failed start failed', { door, reason: formatProblemOf(failure) });
       return;
     }
     this.#known.running.delete(keyOf(door, terms.stop));

@@ -16,7 +16,7 @@ export class ServiceStops {
   readonly #work: ServiceWork;
   readonly #known: KnownServices;
   readonly #journal: ServiceJournal;
-  /** Whether a knock is about to open this door, or a grant is open there. */
+  /** A knock is about to open this door, or a grant is open. */
   readonly #isWanted: (door: string) => boolean;
   count = 0;
 
@@ -27,7 +27,7 @@ export class ServiceStops {
     this.#isWanted = isWanted;
   }
 
-  /** Records that the service no longer listens, whether knock-otpd or another program stopped it. */
+  /** For a service that no longer listens, stopped by knock-otpd or another program. */
   async acceptGone(running: Running): Promise<void> {
     const { door, terms } = running;
     if (this.#known.running.get(keyOf(door, terms.stop)) !== running) return;
@@ -37,7 +37,7 @@ export class ServiceStops {
     await this.#journal.forget({ door, stop: terms.stop });
   }
 
-  /** Runs the stop command, unless a last check finds the service in use, or the pause after a failure is not over. */
+  /** Runs the stop command, except during a pause after a failure, or if a last check finds the service in use. */
   async stop(running: Running): Promise<void> {
     const { edges, clock, log } = this.#work;
     const { door, terms } = running;

@@ -5,8 +5,8 @@ import type { ServiceStatus } from './running-service.ts';
 export function describeService(status: ServiceStatus, nowMs: number): string {
   const { state, since = nowMs, connections, idleSeconds, stopsInSeconds } = status;
   if (state === 'stopped') return 'does not run';
-  if (state === 'other') return 'runs, but knock-otpd did not start it and will not stop it';
-  if (state === 'unknown') return 'unknown: its connections cannot be read';
+  if (state === 'other') return 'runs, but knock-otpd did not start it';
+  if (state === 'unknown') return 'cannot read its connections';
   const age = time((nowMs - since) / 1000);
   const doing = {
     running: `has run for ${age}`,

@@ -13,7 +13,7 @@ import type { Now } from '../core/grants.ts';
 import { formatProblemOf } from '../log/error-text.ts';
 import { KeyedQueue } from '../queues/keyed-queue.ts';
 import type { JournaledService, Store } from '../store/store.ts';
-import { describe, keyOf, lookOf, type Running, restoredService, type ServiceStatus } from './running-service.ts';
+import { describe, keyOf, lookOf, type Running, restored, type ServiceStatus } from './running-service.ts';
 import type { KnownServices, ServiceWork } from './service-deps.ts';
 import type { ServiceReadings } from './service-inspection.ts';
 import { ServiceJournal } from './service-journal.ts';
@@ -46,7 +46,7 @@ export class ServicesOnDemand {
   readonly #known: KnownServices = { running: new Map(), others: new Set() };
   readonly #starts: ServiceStarts;
   readonly #stops: ServiceStops;
-  /** The number of knocks that are about to open, for each door. */
+  /** Knocks that are about to open, by door. */
   readonly #wanted = new Map<string, number>();
   #nextLookMs = 0;
   #looking: Promise<void> | undefined;
@@ -68,7 +68,7 @@ export class ServicesOnDemand {
     return this.#stops.count;
   }
 
-  /** Takes over the services that an earlier run started and left running. */
+  /** Takes over the services that an earlier run started. */
   async restore(journal: readonly JournaledService[]): Promise<void> {
     const { clock, log } = this.#deps;
     this.#journal.begin(await this.#deps.edges.bootId());
@@ -82,7 +82,7 @@ export class ServicesOnDemand {
         await this.#journal.forget(row);
         continue;
       }
-      const running = restoredService(row, terms, now);
+      const running = restored(row, terms, now);
       this.#known.running.set(keyOf(row.door, row.stop), running);
       log.info('service from before, to be stopped when idle', { door: row.door });
     }
@@ -90,7 +90,7 @@ export class ServicesOnDemand {
 
   /**
    * Starts the door's service, unless it runs. The service is not stopped until the returned function is called.
-   * @throws KnockError COMMAND or STORE when the service could not be started: the door must stay shut
+   * @throws KnockError COMMAND or STORE when it could not be started: the door must stay shut
    */
   async use(name: string): Promise<() => void> {
     const terms = this.#deps.doors().find((door) => door.name === name)?.service;
@@ -110,7 +110,7 @@ export class ServicesOnDemand {
     return release;
   }
 
-  /** Checks the services when it is time, one check at a time. */
+  /** Checks when it is time, one check at a time. */
   onTick(): void {
     const { monoMs } = this.#deps.clock.now();
     if (this.#isOver || monoMs < this.#nextLookMs || this.#looking !== undefined) return;
@@ -123,7 +123,7 @@ export class ServicesOnDemand {
     });
   }
 
-  /** Waits for running commands. The services go on, and the next daemon takes them over. */
+  /** Waits for running commands. The next daemon takes over the services. */
   async drain(): Promise<void> {
     this.#isOver = true;
     await this.#looking;
@@ -196,7 +196,7 @@ export class ServicesOnDemand {
     if (!this.#isOver) await this.#stops.stop(running);
   }
 
-  /** By key: running services, and those that a door could start. */
+  /** By key: running services and those of doors. */
   #watched(): ReadonlyMap<string, ServiceTerms> {
     const watched = new Map<string, ServiceTerms>();
     for (const [key, { terms }] of this.#known.running) watched.set(key, terms);

@@ -43,7 +43,7 @@ export class CommandFirewall implements Firewall {
   readonly #now: () => number;
   readonly #held = new Map<string, Held>();
   /** The last verb of each source, so that its start and stop never overlap. */
-  readonly #lastVerbs = new Map<string, Promise<void>>();
+  readonly #last = new Map<string, Promise<void>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
@@ -56,7 +56,7 @@ export class CommandFirewall implements Firewall {
     return true;
   }
 
-  /** Runs no command: earlier start commands are still in effect, and the other sources are closed. */
+  /** Runs no command: earlier starts are still in effect, and other sources are closed. */
   async prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void> {
     const byName = new Map(doors.map((door) => [door.name, door]));
     for (const door of doors) for (const family of [4, 6] as const) commandsOf(door, family);
@@ -126,13 +126,13 @@ export class CommandFirewall implements Firewall {
 
   #inTurn(door: ActionDoor, source: AddressKey, verb: (key: string) => Promise<void>): Promise<void> {
     const key = keyOf(door.name, source);
-    const result = (this.#lastVerbs.get(key) ?? Promise.resolve()).then(() => verb(key));
+    const result = (this.#last.get(key) ?? Promise.resolve()).then(() => verb(key));
     const settled = result
       .catch(() => undefined)
       .then(() => {
-        if (this.#lastVerbs.get(key) === settled) this.#lastVerbs.delete(key);
+        if (this.#last.get(key) === settled) this.#last.delete(key);
       });
-    this.#lastVerbs.set(key, settled);
+    this.#last.set(key, settled);
     return result;
   }
 

@@ -31,15 +31,14 @@ export class DoorsFirewall implements Firewall {
   async prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void> {
     for (const { action } of doors) this.#of(action.kind);
     for (const [kind, backend] of this.#backends) {
-      const doorsOfKind = doors.filter(({ action }) => action.kind === kind);
-      const names = new Set(doorsOfKind.map(({ name }) => name));
-      const openingsOfKind = openings.filter(({ door }) => names.has(door));
+      const ofKind = doors.filter(({ action }) => action.kind === kind);
+      const isOurs = ({ door }: Opening) => ofKind.some(({ name }) => name === door);
       // A backend without doors still removes, once, what an earlier configuration left. Where it cannot work at all,
       // it left nothing.
-      if (doorsOfKind.length > 0) {
+      if (ofKind.length > 0) {
         this.#clean.delete(kind);
         await this.#touched?.note(kind);
-        await backend.prepare(doorsOfKind, openingsOfKind);
+        await backend.prepare(ofKind, openings.filter(isOurs));
       } else if (!this.#clean.has(kind) && this.#touched?.has(kind) !== false) {
         const isClean = await backend.prepare([], []).then(
           () => true,

@@ -30,7 +30,7 @@ export function touchedFirewalls(stateDir: string): TouchedFirewalls {
     }
   };
   return {
-    // nftables answers in a fraction of a millisecond, so it is always queried.
+    // nftables answers in less than a millisecond: always queried.
     has: (kind) => kind === 'nftables' || kinds.has(kind),
     note: async (kind) => {
       if (kinds.has(kind)) return;

@@ -39,10 +39,7 @@ export class DoorLines {
   readonly #begun = new Map<number, LineUse>();
   #present: readonly ListedLine[] = [];
 
-  /**
-   * @param lookAhead how many lines are live at a time
-   * @param nextId gives ids that no other file has
-   */
+  /** `lookAhead`: how many lines are live at a time. `nextId` gives ids that no other file has. */
   constructor(lookAhead: number, nextId: () => number = () => this.#ids.size + 1) {
     this.#lookAhead = lookAhead;
     this.#nextId = nextId;
@@ -109,10 +106,7 @@ export class DoorLines {
     return this.#struck.has(this.#refs.get(id)?.key ?? '');
   }
 
-  /**
-   * Records that the file shows the lines as struck, or no longer has them. If they appear unstruck, they are struck
-   * again.
-   */
+  /** The file shows the lines as struck, or no longer has them. If they appear unstruck, they are struck again. */
   finish(use: LineUse): void {
     for (const { key } of [use.used, ...use.skipped]) this.#struck.add(key);
   }

@@ -43,7 +43,7 @@ export class FileWatch {
     this.#watcher?.close();
   }
 
-  /** Watches the folder, not the file: a file that is renamed over another is a different file to the kernel. */
+  /** Watches the folder, because a file that is renamed over this one is a new file. */
   #watch(): void {
     try {
       const watcher = watch(dirname(this.#path), { persistent: false }, (_event, name) => {

@@ -27,13 +27,13 @@ export class LineReports {
 
   /** Logs the faults that are new since the last reading. */
   notes({ name, path }: { readonly name: string; readonly path: string }, notes: FileNotes, before: FileNotes): void {
-    const warn = (message: string, numbers: readonly number[], earlier: readonly number[], reason?: string) => {
-      if (numbers.length === 0 || numbers.join() === earlier.join()) return;
+    const warn = (message: string, numbers: readonly number[], old: readonly number[], reason?: string) => {
+      if (numbers.length === 0 || numbers.join() === old.join()) return;
       this.#log.warn(message, { door: name, file: path, lines: formatNumbers(numbers), reason });
     };
     const malformed = notes.malformed.map(({ line }) => line);
-    const earlier = before.malformed.map(({ line }) => line);
-    warn('lines that are not sequences are not used', malformed, earlier, notes.malformed[0]?.reason);
+    const old = before.malformed.map(({ line }) => line);
+    warn('lines that are not sequences are not used', malformed, old, notes.malformed[0]?.reason);
     warn('lines that repeat an earlier one are not used', notes.repeated, before.repeated);
     warn('lines that were used are unstruck again: did you restore an old copy?', notes.revived, before.revived);
   }

@@ -60,7 +60,7 @@ export function filesFor(
   }
   const needs = needsOf(config);
   if (needs.length > 0) {
-    const origin = `${MARK} from ${config.file}; run that again when the configuration changes`;
+    const origin = `${MARK} from ${config.file}; run it again when that changes`;
     const what = `what this configuration needs in addition: ${needs.map(({ reason }) => reason).join(', ')}`;
     files.push({ path: DROP_IN_FILE, text: dropIn(origin, needs), mode: 0o644, what });
   }

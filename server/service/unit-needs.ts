@@ -79,7 +79,7 @@ function needsOfDoor(door: ConfiguredDoor): readonly Need[] {
   if (runAs !== undefined) {
     needs.push({
       reason: `run_as of [${name}]`,
-      // CAP_KILL: to end a command that takes too long, which is another user's process.
+      // CAP_KILL: ends slow commands, which are another user's processes.
       settings: ['CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL', 'SystemCallFilter=@setuid'],
     });
   }

@@ -23,7 +23,7 @@ export function firstConfig(answers: Answers): string {
 [options]
 # Where to listen: one interface, several with commas, or any.
 interface = ${answers.interface}
-# The name of this server, part of every sequence. If you change it, enroll all clients again.
+# This server's name, part of every sequence. If it changes, enroll all clients again.
 server_id = ${answers.server}
 ${answers.stateDir === undefined ? '' : `state_dir = ${answers.stateDir}\n`}${
   answers.clientsDir === undefined ? '' : `clients_dir = ${answers.clientsDir}\n`
@@ -31,7 +31,7 @@ ${answers.stateDir === undefined ? '' : `state_dir = ${answers.stateDir}\n`}${
 [${answers.door}]
 # Sequences from the time. hotp uses a counter, for clients whose clock cannot be trusted.
 otp = totp
-# What a knock opens, and for how many seconds it accepts new connections. Established ones live on.
+# What a knock opens, and for how many seconds to new connections. Established ones live on.
 open = ${answers.open}
 cmd_timeout = 30
 `;
@@ -47,7 +47,7 @@ export interface WrittenFiles {
 export function explain(files: WrittenFiles, { door, client }: { door: string; client: string }): readonly string[] {
   return [
     'written:',
-    `  ${files.config}  the configuration, 0600: which ports are hidden, and how they open`,
+    `  ${files.config}  the configuration, 0600: hidden ports, and how they open`,
     `  ${files.secret}  the secret of ${client} at door ${door}, 0600: a copy of it is a key`,
     `  ${files.stateDir}  made when the daemon starts, 0700: spent factors and open doors; never restore an older copy`,
     'nothing is hidden yet, and nothing was started. next:',

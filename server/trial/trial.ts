@@ -40,7 +40,7 @@ export class Trial {
     const { seconds, configFile } = deps;
     const argv = [...childProgram('keeper'), configFile, `${seconds * 1_000}`];
     this.#keeper = spawn(process.execPath, argv, {
-      // Not in our process group: a signal from the terminal that ends the daemon must not end the keeper.
+      // Not in our process group: a terminal's signal to the daemon must not end the keeper.
       detached: true,
       stdio: ['pipe', 'ignore', 'inherit'],
     });
@@ -73,7 +73,7 @@ export class Trial {
   confirm(): void {
     if (this.#deps.opened() === 0) {
       throw new KnockError('USAGE', 'no knock has opened a door since the trial began', {
-        hint: 'run knock-otp HOST on another machine, log in from there, then confirm',
+        hint: 'knock-otp HOST from another machine and log in there, then confirm',
       });
     }
     this.#confirmed = true;

@@ -32,7 +32,7 @@ export function renderFrame(status: Status, nowMs: number, size: FrameSize, earl
     ],
   ];
   if (!status.guardStands) head.push(['the guard is MISSING: ports may be open to everyone', red]);
-  if (!status.clockTrusted) head.push(['the clock stands before a time already seen: totp doors refuse knocks', red]);
+  if (!status.clockTrusted) head.push(['the clock stands before a time already seen: totp doors refuse', red]);
   for (const { interface: name, state, reason, dropped } of status.interfaces) {
     const isFine = state === 'listening';
     head.push([

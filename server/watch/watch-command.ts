@@ -104,7 +104,7 @@ class Screen {
     this.#draw();
   }
 
-  /** Overwrites the screen from its corner: without flicker, and without scrolling at a last line feed. */
+  /** Overwrites the screen from its corner: no flicker, and no scrolling at a last line feed. */
   #draw(): void {
     // A serial console may report 0 columns. The last column stays free: some terminals lose its character when the
     // rest of the line is cleared after it.

@@ -42,7 +42,7 @@ export function tableScript(
     // Not `related`: an attacker can make a conntrack helper (FTP, SIP) expect a connection to a port of his choice.
     // Packets that conntrack cannot place (ACK or FIN scans, untracked) are not established and meet the drops below.
     'ct state established accept',
-    // The host's answer makes such a session established. If the session has ended here, the host answers with RST.
+    // The host's answer makes such a session established; for an ended session the answer is RST.
     `tcp flags & syn == 0 ip saddr . tcp sport . ip daddr . tcp dport @${OLDER_SET}4 accept`,
     `tcp flags & syn == 0 ip6 saddr . tcp sport . ip6 daddr . tcp dport @${OLDER_SET}6 accept`,
     ...guardRules(doors),

@@ -142,7 +142,7 @@ export class NftablesFirewall implements Firewall {
     });
   }
 
-  /** @param added key of the opening that the script adds */
+  /** `added`: the opening that the script adds. */
   async #run(script: string, added?: string): Promise<void> {
     try {
       await this.#runner.run(script);
@@ -177,13 +177,13 @@ export class NftablesFirewall implements Firewall {
       throw error;
     }
     this.#doors = doors;
-    const missed = missedSessions(before, await olderSessions(ports));
+    const late = lateSessions(before, await olderSessions(ports));
     // The guard is in place: if this script fails, the newest sessions stall, but the doors stay guarded.
-    if (missed.length > 0) await this.#runner.run(olderScript(missed)).catch(() => undefined);
+    if (late.length > 0) await this.#runner.run(olderScript(late)).catch(() => undefined);
     this.#layout = doors.length === 0 ? '' : await this.#runner.list(LIST_SCRIPT, 'layout');
   }
 
-  /** Removes the opening from the table; false when the table does not have it. */
+  /** False when the opening is not there. */
   async #take({ door, source }: Opening): Promise<boolean> {
     try {
       await this.#runner.run(takeScript(door, source));
@@ -228,7 +228,7 @@ function keyOf(door: string, source: AddressKey): string {
   return `${door}\0${source}`;
 }
 
-function missedSessions(before: readonly OlderSession[], after: readonly OlderSession[]): readonly OlderSession[] {
+function lateSessions(before: readonly OlderSession[], after: readonly OlderSession[]): readonly OlderSession[] {
   const keyOfSession = ({ source, sourcePort, target, port }: OlderSession) =>
     `${source}${target}${sourcePort} ${port}`;
   const known = new Set(before.map(keyOfSession));

@@ -113,7 +113,7 @@ export class FirewalldTable implements RuleTable {
     return parseRichRules(await this.#cmd(`--zone=${zone}`, '--list-rich-rules'));
   }
 
-  /** For a missing rule firewall-cmd prints a warning and exits with 0; older versions exit with another status. */
+  /** A missing rule gives a warning and status 0; older versions have a status for it. */
   async #remove(zone: string, rule: Rule): Promise<void> {
     const args = [`--zone=${zone}`, `--remove-rich-rule=${richRule(rule)}`];
     const { status, output, words } = await this.#run('firewall-cmd', args);

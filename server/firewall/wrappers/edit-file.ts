@@ -52,9 +52,9 @@ export async function editFile(path: string, change: (content: string) => string
       ownWrites.set(target, identity(await stat(target, { bigint: true })));
       // An editor may have written into the old file, which has no name now. Its text would be lost: change that text
       // too.
-      const lastContent = file === undefined ? content : await contentOf(target, file);
-      if (lastContent === content) return;
-      const merged = change(lastContent) ?? lastContent;
+      const late = file === undefined ? content : await contentOf(target, file);
+      if (late === content) return;
+      const merged = change(late) ?? late;
       await putInPlace(await writeTemporary(target, merged, before), target);
       ownWrites.set(target, identity(await stat(target, { bigint: true })));
       return;
