@@ -1,4 +1,4 @@
-/** What is read of services: real sockets of this process, and records of logins. */
+/** Reading the state of services: real sockets of this process, and login records. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
