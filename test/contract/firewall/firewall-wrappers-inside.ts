@@ -146,8 +146,8 @@ if (!existsSync(TCPD)) {
     });
 
     for (const [what, says, allow, deny] of [
-      ['nobody is refused', /nobody is refused/, '', '# nothing\n'],
-      ['others are refused', /nobody is refused/, '', 'vsftpd: ALL\n'],
+      ['nobody is refused', /refuses no one/, '', '# nothing\n'],
+      ['others are refused', /refuses no one/, '', 'vsftpd: ALL\n'],
       ['everyone is allowed', /everyone is allowed/, `ALL: ALL\n`, 'ALL: ALL\n'],
       ['hosts.allow refuses', /before the lines/, `door-${port}: ALL: DENY\n`, 'ALL: ALL\n'],
     ] as const) {
