@@ -1,6 +1,6 @@
 /**
- * One service that a door has started: what the daemon remembers of it, as a row of the journal, and in the words of status.
- * Pure; when what is done with it is services.ts' business.
+ * A service that a door has started: the daemon's record of it, as a row of the journal and as a status. Pure;
+ * `services.ts` decides when the service is started, checked and stopped.
  */
 import type { ServiceLook, ServiceState } from '../core/demand.ts';
 import type { Now } from '../core/grants.ts';
@@ -9,15 +9,15 @@ import { SERVICE_COMMAND_MS } from './service-commands.ts';
 import type { ServiceReadings } from './service-inspection.ts';
 import { formatTerms, type ServiceTerms } from './service-terms.ts';
 
-/** For status, metrics and whoever watches. */
+/** For `status`, `watch` and the metrics. */
 export interface ServiceStatus {
   readonly door: string;
-  /** `other`: it runs, and somebody else has started it. `unknown`: it cannot be read. */
+  /** `other`: it runs, but knock-otpd did not start it. `unknown`: its connections cannot be read. */
   readonly state: 'stopped' | 'starting' | 'running' | 'stopping' | 'other' | 'unknown';
-  /** Unix milliseconds of the start, where it was ours. */
+  /** Unix milliseconds of the start, if knock-otpd started it. */
   readonly since?: number;
   readonly connections?: number;
-  /** Absent while it is in use. */
+  /** Absent while the service is in use. */
   readonly idleSeconds?: number;
   readonly stopsInSeconds?: number;
 }
@@ -29,7 +29,7 @@ export interface Running {
   readonly startedAt: number;
   state: ServiceState;
   isStopping: boolean;
-  /** Monotonic milliseconds of the start that this process has seen to succeed. */
+  /** Monotonic milliseconds of the start, if it succeeded in this process. */
   startedMs: number | undefined;
   failures: number;
   retryAtMs: number;
@@ -37,7 +37,7 @@ export interface Running {
   journaled: string;
 }
 
-/** A start that is about to be journaled. */
+/** The record of a service that is about to be journaled and started. */
 export function newlyStarted(door: string, terms: ServiceTerms, { wallMs, monoMs }: Now): Running {
   return {
     ...{ door, terms, startedAt: wallMs, isStopping: false, startedMs: undefined, failures: 0, retryAtMs: 0 },
@@ -46,38 +46,38 @@ export function newlyStarted(door: string, terms: ServiceTerms, { wallMs, monoMs
   };
 }
 
-/** What an earlier run of the daemon has started, and left. */
-export function takenUp(row: JournaledService, terms: ServiceTerms, now: Now): Running {
+/** The record of a service that an earlier run of the daemon started and left running. */
+export function restored(row: JournaledService, terms: ServiceTerms, now: Now): Running {
   const idleForMs = row.idleSince === undefined ? undefined : Math.max(0, now.wallMs - row.idleSince);
   return {
     ...{ door: row.door, terms, startedAt: row.startedAt, isStopping: row.stopping, startedMs: undefined },
     state: {
       wasSeen: row.seen || row.stopping,
       missing: 0,
-      // Nobody has looked while it was busy and no daemon ran: idle from now on.
+      // It was busy, and no daemon has checked it since. So its idle time starts now.
       idleSinceMs: idleForMs === undefined ? undefined : now.monoMs - idleForMs,
     },
-    // A stop command that was left alone by a kill may be about to do its work.
+    // The stop command of a killed daemon may still be running.
     ...{ failures: 0, retryAtMs: row.stopping ? now.monoMs + SERVICE_COMMAND_MS : 0 },
     ...{ connections: undefined, journaled: '' },
   };
 }
 
-/** `words` differ where there is something to write. */
+/** The row, and a text that differs from the text of the last row when the journal needs the new one. */
 export function journalRow(running: Running, boot: string, { wallMs, monoMs }: Now) {
   const { door, terms, startedAt, state, isStopping } = running;
   const idleSince = state.idleSinceMs === undefined ? undefined : Math.round(wallMs - (monoMs - state.idleSinceMs));
-  // The clock moves by parts of a second against the other one: no reason to write.
+  // Rounded: the two clocks drift by parts of a second, which is no reason to write.
   const coarse = idleSince === undefined ? 'busy' : Math.round((state.idleSinceMs ?? 0) / 100);
   const row: JournaledService = {
     ...{ door, stop: terms.stop, terms: formatTerms(terms), startedAt, boot },
     ...(idleSince === undefined ? {} : { idleSince: Math.max(0, idleSince) }),
     ...{ seen: state.wasSeen, stopping: isStopping },
   };
-  return { row, words: JSON.stringify({ ...row, idleSince: coarse }) };
+  return { row, text: JSON.stringify({ ...row, idleSince: coarse }) };
 }
 
-/** Of a service: its door may be given another one while this one runs. */
+/** The key of a service. Not the door alone: a reload can give the door another service while this one runs. */
 export function keyOf(door: string, stop: string): string {
   return `${door}\0${stop}`;
 }
@@ -87,10 +87,10 @@ export function lookOf(
   { ports }: ServiceTerms,
   { wallMs, monoMs }: Now,
 ): ServiceLook {
-  const found = ports.flatMap((port) => uses.get(port) ?? []);
+  const used = ports.flatMap((port) => uses.get(port) ?? []);
   return {
-    listening: found.some(({ listening }) => listening),
-    connections: found.reduce((sum, { connections }) => sum + connections, 0),
+    listening: used.some(({ listening }) => listening),
+    connections: used.reduce((sum, { connections }) => sum + connections, 0),
     ...(lastLogin === undefined ? {} : { lastLoginMs: monoMs - (wallMs - lastLogin) }),
   };
 }

@@ -1,14 +1,16 @@
-/** Runs the start or stop command of a service: for the service, not for a source, so that there is no address in it. */
+/**
+ * Runs the start or stop command of a service. It has no address of a source: the command is the same for every source.
+ */
 import { parseCommandLine, parseShellLine } from '../process/command-line.ts';
 import { asUser } from '../process/other-user.ts';
 import { runCommand } from '../process/run-command.ts';
 import { userOf } from '../process/user-of.ts';
 import type { ServiceTerms } from './service-terms.ts';
 
-/** A service manager takes its time. */
+/** A service manager may need long. */
 export const SERVICE_COMMAND_MS = 30_000;
 
-/** @throws KnockError COMMAND with what it said; CommandNotStarted when it could not be run */
+/** @throws KnockError COMMAND with the command's output; CommandNotStarted when it could not be run */
 export async function runServiceCommand(door: string, terms: ServiceTerms, verb: 'start' | 'stop'): Promise<void> {
   const { shell, runAs } = terms;
   const line = shell === true ? parseShellLine(terms[verb]) : parseCommandLine(terms[verb]);

@@ -1,4 +1,4 @@
-/** What starting and stopping services have in common: what they touch of the world, and which services are known. */
+/** What starts and stops of services share: access to this machine, and the known services. */
 import type { Clock } from '../clock/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { Running } from './running-service.ts';
@@ -6,10 +6,10 @@ import type { ServiceReadings } from './service-inspection.ts';
 import type { ServiceTerms } from './service-terms.ts';
 
 export interface ServiceEdges {
-  /** Rejects when it cannot be read. */
+  /** Rejects when the connections cannot be read. */
   readonly read: (ports: ReadonlySet<number>) => Promise<ServiceReadings>;
   readonly run: (door: string, terms: ServiceTerms, verb: 'start' | 'stop') => Promise<void>;
-  /** Names this start of the machine; undefined where that is not known. */
+  /** An id of this boot of the machine; undefined where it is not known. */
   readonly bootId: () => Promise<string | undefined>;
 }
 
@@ -20,8 +20,8 @@ export interface ServiceWork {
 }
 
 export interface KnownServices {
-  /** Those that are ours to stop, by door and stop command. */
+  /** Services that knock-otpd has to stop, by door and stop command. */
   readonly running: Map<string, Running>;
-  /** Doors whose service runs and is somebody else's. */
+  /** Doors whose service runs, but was started by another program. */
   readonly others: Set<string>;
 }

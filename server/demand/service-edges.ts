@@ -1,4 +1,4 @@
-/** What services on demand touch of this machine. */
+/** The access of services on demand to this machine. */
 import { runServiceCommand } from './service-commands.ts';
 import type { ServiceEdges } from './service-deps.ts';
 import { readBootId, readServices } from './service-inspection.ts';

@@ -1,6 +1,6 @@
 /**
- * What this machine says of its services: who listens, which connections stand (/proc/net/tcp and tcp6), who logged in
- * last (wtmp), which boot this is. Reads only. What cannot be read is an error, never "nothing".
+ * Reads the state of services from this machine: listeners and connections (/proc/net/tcp and tcp6), the last login
+ * (wtmp) and the boot id. Unreadable connections are an error, never "no connection".
  */
 import { open, readFile } from 'node:fs/promises';
 import { LIVE_STATES } from '../firewall/older-sessions.ts';
@@ -10,11 +10,11 @@ export interface PortUse {
   readonly connections: number;
 }
 
-/** Everything at one moment. */
+/** One reading of all ports. */
 export interface ServiceReadings {
-  /** For ports that nobody uses: undefined. */
+  /** Without an entry for unused ports. */
   readonly uses: ReadonlyMap<number, PortUse>;
-  /** Unix milliseconds; undefined where logins are not recorded, or nobody has logged in. */
+  /** Unix milliseconds; undefined where logins are not recorded, or there was none. */
   readonly lastLogin: number | undefined;
 }
 
@@ -23,7 +23,7 @@ const LISTEN = '0A';
 const LINE = /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) /;
 
 const WTMP = '/var/log/wtmp';
-/** struct utmp of utmp.h where time has 32 bits in it, and what is read from its end. */
+/** struct utmp of utmp.h with 32-bit times, and how many records are read from the end of the file. */
 const RECORD_BYTES = 384;
 const RECORDS = 64;
 const TYPE_AT = 0;
@@ -31,13 +31,13 @@ const SECONDS_AT = 340;
 const USER_PROCESS = 7;
 const KNOWN_LAYOUT: ReadonlySet<string> = new Set(['x64', 'ia32', 'arm']);
 
-/** Rejects when the connections cannot be read; without logins, connections alone tell. */
+/** Rejects when the connections cannot be read. Unreadable logins count as none. */
 export async function readServices(ports: ReadonlySet<number>): Promise<ServiceReadings> {
   const uses = await readPortUses(ports);
   return { uses, lastLogin: await readLastLogin().catch(() => undefined) };
 }
 
-/** Only a missing tcp6 is no error: a kernel may have no IPv6. */
+/** Rejects when a file cannot be read, except a missing tcp6: the kernel may have no IPv6. */
 export async function readPortUses(
   ports: ReadonlySet<number>,
   directory = '/proc/net',
@@ -64,7 +64,7 @@ export async function readPortUses(
   return uses;
 }
 
-/** The last login by a terminal, Unix milliseconds. Rejects when there is no such file. */
+/** The last login on a terminal, in Unix milliseconds. Rejects when the file is missing. */
 export async function readLastLogin(path = WTMP, architecture: string = process.arch): Promise<number | undefined> {
   if (!KNOWN_LAYOUT.has(architecture)) return undefined;
   const file = await open(path, 'r');
@@ -85,7 +85,7 @@ export async function readLastLogin(path = WTMP, architecture: string = process.
   }
 }
 
-/** Changes with every start of the machine; undefined where the kernel does not say. */
+/** Changes with every boot of the machine; undefined where the kernel has no boot id. */
 export async function readBootId(): Promise<string | undefined> {
   const text = await readFile('/proc/sys/kernel/random/boot_id', 'latin1').catch(() => '');
   return text.trim() || undefined;

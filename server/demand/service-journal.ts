@@ -1,6 +1,7 @@
 /**
- * What is written down of services, so that the next daemon stops what this one has started. Knows when there is something new
- * to write, and of which start of the machine a line is; when a service is started or stopped is services' business.
+ * The journal of running services: with it the next daemon can stop the services that this one started. Writes a row
+ * only when it changed, and recognizes rows of an earlier boot. `services.ts` decides when a service is started or
+ * stopped.
  */
 import type { Clock } from '../clock/clock.ts';
 import { formatProblemOf } from '../log/error-text.ts';
@@ -22,25 +23,25 @@ export class ServiceJournal {
     this.#deps = deps;
   }
 
-  /** `boot` names this start of the machine, where that is known. To be called first. */
+  /** Call it first. @param boot id of this boot of the machine, where it is known */
   begin(boot: string | undefined): void {
     this.#boot = boot ?? '';
   }
 
-  /** Of before the last start of the machine: what it speaks of is gone. */
+  /** Whether the row is of an earlier boot: its service no longer runs. */
   isOlder({ boot }: JournaledService): boolean {
     return boot !== '' && this.#boot !== '' && boot !== this.#boot;
   }
 
-  /** Writes what is known of a service where that is not written yet. @throws KnockError STORE */
+  /** Writes the service's row if it has changed. @throws KnockError STORE */
   async note(running: Running): Promise<void> {
-    const { row, words } = journalRow(running, this.#boot, this.#deps.clock.now());
-    if (words === running.journaled) return;
+    const { row, text } = journalRow(running, this.#boot, this.#deps.clock.now());
+    if (text === running.journaled) return;
     await this.#deps.store.noteService(row);
-    running.journaled = words;
+    running.journaled = text;
   }
 
-  /** Never rejects: a line too many is found to be one by the next daemon. */
+  /** Never rejects: the next daemon recognizes a row that should be gone. */
   async forget({ door, stop }: { readonly door: string; readonly stop: string }): Promise<void> {
     await this.#deps.store.forgetService(door, stop).catch((error: unknown) => {
       this.#deps.log.warn('the journal could not forget a service', { door, reason: formatProblemOf(error) });

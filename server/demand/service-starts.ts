@@ -1,6 +1,6 @@
 /**
- * How a service comes to run before its door opens: journaled first, then started; a start that failed is undone. Whether
- * it is needed, and that one command of a door runs at a time, is services.ts' business.
+ * Starts a service before its door opens: journals it first, then runs the start command; stops it again when the start
+ * failed. `services.ts` decides when, and runs one command of a door at a time.
  */
 import { KnockError } from '../../shared/errors.ts';
 import type { ServiceLook } from '../core/demand.ts';
@@ -11,7 +11,7 @@ import type { KnownServices, ServiceWork } from './service-deps.ts';
 import type { ServiceJournal } from './service-journal.ts';
 import type { ServiceTerms } from './service-terms.ts';
 
-/** A service that was started and does not listen after this is started again by the next knock. */
+/** If a started service does not listen after this time, the next knock starts it again. */
 const SLOW_START_MS = 30_000;
 
 export class ServiceStarts {
@@ -27,8 +27,8 @@ export class ServiceStarts {
   }
 
   /**
-   * Runs the start command where the service does not run.
-   * @throws KnockError COMMAND or STORE when it does not run then: the door must stay shut
+   * Runs the start command unless the service runs already.
+   * @throws KnockError COMMAND or STORE when it could not be started: the door must stay shut
    */
   async start(door: string, terms: ServiceTerms): Promise<void> {
     const { edges, log, clock } = this.#work;
@@ -37,7 +37,7 @@ export class ServiceStarts {
     try {
       look = lookOf(await edges.read(new Set(terms.ports)), terms, clock.now());
     } catch (cause) {
-      throw new KnockError('COMMAND', 'whether the service runs cannot be read', { cause });
+      throw new KnockError('COMMAND', 'cannot find out whether the service runs', { cause });
     }
     const present = this.#known.running.get(key);
     if (look.listening) {
@@ -50,11 +50,11 @@ export class ServiceStarts {
     }
     this.#known.others.delete(door);
     const { monoMs } = clock.now();
-    // It may take its time until it listens.
+    // A service may need time until it listens.
     const isStarting = present?.state.wasSeen === false && monoMs - (present.startedMs ?? -Infinity) < SLOW_START_MS;
     if (isStarting && !present.isStopping) return;
     const running = newlyStarted(door, terms, clock.now());
-    // First: a kill from here on must not leave a service that nobody stops.
+    // Before the start: if the daemon is killed from here on, the next one must know which service to stop.
     await this.#journal.note(running);
     this.#known.running.set(key, running);
     try {
@@ -68,7 +68,7 @@ export class ServiceStarts {
     log.info('service started', { door });
   }
 
-  /** Takes over a service that somebody else has started. @throws KnockError STORE */
+  /** Takes over a service that another program started. @throws KnockError STORE */
   async adopt(door: string, terms: ServiceTerms): Promise<void> {
     const running = newlyStarted(door, terms, this.#work.clock.now());
     running.state = { ...running.state, wasSeen: true };
@@ -78,14 +78,14 @@ export class ServiceStarts {
     this.#work.log.info('service runs already, and is stopped when idle', { door });
   }
 
-  /** A start that failed may have done half of its work: stopped at once; where that fails too, when it is idle. */
+  /** A failed start may have done half of its work: stops the service at once, or when idle if that fails. */
   async #undo(running: Running, error: unknown): Promise<void> {
     const { edges, log } = this.#work;
     const { door, terms } = running;
     try {
       if (!(error instanceof CommandNotStarted)) await edges.run(door, terms, 'stop');
     } catch (failure) {
-      log.warn('stopping the service, to be sure, failed', { door, reason: formatProblemOf(failure) });
+      log.warn('stopping the service after its failed start failed', { door, reason: formatProblemOf(failure) });
       return;
     }
     this.#known.running.delete(keyOf(door, terms.stop));

@@ -1,7 +1,7 @@
 /**
- * How a service comes to an end: journaled as one that is being stopped, looked at for the last time, stopped, forgotten;
- * a stop command that fails is tried again until it works. When it is idle for long enough is services.ts' business, what
- * a look means is server/core/demand's.
+ * Stops a service: journals it as stopping, checks its connections a last time, runs the stop command, removes it from
+ * the journal. Runs a failed stop command again until it succeeds. `services.ts` decides when; `server/core/demand.ts`
+ * decides whether the service is idle.
  */
 import { judgeService } from '../core/demand.ts';
 import { formatProblemOf } from '../log/error-text.ts';
@@ -16,7 +16,7 @@ export class ServiceStops {
   readonly #work: ServiceWork;
   readonly #known: KnownServices;
   readonly #journal: ServiceJournal;
-  /** Somebody is about to come in by this door, or may. */
+  /** A knock is about to open this door, or a grant is open. */
   readonly #isWanted: (door: string) => boolean;
   count = 0;
 
@@ -27,17 +27,17 @@ export class ServiceStops {
     this.#isWanted = isWanted;
   }
 
-  /** A service that does not listen any more, by our doing or somebody else's. */
+  /** For a service that no longer listens, stopped by knock-otpd or another program. */
   async acceptGone(running: Running): Promise<void> {
     const { door, terms } = running;
     if (this.#known.running.get(keyOf(door, terms.stop)) !== running) return;
     this.#known.running.delete(keyOf(door, terms.stop));
-    this.#work.log.info(running.isStopping ? 'service stopped' : 'service was stopped by somebody else', { door });
+    this.#work.log.info(running.isStopping ? 'service stopped' : 'service was stopped by another program', { door });
     if (running.isStopping) this.count += 1;
     await this.#journal.forget({ door, stop: terms.stop });
   }
 
-  /** Runs the stop command, unless a last look finds the service in use, or it is not time for another try. */
+  /** Runs the stop command, except during a pause after a failure, or if a last check finds the service in use. */
   async stop(running: Running): Promise<void> {
     const { edges, clock, log } = this.#work;
     const { door, terms } = running;
@@ -46,7 +46,7 @@ export class ServiceStops {
     try {
       running.isStopping = true;
       await this.#journal.note(running);
-      // Looked at again, with nothing between this and the command but its start.
+      // A last check, immediately before the command.
       const readings = await edges.read(new Set(terms.ports));
       const now = clock.now();
       const look = lookOf(readings, terms, now);
@@ -62,7 +62,7 @@ export class ServiceStops {
       const pauseMs = Math.min(FIRST_RETRY_MS * 2 ** running.failures, LAST_RETRY_MS);
       running.failures += 1;
       running.retryAtMs = clock.now().monoMs + pauseMs;
-      // Once: it is tried until it works.
+      // Logged once, because the command runs again until it succeeds.
       if (running.failures === 1) {
         log.error('service not stopped, will try again', { door, reason: formatProblemOf(error) });
       }

@@ -1,23 +1,23 @@
 /**
- * What is to be known of a service to start and to stop it: from the configuration, or from the journal, where the terms
- * under which a service was started are kept, so that one whose door is gone is stopped all the same.
+ * The terms of a service: how to start and stop it, and when it is idle. They come from the configuration. The journal
+ * stores them too, so that a service whose door was removed is still stopped.
  */
 
 export interface ServiceTerms {
-  /** As configured; split into words without a shell unless `shell` says so. They are the same for everyone. */
+  /** As configured; split into words without a shell unless `shell` is set. The same for every source. */
   readonly start: string;
   readonly stop: string;
   readonly shell?: boolean;
   readonly runAs?: string;
-  /** TCP ports whose connections tell whether it is in use. */
+  /** TCP ports whose connections show whether the service is in use. */
   readonly ports: readonly number[];
-  /** Milliseconds without a connection, a login and a grant, after which it is stopped. */
+  /** Milliseconds without a connection, a login and a grant after which the service is stopped. */
   readonly idleMs: number;
-  /** Stopped too when it was running before any knock. */
+  /** Also stop it if it was running before any knock. */
   readonly adopts?: boolean;
 }
 
-/** Undefined for what {@link formatTerms} did not write. */
+/** Undefined for a text that {@link formatTerms} did not write. */
 export function parseTerms(text: string): ServiceTerms | undefined {
   try {
     const { start, stop, shell, runAs, ports, idleMs, adopts } = JSON.parse(text) as Partial<ServiceTerms>;

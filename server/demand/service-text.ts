@@ -1,17 +1,22 @@
-/** A service on demand in words, for status and for the picture of `watch`. */
+/** The status of a service on demand in words, for `status` and `watch`. */
 import type { ServiceStatus } from './running-service.ts';
 
-/** Behind the door's name; `nowMs` is Unix milliseconds. */
+/** The words after the door's name. @param nowMs Unix milliseconds */
 export function describeService(status: ServiceStatus, nowMs: number): string {
   const { state, since = nowMs, connections, idleSeconds, stopsInSeconds } = status;
   if (state === 'stopped') return 'does not run';
-  if (state === 'other') return 'runs, started by somebody else and not ours to stop';
-  if (state === 'unknown') return 'cannot be looked at';
-  const doing = { running: 'runs', starting: 'does not listen yet, was started', stopping: 'is being stopped, runs' };
+  if (state === 'other') return 'runs, but knock-otpd did not start it';
+  if (state === 'unknown') return 'cannot read its connections';
+  const age = time((nowMs - since) / 1000);
+  const doing = {
+    running: `has run for ${age}`,
+    starting: `started ${age} ago, does not listen yet`,
+    stopping: `is being stopped, has run for ${age}`,
+  };
   const use = connections === undefined ? [] : [`${connections} connection${connections === 1 ? '' : 's'}`];
   const idle =
     idleSeconds === undefined ? [] : [`idle for ${time(idleSeconds)}`, `stops in ${time(stopsInSeconds ?? 0)}`];
-  return [`${doing[state]} since ${time((nowMs - since) / 1000)}`, ...use, ...idle].join(', ');
+  return [doing[state], ...use, ...idle].join(', ');
 }
 
 function time(seconds: number): string {

@@ -1,18 +1,19 @@
 /**
- * The services that doors start on demand: started before their door opens, looked at while they run, stopped when they
- * have been idle for long enough. Knows when it is time for what, one command of a door at a time; how a service is started
- * and stopped so that a kill in between loses none is service-starts' and service-stops', what a look means is
- * server/core/demand's, who knocks is admissions'.
+ * Services on demand: started before their door opens, checked while they run, stopped when they have been idle for
+ * long enough. Decides when, and runs one command of a door at a time. `service-starts.ts` and `service-stops.ts` start
+ * and stop a service so that a kill in between loses none. `server/core/demand.ts` decides what the connections mean,
+ * and `server/daemon/admissions.ts` calls `use` for a knock.
  *
- * A service that runs and is not in the journal was started by somebody else, and is left alone unless the door says
- * otherwise. One that is in the journal and listens no more has been stopped by somebody else, and is not stopped again.
+ * A running service that is not in the journal was started by another program. It is left alone unless the door's
+ * configuration says otherwise. A journaled service that no longer listens was stopped by another program. It is not
+ * stopped again.
  */
 import { judgeService } from '../core/demand.ts';
 import type { Now } from '../core/grants.ts';
 import { formatProblemOf } from '../log/error-text.ts';
 import { KeyedQueue } from '../queues/keyed-queue.ts';
 import type { JournaledService, Store } from '../store/store.ts';
-import { describe, keyOf, lookOf, type Running, type ServiceStatus, takenUp } from './running-service.ts';
+import { describe, keyOf, lookOf, type Running, restored, type ServiceStatus } from './running-service.ts';
 import type { KnownServices, ServiceWork } from './service-deps.ts';
 import type { ServiceReadings } from './service-inspection.ts';
 import { ServiceJournal } from './service-journal.ts';
@@ -20,7 +21,7 @@ import { ServiceStarts } from './service-starts.ts';
 import { ServiceStops } from './service-stops.ts';
 import { parseTerms, type ServiceTerms } from './service-terms.ts';
 
-/** The pauses between looks: a tenth of the shortest idle time, within these. */
+/** Limits of the pause between two checks, which is a tenth of the shortest idle time. */
 const SHORTEST_LOOK_MS = 1_000;
 const LONGEST_LOOK_MS = 15_000;
 
@@ -32,9 +33,9 @@ export interface ServingDoor {
 
 export interface ServicesDeps extends ServiceWork {
   readonly store: Store;
-  /** As they are configured now. */
+  /** The doors of the current configuration. */
   readonly doors: () => readonly ServingDoor[];
-  /** How many grants are open at a door. */
+  /** The number of open grants at a door. */
   readonly grantsAt: (door: string) => number;
 }
 
@@ -67,7 +68,7 @@ export class ServicesOnDemand {
     return this.#stops.count;
   }
 
-  /** Takes up what an earlier run has started, and left. */
+  /** Takes over the services that an earlier run started. */
   async restore(journal: readonly JournaledService[]): Promise<void> {
     const { clock, log } = this.#deps;
     this.#journal.begin(await this.#deps.edges.bootId());
@@ -76,20 +77,20 @@ export class ServicesOnDemand {
       const terms = this.#current(row.door, row.stop) ?? parseTerms(row.terms);
       const isOlder = this.#journal.isOlder(row);
       if (terms === undefined || isOlder) {
-        if (isOlder) log.info('a service of before the last start of this machine is forgotten', { door: row.door });
-        else log.warn('a service cannot be taken up: check that it is stopped', { door: row.door });
+        if (isOlder) log.info('a service from before the last boot is forgotten', { door: row.door });
+        else log.warn('a service cannot be taken over: check that it is stopped', { door: row.door });
         await this.#journal.forget(row);
         continue;
       }
-      const running = takenUp(row, terms, now);
+      const running = restored(row, terms, now);
       this.#known.running.set(keyOf(row.door, row.stop), running);
       log.info('service from before, to be stopped when idle', { door: row.door });
     }
   }
 
   /**
-   * Has the door's service run before the door opens, and keeps it from being stopped until the answer is called.
-   * @throws KnockError COMMAND or STORE when it does not run: then the door must stay shut
+   * Starts the door's service, unless it runs. The service is not stopped until the returned function is called.
+   * @throws KnockError COMMAND or STORE when it could not be started: the door must stay shut
    */
   async use(name: string): Promise<() => void> {
     const terms = this.#deps.doors().find((door) => door.name === name)?.service;
@@ -109,7 +110,7 @@ export class ServicesOnDemand {
     return release;
   }
 
-  /** Looks when it is time to, one look at a time. */
+  /** Checks when it is time, one check at a time. */
   onTick(): void {
     const { monoMs } = this.#deps.clock.now();
     if (this.#isOver || monoMs < this.#nextLookMs || this.#looking !== undefined) return;
@@ -122,7 +123,7 @@ export class ServicesOnDemand {
     });
   }
 
-  /** Waits for commands under way. Services go on: the next daemon takes them up. */
+  /** Waits for running commands. The next daemon takes over the services. */
   async drain(): Promise<void> {
     this.#isOver = true;
     await this.#looking;
@@ -183,7 +184,7 @@ export class ServicesOnDemand {
     else if (verdict === 'stop') {
       if (now.monoMs >= running.retryAtMs) void this.#inTurn(door, () => this.#stop(running)).catch(() => undefined);
     } else {
-      // Somebody came after a stop that failed.
+      // The service is in use again after a failed stop.
       if (verdict === 'busy') running.isStopping = false;
       await this.#journal.note(running).catch((error: unknown) => {
         this.#deps.log.warn('the journal could not follow a service', { door, reason: formatProblemOf(error) });
@@ -195,7 +196,7 @@ export class ServicesOnDemand {
     if (!this.#isOver) await this.#stops.stop(running);
   }
 
-  /** By key: what runs, and what could. */
+  /** By key: running services and those of doors. */
   #watched(): ReadonlyMap<string, ServiceTerms> {
     const watched = new Map<string, ServiceTerms>();
     for (const [key, { terms }] of this.#known.running) watched.set(key, terms);
@@ -205,7 +206,7 @@ export class ServicesOnDemand {
     return watched;
   }
 
-  /** The terms of now for a service that was started earlier: the same door and the same command. */
+  /** The current terms of a service that was started earlier: the same door with the same stop command. */
   #current(door: string, stop: string): ServiceTerms | undefined {
     const terms = this.#deps.doors().find(({ name }) => name === door)?.service;
     return terms?.stop === stop ? terms : undefined;
@@ -219,7 +220,7 @@ export class ServicesOnDemand {
     this.#wanted.set(door, (this.#wanted.get(door) ?? 0) + change);
   }
 
-  /** One command of a door at a time. */
+  /** Runs one command of a door at a time. */
   #inTurn(door: string, job: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#queue.run(door, () => job().then(resolve), reject);

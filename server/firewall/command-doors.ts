@@ -1,14 +1,16 @@
 /**
- * Doors by command: a start command lets a source in, a stop command ends it, as in knockd, but without a shell unless
- * the door asks for one. Knows when each is run for which source and as whom; what a command does, and undoing it, is the
- * administrator's.
+ * Backend for doors by command: a start command lets a source in, a stop command ends that, as in knockd. No shell runs
+ * unless the door asks for one. Decides when each command runs, for which source and as which user.
  *
- * What a start command did survives this process, so the stop command of every opening in the journal has to be run by
- * somebody: after `prepare`, `close` runs it once. Start is not run again for a source that is in: a second identical rule
- * would outlive the one stop. A start that failed may have done half of its work: its stop is run at once, since a
- * rejected opening must leave nothing open. A stop that failed leaves the source in doubt: the next opening or closing
- * runs stop again first. Where there is no stop command, nothing is held: what the administrator wrote as two doors that
- * open and close (knockd's [openSSH] and [closeSSH]) runs its one command at every knock.
+ * - The effect of a start command survives this process. So `close` runs the stop command of every opening in the
+ *   journal.
+ * - A start command is not run again for a source that is already in: a second identical rule would outlive the one
+ *   stop.
+ * - A failed start may have done half of its work. Its stop runs at once, because a rejected opening must leave nothing
+ *   open.
+ * - After a failed stop the source is in doubt: the next opening or closing runs the stop command again first.
+ * - A door without a stop command holds no openings: it runs its one command at every knock. Knockd's pairs of doors
+ *   ([openSSH] and [closeSSH]) work like this.
  */
 import { type AddressKey, formatAddress, isIpv4 } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
@@ -21,18 +23,18 @@ import type { ActionDoor, DoorAction, Firewall, Opening } from './firewall.ts';
 export interface CommandOptions {
   /** Milliseconds for one command; default 10,000. */
   readonly timeoutMs?: number;
-  /** Milliseconds of a clock that never jumps; default performance.now. */
+  /** Monotonic milliseconds; default performance.now. */
   readonly now?: () => number;
 }
 
-/** More are queued: thousands of overdue closes after an outage must not become thousands of processes at once. */
+/** Commands that run at once; further ones wait. An outage can leave thousands of overdue closes. */
 const MAX_RUNNING = 8;
 
 interface Held {
   readonly door: ActionDoor;
   readonly source: AddressKey;
   end: number;
-  /** A stop command failed: what it should have undone may still stand. */
+  /** The stop command failed: the source may still be in. */
   inDoubt: boolean;
 }
 
@@ -40,8 +42,8 @@ export class CommandFirewall implements Firewall {
   readonly #timeoutMs: number;
   readonly #now: () => number;
   readonly #held = new Map<string, Held>();
-  /** The last verb for each source, so that its start and stop never overlap. */
-  readonly #turns = new Map<string, Promise<void>>();
+  /** The last verb of each source, so that its start and stop never overlap. */
+  readonly #last = new Map<string, Promise<void>>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
@@ -54,7 +56,7 @@ export class CommandFirewall implements Firewall {
     return true;
   }
 
-  /** Runs nothing: what was started before is still in effect, and what was not is closed. */
+  /** Runs no command: earlier starts are still in effect, and other sources are closed. */
   async prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void> {
     const byName = new Map(doors.map((door) => [door.name, door]));
     for (const door of doors) for (const family of [4, 6] as const) commandsOf(door, family);
@@ -87,12 +89,12 @@ export class CommandFirewall implements Firewall {
     });
   }
 
-  /** Runs the stop command whether or not the source is known here: the journal may know more than this process. */
+  /** Runs the stop command also for a source that this process does not know: the journal may know more. */
   close(door: ActionDoor, source: AddressKey): Promise<void> {
     return this.#inTurn(door, source, (key) => this.#stop(door, source, key));
   }
 
-  /** What this process started or was told of; a command's opening never ends by itself, `remainingMs` is its grant's. */
+  /** Openings that this process made or got from `prepare`. None ends by itself: `remainingMs` is that of the grant. */
   async list(): Promise<readonly Opening[]> {
     const now = this.#now();
     return [...this.#held.values()]
@@ -104,7 +106,7 @@ export class CommandFirewall implements Firewall {
     return true;
   }
 
-  /** Stops all that is held, each once, and rejects with the first failure. */
+  /** Stops every held opening once; rejects with the first failure. */
   async release(): Promise<void> {
     const stops = [...this.#held.values()].map(({ door, source }) => this.close(door, source));
     const failed = (await Promise.allSettled(stops)).find((stop) => stop.status === 'rejected');
@@ -124,14 +126,14 @@ export class CommandFirewall implements Firewall {
 
   #inTurn(door: ActionDoor, source: AddressKey, verb: (key: string) => Promise<void>): Promise<void> {
     const key = keyOf(door.name, source);
-    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(() => verb(key));
-    const settled = turn
+    const result = (this.#last.get(key) ?? Promise.resolve()).then(() => verb(key));
+    const settled = result
       .catch(() => undefined)
       .then(() => {
-        if (this.#turns.get(key) === settled) this.#turns.delete(key);
+        if (this.#last.get(key) === settled) this.#last.delete(key);
       });
-    this.#turns.set(key, settled);
-    return turn;
+    this.#last.set(key, settled);
+    return result;
   }
 
   async #run(command: CommandLine, door: ActionDoor, source: AddressKey): Promise<void> {
@@ -180,7 +182,7 @@ function commandsOf(door: ActionDoor, family: Family): Commands {
     if (line === undefined || line === '') return undefined;
     return action.shell === true ? parseShellLine(line) : parseCommandLine(line);
   };
-  // An empty line is the administrator's "nothing" for one family; a door that does nothing at all is a mistake.
+  // An empty command means "run nothing" for one address family. Empty for both is a mistake.
   if (start === '' && start6 === '') parseCommandLine(start);
   return family === 4 ? { start: parse(start), stop: parse(stop) } : { start: parse(start6), stop: parse(stop6) };
 }

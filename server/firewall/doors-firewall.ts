@@ -1,24 +1,23 @@
 /**
- * All doors as one firewall: hands each verb to the backend of the door's kind. Knows which kind has which backend and
- * nothing of how they work.
+ * All doors as one firewall: passes each verb to the backend of the door's kind.
  */
 import type { AddressKey } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
 import type { ActionDoor, ActionKind, DoorAction, Firewall, Opening, Place } from './firewall.ts';
 import type { TouchedFirewalls } from './touched-firewalls.ts';
 
-/** One for each kind of door that can be prepared. */
+/** The backend of each kind of door. */
 export type Backends = Readonly<Partial<Record<ActionKind, Firewall>>>;
 
 export class DoorsFirewall implements Firewall {
   readonly #backends: ReadonlyMap<ActionKind, Firewall>;
-  /** Kinds that the prepared doors have: a machine without nftables can have command doors. */
+  /** Kinds of the prepared doors: a machine without nftables can have command doors. */
   #used: readonly ActionKind[] = [];
-  /** Kinds without doors whose leftovers have been looked for: some of their programs take a second. */
+  /** Kinds without doors whose leftovers were already searched for: some of their programs take a second. */
   readonly #clean = new Set<ActionKind>();
   readonly #touched: TouchedFirewalls | undefined;
 
-  /** Without a note of what was touched before, the leftovers of all are looked for. */
+  /** Without `touched`, leftovers are searched for in every backend. */
   constructor(backends: Backends, touched?: TouchedFirewalls) {
     this.#backends = new Map(Object.entries(backends) as [ActionKind, Firewall][]);
     this.#touched = touched;
@@ -28,19 +27,18 @@ export class DoorsFirewall implements Firewall {
     return this.#of(action.kind).openingsPersist(action);
   }
 
-  /** One step for each backend. The first failure rejects; the backends before it are prepared then. */
+  /** Prepares one backend after the other. The first failure rejects; the backends before it stay prepared. */
   async prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void> {
     for (const { action } of doors) this.#of(action.kind);
     for (const [kind, backend] of this.#backends) {
-      const own = doors.filter(({ action }) => action.kind === kind);
-      const names = new Set(own.map(({ name }) => name));
-      const theirs = openings.filter(({ door }) => names.has(door));
-      // Without doors of its kind a backend still takes away, once, what an earlier configuration left; where it cannot
-      // work at all, it left nothing.
-      if (own.length > 0) {
+      const ofKind = doors.filter(({ action }) => action.kind === kind);
+      const isOurs = ({ door }: Opening) => ofKind.some(({ name }) => name === door);
+      // A backend without doors still removes, once, what an earlier configuration left. Where it cannot work at all,
+      // it left nothing.
+      if (ofKind.length > 0) {
         this.#clean.delete(kind);
         await this.#touched?.note(kind);
-        await backend.prepare(own, theirs);
+        await backend.prepare(ofKind, openings.filter(isOurs));
       } else if (!this.#clean.has(kind) && this.#touched?.has(kind) !== false) {
         const isClean = await backend.prepare([], []).then(
           () => true,
@@ -76,7 +74,7 @@ export class DoorsFirewall implements Firewall {
     return stand.every(Boolean);
   }
 
-  /** Every backend in use is released, even when one fails; the first failure rejects. */
+  /** Releases every backend in use, even when one fails; rejects with the first failure. */
   async release(): Promise<void> {
     const releases = await Promise.allSettled(this.#used.map((kind) => this.#of(kind).release()));
     const failed = releases.find((release) => release.status === 'rejected');
@@ -85,26 +83,26 @@ export class DoorsFirewall implements Firewall {
   }
 
   /**
-   * Takes away whatever is ours, of every backend, in use or not: for the end of it all. Resolves with the kinds that
-   * refused, and why; those of programs that are not on this machine are among them.
+   * Removes everything of ours from every backend, in use or not. Resolves with the kinds that failed, each with its
+   * error; kinds whose programs are not on this machine are among them.
    */
   async purge(): Promise<ReadonlyMap<ActionKind, unknown>> {
-    const refused = new Map<ActionKind, unknown>();
+    const failures = new Map<ActionKind, unknown>();
     for (const [kind, backend] of this.#backends) {
       try {
         await backend.prepare([], []);
         await backend.release();
       } catch (error) {
-        refused.set(kind, error);
+        failures.set(kind, error);
       }
     }
     this.#used = [];
-    return refused;
+    return failures;
   }
 
   #of(kind: ActionKind): Firewall {
     const backend = this.#backends.get(kind);
-    if (backend === undefined) throw new KnockError('FIREWALL', `there is no way here to open a door by ${kind}`);
+    if (backend === undefined) throw new KnockError('FIREWALL', `no backend opens doors by ${kind} here`);
     return backend;
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The firewall edge: the verbs that every backend has, run by one contract suite (test/contract). A backend knows how
- * one kind of door opens; which sources are let in, until when, and that each is closed once, is the grants' business.
+ * The firewall interface: what a door does when it opens, and the verbs that every backend has. One contract suite
+ * tests all backends (test/contract/firewall). `server/core/grants.ts` decides which sources are let in, and until
+ * when.
  */
 import { type AddressKey, isIpv4 } from '../../shared/address.ts';
 import type { Service } from '../../shared/formats/profile-uri.ts';
@@ -18,35 +19,37 @@ export type DoorAction =
       readonly once?: boolean;
     }
   | {
-      /** Nothing is guarded: the knock starts a service, whose ports these are. */
+      /** No port is guarded: the knock starts a service, and these are its ports. */
       readonly kind: 'service';
       readonly services: readonly Service[];
     }
   | {
       readonly kind: 'hosts.allow';
-      /** A daemon's name as TCP Wrappers knows it. */
+      /** The daemon's name for TCP Wrappers. */
       readonly service: string;
       /** Default /etc/hosts.allow. */
       readonly file?: string;
     }
   | {
       readonly kind: 'command';
-      /** As configured, with %IP%; split into arguments without a shell unless `shell` says so. */
+      /** As configured, with %IP%. Split into arguments without a shell unless `shell` is set. */
       readonly start: string;
-      /** Without it there is nothing to close, and nothing is held: every opening runs `start`, see {@link commandsFor}. */
+      /** Absent: nothing is closed or held, and every opening runs `start`; see {@link commandsFor}. */
       readonly stop?: string;
-      /** What runs for IPv6 sources in their place; absent: the same. The empty text: nothing. */
+      /** Replace `start` and `stop` for IPv6 sources. Absent: the same command. Empty: no command. */
       readonly start6?: string;
       readonly stop6?: string;
-      /** The commands are /bin/sh's to read. */
+      /** /bin/sh runs the commands. */
       readonly shell?: boolean;
-      /** The user whose rights they run with; absent: the daemon's. */
+      /** The user that the commands run as; absent: the daemon's user. */
       readonly runAs?: string;
     };
 
 export type CommandAction = Extract<DoorAction, { readonly kind: 'command' }>;
 
-/** The commands for one source, undefined where nothing runs. As in knockd, what was not started is not stopped. */
+/**
+ * The commands for one source; undefined where none runs. As in knockd, without a start command no stop command runs.
+ */
 export function commandsFor(
   { start, stop, start6, stop6 }: CommandAction,
   source: AddressKey,
@@ -57,12 +60,14 @@ export function commandsFor(
   return { start: opening, stop: closing === '' ? undefined : closing };
 }
 
-/** Whether an opening for this source has to be closed by us: kept as a grant, journaled, and ended once. */
+/**
+ * Whether the daemon has to close an opening for this source: such an opening is a grant, journaled, and ended once.
+ */
 export function hasClose(action: DoorAction, source: AddressKey): boolean {
   return action.kind !== 'command' || commandsFor(action, source).stop !== undefined;
 }
 
-/** Whether there is any source for which {@link hasClose}. */
+/** Whether {@link hasClose} holds for any source. */
 export function hasAnyClose(action: DoorAction): boolean {
   if (action.kind !== 'command') return true;
   const { start, stop, start6 = start, stop6 = stop } = action;
@@ -90,37 +95,39 @@ export interface Place {
 }
 
 export interface Opening extends Place {
-  /** Milliseconds until it ends by itself where the backend can do that. */
+  /** Milliseconds until the opening ends, by itself where the backend can do that. */
   readonly remainingMs: number;
 }
 
 /** Every verb rejects with KnockError FIREWALL or COMMAND; after a rejection the source is not let in. */
 export interface Firewall {
   /**
-   * Whether openings of such a door survive the end of the daemon (what a start command did) or are rebuilt by `prepare`
-   * and end by themselves (nftables sets).
+   * Whether openings of such a door survive the end of the daemon (the effect of a start command). Otherwise `prepare`
+   * rebuilds them, and they end by themselves (nftables sets).
    */
   openingsPersist(action: DoorAction): boolean;
   /**
-   * Makes `doors` closed to everyone but `openings`, in one step: there is no moment when a door stands open between. At
-   * doors that open once, openings that were used, or of which nobody knows, are left out: see {@link usedUp}.
+   * Closes `doors` to everyone but `openings`, in one step: no door is open in between. At doors that open once, it
+   * leaves out openings that were used or may have been used: see {@link usedUp}.
    */
   prepare(doors: readonly ActionDoor[], openings: readonly Opening[]): Promise<void>;
-  /** Lets the source in for `durationMs` from now; on a source that is in already, that is the new end. */
+  /** Lets the source in for `durationMs` from now. A source that is already in gets this new end. */
   open(door: ActionDoor, source: AddressKey, durationMs: number): Promise<void>;
-  /** Lets no new connection of the source in; established ones live on. A source that is not in is no error. */
+  /** Lets no new connection of the source in; established ones live on. Closing a source that is not in is no error. */
   close(door: ActionDoor, source: AddressKey): Promise<void>;
-  /** What the backend holds to be open now, where it can tell. */
+  /** The openings that the backend has now, where it can tell. */
   list(): Promise<readonly Opening[]>;
-  /** Openings that let one connection in and have done so, or were left out by `prepare`; until they are closed. */
+  /** Once-only openings that are used, or that `prepare` left out; listed until they are closed. */
   usedUp?(): Promise<readonly Place[]>;
   /**
-   * Whether what `prepare` built is still there, whole: false when somebody flushed the ruleset, say, which leaves the
-   * doors open to everyone until `prepare` is called again. Cheap enough to ask every second. Never rejects: a backend
-   * that cannot tell says false, and `prepare` then says why.
+   * Whether everything that `prepare` built is still in place. False for example after a flush of the ruleset, which
+   * leaves the doors open to everyone until the next `prepare`. Cheap enough to call every second. Never rejects: a
+   * backend that cannot tell answers false, and the next `prepare` rejects with the reason.
    */
   guardStands(): Promise<boolean>;
-  /** Ends all openings and removes everything of ours, guards too: what a guard hid is then open. Not for a restart. */
+  /**
+   * Ends all openings and removes everything of ours, guards too: the guarded ports are then open. Not for a restart.
+   */
   release(): Promise<void>;
 }
 

@@ -1,14 +1,13 @@
 /**
- * The TCP sessions that this host's kernel has at a door's ports, read from /proc/net: connection tracking knows none of
- * those that are older than its first rule, and takes their next packet for a new connection. Reads only; what is done
- * for them stands with each backend.
+ * Reads from /proc/net the TCP sessions at the doors' ports. Connection tracking does not know sessions that are older
+ * than its first rule, and takes their next packet for a new connection. So each backend lets these sessions through.
  */
 import { createReadStream } from 'node:fs';
 import { endianness } from 'node:os';
 import { createInterface } from 'node:readline';
 import { type AddressKey, addressKeyOfBytes } from '../../shared/address.ts';
 
-/** One session: packets of exactly these four. */
+/** One session: only packets with these two addresses and two ports belong to it. */
 export interface OlderSession {
   readonly source: AddressKey;
   readonly sourcePort: number;
@@ -17,21 +16,21 @@ export interface OlderSession {
 }
 
 /**
- * Seconds that such a session may be silent before it is taken for ended: as long as connection tracking itself keeps an
- * established one (nf_conntrack_tcp_timeout_established).
+ * Seconds of silence after which such a session counts as ended: as long as connection tracking keeps an established
+ * session (nf_conntrack_tcp_timeout_established).
  */
 export const OLDER_SESSION_SECONDS = 432_000;
 
-/** Sessions that one table holds at most: what a busy machine has at guarded ports, not what an attacker may add to. */
+/** The most sessions that are read: enough for a busy machine, and a limit to what an attacker can add. */
 const MAX_SESSIONS = 65_536;
 
 /**
- * States of net/tcp_states.h in which data still passes: ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK, CLOSING.
- * Not SYN_RECV: whoever has only sent a SYN is no session.
+ * States of net/tcp_states.h in which data still passes: ESTABLISHED, FIN_WAIT1, FIN_WAIT2, CLOSE_WAIT, LAST_ACK,
+ * CLOSING. Not SYN_RECV: a single SYN is not a session.
  */
 export const LIVE_STATES: ReadonlySet<string> = new Set(['01', '04', '05', '08', '09', '0B']);
 
-/** Empty where /proc cannot be read. */
+/** The sessions at these ports; empty where /proc cannot be read. */
 export async function olderSessions(ports: ReadonlySet<number>, directory = '/proc/net'): Promise<OlderSession[]> {
   const sessions: OlderSession[] = [];
   if (ports.size === 0) return sessions;
@@ -43,20 +42,22 @@ export async function olderSessions(ports: ReadonlySet<number>, directory = '/pr
         if (sessions.length === MAX_SESSIONS) return sessions;
       }
     } catch {
-      // A kernel without IPv6 has no tcp6; without /proc the sessions go on once the host says something in them.
+      // A kernel without IPv6 has no tcp6. Without /proc, a session stalls until this host sends a packet in it.
     }
   }
   return sessions;
 }
 
-/** A line as in proc(5): `sl local_address rem_address st`, addresses as words of this machine's byte order. */
+/**
+ * Parses a line of proc(5): `sl local_address rem_address st`, with addresses in words of this machine's byte order.
+ */
 export function parseSession(line: string, bytes: 'LE' | 'BE' = endianness()): OlderSession | undefined {
-  const found =
+  const fields =
     /^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) ([0-9A-F]{2}) /.exec(
       line,
     );
-  if (found === null) return undefined;
-  const [, target = '', port = '', source = '', sourcePort = '', state = ''] = found;
+  if (fields === null) return undefined;
+  const [, target = '', port = '', source = '', sourcePort = '', state = ''] = fields;
   if (!LIVE_STATES.has(state)) return undefined;
   return {
     source: addressOf(source, bytes),

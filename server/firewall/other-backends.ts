@@ -1,5 +1,4 @@
-/** The backends that need nothing opened first, each for its kind of door. */
-
+/** Makes the backends that need no connection to the kernel, one for each kind of door. */
 import { CommandFirewall } from './command-doors.ts';
 import type { Backends } from './doors-firewall.ts';
 import { FirewalldTable } from './rules/firewalld.ts';
@@ -12,11 +11,11 @@ import { UnguardedDoors } from './unguarded.ts';
 import { HostsAllowTable } from './wrappers/hosts-allow.ts';
 
 export interface BackendOptions {
-  /** Guards connections over `lo` too, where the guard is ours. */
+  /** Also guards connections over `lo`, where the guard is ours. */
   readonly guardLoopback: boolean;
 }
 
-/** All but nftables, which has a connection to the kernel to close. */
+/** All backends but nftables: its caller has to close a connection to the kernel. */
 export function otherBackends({ guardLoopback }: BackendOptions): Backends {
   return {
     iptables: new RuleFirewall(new IptablesTable({ guardLoopback })),

@@ -1,5 +1,5 @@
 /**
- * The value of `open = ...`: which firewall opens what. Pure; the text is the configuration's, the meaning the backends'.
+ * Parses the value of `open = ...` in the configuration: which firewall opens which ports or service. Pure.
  */
 import { parseService, type Service } from '../../shared/formats/profile-uri.ts';
 import { type DoorAction, SERVICE_KINDS, type ServiceKind } from './firewall.ts';
@@ -12,7 +12,7 @@ export interface OpenProblem {
 
 const HINT = 'write nftables tcp/22, or nftables tcp/22, tcp/443; or hosts.allow sshd';
 
-/** `nftables tcp/22, tcp/443`, the same with another firewall, or `hosts.allow sshd` with a file that is not the usual one. */
+/** Parses `nftables tcp/22, tcp/443` (or another firewall), and `hosts.allow sshd [FILE]`. */
 export function parseOpen(text: string): DoorAction | OpenProblem {
   const [, backend = '', rest = ''] = /^(\S*)\s*(.*)$/s.exec(text.trim()) ?? [];
   const kind = backend.toLowerCase();
@@ -26,7 +26,7 @@ export function parseOpen(text: string): DoorAction | OpenProblem {
     const service = parseService(part.toLowerCase());
     if (service === undefined) return { message: `${quote(part)} is not a protocol and a port`, hint: HINT };
     if (services.some(({ protocol, port }) => protocol === service.protocol && port === service.port)) {
-      return { message: `${quote(part)} stands there twice`, hint: HINT };
+      return { message: `${quote(part)} is listed twice`, hint: HINT };
     }
     services.push(service);
   }
@@ -51,7 +51,7 @@ function isServiceKind(word: string): word is ServiceKind {
   return SERVICE_KINDS.some((kind) => kind === word);
 }
 
-/** Short enough to read. */
+/** In quotes, cut after 64 characters. */
 function quote(text: string): string {
   return `"${text.length <= 64 ? text : `${text.slice(0, 60)}...`}"`;
 }

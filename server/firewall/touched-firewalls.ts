@@ -1,7 +1,8 @@
 /**
- * Which of this machine's firewalls we have put something into, kept in a file of the state directory: what an earlier
- * configuration left is looked for there and nowhere else, since asking a firewall that was never ours costs a second of
- * every start. Noted before the first rule goes in. Where the note is lost with the state, `knock-otpd flush` asks all.
+ * Records in a file of the state directory which firewalls of this machine knock-otpd has changed. Leftovers of an
+ * earlier configuration are searched for in these firewalls only: a query to any other costs a second of every start. A
+ * firewall is recorded before its first rule goes in. If the file is lost with the state, `knock-otpd flush` queries
+ * all firewalls.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import type { ActionKind } from './firewall.ts';
 
 export interface TouchedFirewalls {
   has(kind: ActionKind): boolean;
-  /** Never rejects: a state that cannot be written stops the daemon elsewhere, and a guard must go up all the same. */
+  /** Never rejects: other code stops the daemon when the state cannot be written, and the guard must go up anyway. */
   note(kind: ActionKind): Promise<void>;
   forget(kind: ActionKind): Promise<void>;
 }
@@ -21,14 +22,15 @@ export function touchedFirewalls(stateDir: string): TouchedFirewalls {
   const write = async () => {
     try {
       mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-      // Not by write-file-atomic: its signal handlers leave SIGXFSZ deadly, and a full quota would end the daemon.
+      // Not write-file-atomic: with its signal handlers SIGXFSZ kills the process, so a full quota would end the
+      // daemon.
       await writePrivateFiles([{ path, bytes: Buffer.from([...kinds].map((kind) => `${kind}\n`).join('')) }], true);
     } catch {
       // See note().
     }
   };
   return {
-    // nftables answers in a fraction of a millisecond: asked always.
+    // nftables answers in less than a millisecond: always queried.
     has: (kind) => kind === 'nftables' || kinds.has(kind),
     note: async (kind) => {
       if (kinds.has(kind)) return;

@@ -1,6 +1,6 @@
 /**
- * Doors that guard nothing: all that a knock does there is to start a service (server/demand). A grant at such a door
- * keeps the service from being stopped while it lasts.
+ * Backend for doors that guard no port: a knock only starts a service (server/demand). While a grant at such a door
+ * lasts, the service is not stopped.
  */
 import type { Firewall, Opening } from './firewall.ts';
 

@@ -1,27 +1,30 @@
 /**
- * The lines of one door's file as the engine is to see them: ids that stay with a sequence however the file is edited, and
- * a memory of what this daemon has used, so that a copy of the file put back does not bring it to life. Pure.
+ * The lines of one door's file, as the engine gets them. Pure. Each sequence keeps its id however the file is edited.
+ * Used sequences are remembered, so that they stay used when an old copy of the file is put back.
  */
 import { type FileLine, isUnspent, type LineRef, linePairs } from '../../shared/formats/sequences-file.ts';
 import type { ListedLine } from '../core/door.ts';
 
-/** What is wrong in a file that can be used all the same. Line numbers from 1. */
+/** Faults of a file that can still be used. Line numbers start at 1. */
 export interface FileNotes {
   readonly malformed: readonly { readonly line: number; readonly reason: string }[];
-  /** Lines whose sequence stands in an earlier line, struck or not. They are not used: whoever saw that one could replay. */
+  /**
+   * Lines whose sequence is also in an earlier line, struck or not. Not used: an observer of that knock could replay
+   * it.
+   */
   readonly repeated: readonly number[];
-  /** Lines that this daemon has struck and that are unstruck again. They are not used. */
+  /** Lines that this daemon has struck, but that are unstruck again. Not used. */
   readonly revived: readonly number[];
 }
 
 export const NO_NOTES: FileNotes = { malformed: [], repeated: [], revived: [] };
 
-/** A line on its way to being struck. */
+/** A line that is being struck. */
 export interface LineUse {
   readonly used: LineRef;
-  /** Lines before it that were live with it: whoever used this one is past them. */
+  /** Lines before it that were live with it: the client that used this line has passed them. */
   readonly skipped: readonly LineRef[];
-  /** It was tried before, and what that did is not known. */
+  /** An earlier try to strike it failed, with an unknown effect on the file. */
   readonly isRetry: boolean;
 }
 
@@ -30,13 +33,13 @@ export class DoorLines {
   #lookAhead: number;
   readonly #ids = new Map<string, number>();
   readonly #refs = new Map<number, LineRef>();
-  /** Sequences that may not be offered again, and of those the ones that the file must show as struck. */
+  /** Sequences that may not be offered again; `#struck` has those that the file must show as struck. */
   readonly #used = new Set<string>();
   readonly #struck = new Set<string>();
   readonly #begun = new Map<number, LineUse>();
   #present: readonly ListedLine[] = [];
 
-  /** `lookAhead`: how many lines are live at a time. `nextId` where other files' ids must be told from these. */
+  /** `lookAhead`: how many lines are live at a time. `nextId` gives ids that no other file has. */
   constructor(lookAhead: number, nextId: () => number = () => this.#ids.size + 1) {
     this.#lookAhead = lookAhead;
     this.#nextId = nextId;
@@ -46,12 +49,12 @@ export class DoorLines {
     this.#lookAhead = lines;
   }
 
-  /** Unspent, in the order of use. */
+  /** The unspent lines, in the order of use. */
   get present(): readonly ListedLine[] {
     return this.#present;
   }
 
-  /** Takes what the file holds now. Answers what is noteworthy, and the lines that must be struck again. */
+  /** Takes the current lines of the file. Returns the faults, and the lines that must be struck again. */
   update(lines: readonly FileLine[]): { readonly notes: FileNotes; readonly revived: readonly LineRef[] } {
     const repeated: number[] = [];
     const revived: { readonly number: number; readonly ref: LineRef }[] = [];
@@ -72,19 +75,19 @@ export class DoorLines {
     };
   }
 
-  /** Offers nothing until the file has been read again. Ids and memory stay. */
+  /** Offers no line until the next `update`. Ids and used lines are remembered. */
   withdraw(): void {
     this.#present = [];
   }
 
-  /** Begins a strike: from now on the lines are used. Undefined for an id that was never given out. */
+  /** Begins a strike: from now on the line and the skipped ones are used. Undefined for an unknown id. */
   begin(id: number): LineUse | undefined {
-    const begun = this.#begun.get(id);
-    if (begun !== undefined) return { ...begun, isRetry: true };
+    const earlier = this.#begun.get(id);
+    if (earlier !== undefined) return { ...earlier, isRetry: true };
     const used = this.#refs.get(id);
     if (used === undefined) return undefined;
     const at = this.#present.findIndex((line) => line.id === id);
-    // No more than were live: lines that an editor has put above these meanwhile were never offered.
+    // Only lines that were live: lines that an editor has inserted above them were never offered.
     const before = this.#present.slice(Math.max(0, at - (this.#lookAhead - 1)), Math.max(0, at));
     const skipped = before.flatMap((line) => this.#refs.get(line.id) ?? []);
     for (const { key } of [used, ...skipped]) this.#used.add(key);
@@ -94,7 +97,7 @@ export class DoorLines {
     return use;
   }
 
-  /** Whether the id was given to a line of this file. */
+  /** Whether a line of this file has the id. */
   knows(id: number): boolean {
     return this.#refs.has(id);
   }
@@ -103,7 +106,7 @@ export class DoorLines {
     return this.#struck.has(this.#refs.get(id)?.key ?? '');
   }
 
-  /** The file shows it as struck, or does not have it any more: should it ever stand there unstruck, it is to be struck. */
+  /** The file shows the lines as struck, or no longer has them. If they appear unstruck, they are struck again. */
   finish(use: LineUse): void {
     for (const { key } of [use.used, ...use.skipped]) this.#struck.add(key);
   }

@@ -1,21 +1,20 @@
 /**
- * Notices that a file changed: at once through the kernel, and in any case at the next poll, for file systems and moments
- * in which the kernel says nothing. Waits until the file has come to rest, since half of a line that is being written can
- * be a sequence too. What the file holds is others' business.
+ * Notices changes of a file: at once from kernel events, and otherwise at the next poll, where the kernel sends no
+ * event. Waits until the file no longer changes, because half of a line that is being written can be a valid sequence.
  */
 import { type FSWatcher, lstatSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 export interface FileWatchOptions {
-  /** Milliseconds between two looks when the kernel says nothing. */
+  /** Milliseconds between two checks without a kernel event. */
   readonly pollMs: number;
-  /** Milliseconds without a change after which a file is at rest. */
+  /** Milliseconds without a change after which the file counts as complete. */
   readonly settleMs: number;
   readonly onChange: () => void;
 }
 
-/** A file that never comes to rest is read all the same after so many looks. */
-const MAX_LOOKS = 20;
+/** After so many checks a file is read even if it still changes. */
+const MAX_CHECKS = 20;
 
 export class FileWatch {
   readonly #path: string;
@@ -33,7 +32,7 @@ export class FileWatch {
     this.#watch();
     this.#poll = setInterval(() => {
       if (this.#watcher === undefined) this.#watch();
-      this.#look();
+      this.#check();
     }, options.pollMs).unref();
   }
 
@@ -44,11 +43,11 @@ export class FileWatch {
     this.#watcher?.close();
   }
 
-  /** The folder rather than the file: what is renamed over a file is another file. */
+  /** Watches the folder, because a file that is renamed over this one is a new file. */
   #watch(): void {
     try {
       const watcher = watch(dirname(this.#path), { persistent: false }, (_event, name) => {
-        if (name === null || name === basename(this.#path)) this.#look();
+        if (name === null || name === basename(this.#path)) this.#check();
       });
       this.#watcher = watcher;
       watcher.on('error', () => {
@@ -56,29 +55,29 @@ export class FileWatch {
         this.#watcher = undefined;
       });
     } catch {
-      // No folder, or no watches left: the poll tries again.
+      // The folder is missing, or the kernel has no watches left: the poll tries again.
       this.#watcher = undefined;
     }
   }
 
-  #look(): void {
+  #check(): void {
     if (this.#stopped || this.#settling !== undefined) return;
     const seen = signature(this.#path);
     if (seen !== this.#known) this.#settle(seen, 1);
   }
 
-  #settle(seen: string, looks: number): void {
+  #settle(seen: string, checks: number): void {
     this.#settling = setTimeout(() => {
       this.#settling = undefined;
       const now = signature(this.#path);
-      if (now !== seen && looks < MAX_LOOKS) return this.#settle(now, looks + 1);
+      if (now !== seen && checks < MAX_CHECKS) return this.#settle(now, checks + 1);
       this.#known = now;
       this.#options.onChange();
     }, this.#options.settleMs).unref();
   }
 }
 
-/** Changes whenever the file, or who may change it, does. */
+/** Changes with the file, and with the permissions of its folder. */
 function signature(path: string): string {
   try {
     const file = lstatSync(path, { bigint: true });

@@ -1,7 +1,7 @@
 /**
- * Making one-time sequences: at random, or from a shared secret and a counter, so that both sides make the same file
- * without copying it. Knows how good they are; writing them down is sequences-command's and paper-sheet's work. Randomness
- * is given, and nothing here could be seeded: what can be made again by somebody else is no secret.
+ * Makes one-time sequences: at random, or derived from a shared secret and a counter, so that both sides make the same
+ * file without copying it. Also calculates how hard they are to guess. The caller passes the source of randomness, a
+ * cryptographic generator without a seed: sequences that can be made a second time are not secret.
  */
 import {
   type DerivationKey,
@@ -16,7 +16,7 @@ import { formatSequenceLine } from '../../shared/formats/sequences-file.ts';
 import type { Knock, Protocol } from '../../shared/knock.ts';
 import { entropyBits, isGuessable, log10OpeningsPerDay, MIN_ENTROPY_BITS, strayBudget } from '../../shared/odds.ts';
 
-/** Below this many bits a file is not made unless the administrator insists; below 48 he is warned. */
+/** Below this many bits no file is made without --allow-low-entropy; below 48 there is a warning. */
 export const LEAST_BITS = 32;
 export const MAX_COUNT = 100_000;
 
@@ -24,16 +24,16 @@ export const MAX_COUNT = 100_000;
 export type RandomBytes = (count: number) => Uint8Array;
 
 export interface Strength {
-  /** log2 of the number of sequences of the shape, in the order that they must be knocked in. */
+  /** log2 of the number of sequences of the shape; the order of the knocks counts. */
   readonly bits: number;
-  /** Openings a day that 100,000 random packets a second may expect, with `strays` forgiven. */
+  /** log10 of the expected openings a day by 100,000 random packets a second, if the door forgives `strays` strays. */
   readonly log10OpeningsPerDay: number;
   readonly strays: number;
-  /** Warned of: below 48 bits, or guessable by random packets with no stray forgiven. */
+  /** Below 48 bits, or guessable by random packets even if no stray is forgiven. */
   readonly isWeak: boolean;
 }
 
-/** How hard a sequence of the shape is to guess while `lookAhead` lines of the file are live. */
+/** How hard it is to guess a sequence of the shape while `lookAhead` lines of the file are live. */
 export function strengthOf({ knocks, ports, protocols }: Shape, lookAhead: number): Strength {
   // Ports are distinct whatever their protocol, so `both` adds one bit a knock rather than doubling the ports.
   const bits = entropyBits({ knocks, pairs: ports.length, anyOrder: false }) + (protocols === 'both' ? knocks : 0);
@@ -69,8 +69,8 @@ export interface DerivedSequences {
 }
 
 /**
- * `count` different sequences for the counters from `counter` on (SPEC section 4, mode `hotp`). A counter whose sequence
- * came before is passed over, here as on the other side.
+ * `count` different sequences for the counters from `counter` on (SPEC section 4, mode `hotp`). A counter whose
+ * sequence repeats an earlier one is skipped; the other side skips the same counters.
  * @throws KnockError CONFIG_INVALID as {@link randomSequences}, or when a counter is above 2^53 - 1
  */
 export function derivedSequences(
@@ -91,7 +91,7 @@ export function derivedSequences(
   return { sequences: [...sequences.values()], next };
 }
 
-/** A whole number from 0 to `below` - 1, each as likely: draws beyond the largest multiple of `below` are thrown away. */
+/** A uniform whole number from 0 to `below` - 1: rejects draws above the largest multiple of `below`. */
 export function randomBelow(below: number, random: RandomBytes): number {
   const limit = Math.floor(0x10000 / below) * below;
   for (;;) {
@@ -119,7 +119,7 @@ function checkPlan(count: number, shape: Shape): void {
       hint: `${MIN_KNOCKS} to ${MAX_KNOCKS} knocks, and at least as many ports`,
     });
   }
-  // Half of all there are: beyond that, what is left could be guessed from what was used.
+  // At most half of all sequences: with more, the rest could be guessed from the used ones.
   if (Math.log2(count) > strengthOf(shape, 1).bits - 1) {
     throw new KnockError('CONFIG_INVALID', `there are not enough sequences of this shape for ${count} lines`, {
       hint: 'more knocks, or more ports',

@@ -1,6 +1,6 @@
 /**
- * What the log says of a door's one-time file: how much is left, and which of its lines are not used and why. Numbers of
- * lines, never a sequence.
+ * The log messages about a door's one-time file: how many lines are left, and which lines are not used and why. They
+ * contain line numbers, never a sequence.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { formatProblemOf } from '../log/error-text.ts';
@@ -14,7 +14,7 @@ export class LineReports {
   readonly #log: Log;
   readonly #warnLeft: number;
 
-  /** @param warnLeft from so many lines left on, each use is followed by a warning */
+  /** @param warnLeft with so many lines left or fewer, each use logs a warning */
   constructor(log: Log, warnLeft: number = DEFAULT_WARN_LEFT) {
     this.#log = log;
     this.#warnLeft = warnLeft;
@@ -25,7 +25,7 @@ export class LineReports {
     else if (left <= this.#warnLeft) this.#log.warn('few one-time sequences are left', { door, left });
   }
 
-  /** Says what was not so at the reading before. */
+  /** Logs the faults that are new since the last reading. */
   notes({ name, path }: { readonly name: string; readonly path: string }, notes: FileNotes, before: FileNotes): void {
     const warn = (message: string, numbers: readonly number[], old: readonly number[], reason?: string) => {
       if (numbers.length === 0 || numbers.join() === old.join()) return;
@@ -33,13 +33,13 @@ export class LineReports {
     };
     const malformed = notes.malformed.map(({ line }) => line);
     const old = before.malformed.map(({ line }) => line);
-    warn('lines that are no sequences are not used', malformed, old, notes.malformed[0]?.reason);
+    warn('lines that are not sequences are not used', malformed, old, notes.malformed[0]?.reason);
     warn('lines that repeat an earlier one are not used', notes.repeated, before.repeated);
-    warn('lines that were used are unstruck again: was an old copy put back?', notes.revived, before.revived);
+    warn('lines that were used are unstruck again: did you restore an old copy?', notes.revived, before.revived);
   }
 }
 
-/** With the hint, where there is one. */
+/** The problem with its hint, if it has one. */
 export function reasonOf(error: unknown): string {
   const hint = error instanceof KnockError ? error.hint : undefined;
   return hint === undefined ? formatProblemOf(error) : `${formatProblemOf(error)} (hint: ${hint})`;

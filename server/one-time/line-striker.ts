@@ -1,5 +1,5 @@
-/** Where written-down sequences are struck. */
+/** Strikes used lines in the one-time file of a door. */
 export interface LineStriker {
-  /** Durably strikes the line and those before it. Striking what is struck is no error. @throws KnockError STORE */
+  /** Durably strikes the line and those before it. A struck line is no error. @throws KnockError STORE */
   strike(door: string, line: number): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /**
- * The files of one-time sequences of all doors while the daemon runs: reads them, follows edits, offers the unspent lines
- * and strikes the used ones. Each door for itself: a file that is used up, unreadable or open to others shuts its own door
- * and no other. How an administrator is told what is wrong, and how much is left, is line-reports.ts.
+ * The files of one-time sequences of all doors while the daemon runs: reads them, follows edits, offers the unspent
+ * lines to the engine and strikes the used ones. A file that is used up, unreadable or accessible to others shuts its
+ * own door only. `line-reports.ts` logs faults and how many lines are left.
  */
 import { KnockError } from '../../shared/errors.ts';
 import { OneTimeFile } from '../../shared/files/one-time-file.ts';
@@ -16,7 +16,7 @@ import type { LineStriker } from './line-striker.ts';
 
 export interface OneTimeDoor {
   readonly name: string;
-  /** Absolute. A file of its own: two doors that share one would take each other's lines. */
+  /** Absolute. Each door needs its own file: two doors with the same file would use up each other's lines. */
   readonly path: string;
   /** Unspent lines that are live at a time, at least 1. */
   readonly lookAhead: number;
@@ -25,7 +25,7 @@ export interface OneTimeDoor {
 export interface OneTimeState {
   readonly left: number;
   readonly notes: FileNotes;
-  /** Why the door has no lines though its file may hold some. */
+  /** Why the door has no lines although its file may have some. */
   readonly problem?: string;
 }
 
@@ -33,11 +33,11 @@ export interface OneTimeFilesOptions {
   readonly doors: readonly OneTimeDoor[];
   readonly log: Log;
   /**
-   * The door's unspent lines in the order of use, whenever they are not what was given before; not after a strike, which
-   * the engine knows of. A line that was used may still be among them, until its strike is asked for.
+   * Gets the door's unspent lines in the order of use, whenever they differ from the last call. Not called after a
+   * strike, because the engine knows of it. A used line may be among them until `strike` is called for it.
    */
   readonly onLines: (door: string, lines: readonly ListedLine[], state: OneTimeState) => void;
-  /** From so many lines left on, each use is followed by a warning. Default 10. */
+  /** With so many lines left or fewer, each use logs a warning. Default 10. */
   readonly warnLeft?: number;
   readonly pollMs?: number;
   readonly settleMs?: number;
@@ -45,17 +45,17 @@ export interface OneTimeFilesOptions {
 
 interface Entry {
   door: OneTimeDoor;
-  /** Names of all doors that it has been the file of. */
+  /** Names of all doors that have had this file. */
   readonly names: Set<string>;
   readonly file: OneTimeFile;
   readonly lines: DoorLines;
   watch: FileWatch | undefined;
   notes: FileNotes;
   problem: string | undefined;
-  /** Ids that the engine was given last, less what was struck since. */
-  given: string | undefined;
-  /** One thing at a time: what is read before a strike must not be taken for what is there after it. */
-  turn: Promise<void>;
+  /** Ids of the lines that were last offered to the engine, without those struck since. */
+  offered: string | undefined;
+  /** The last job, after which the next one runs: lines read before a strike must not pass for those after it. */
+  lastJob: Promise<void>;
 }
 
 const DEFAULT_POLL_MS = 5000;
@@ -65,9 +65,9 @@ export class OneTimeFiles implements LineStriker {
   readonly #options: OneTimeFilesOptions;
   readonly #reports: LineReports;
   readonly #entries = new Map<string, Entry>();
-  /** Files of doors that were taken away, by path: what was used stays used when such a file comes back. */
+  /** Files of removed doors, by path: used lines stay used when such a file comes back. */
   readonly #gone = new Map<string, Entry>();
-  /** Ids are this process's own, whatever the file: a line of an earlier file of a door must not pass for another. */
+  /** Ids are unique over all files: a line of a door's earlier file must not be mistaken for another line. */
   #lastId = 0;
   #stopped = false;
 
@@ -87,15 +87,15 @@ export class OneTimeFiles implements LineStriker {
     }
   }
 
-  /** Reads every file and follows it from here on. Never rejects: what cannot be read is said, and its door is shut. */
+  /** Reads and follows every file. Never rejects: an unreadable file is logged, and its door stays shut. */
   async start(): Promise<void> {
     for (const entry of this.#entries.values()) this.#follow(entry);
     await this.reread();
   }
 
   /**
-   * Follows the files of these doors from here on and no others. A file that comes back is known: what was used of it by
-   * then is not offered. Call it when the engine knows the doors, never with two doors of one file. Never rejects.
+   * Follows the files of these doors only. Used lines of a file that comes back are not offered again. Call it when the
+   * engine knows the doors, never with two doors of one file. Never rejects.
    */
   async setDoors(doors: readonly OneTimeDoor[]): Promise<void> {
     for (const [name, entry] of this.#entries) {
@@ -114,7 +114,7 @@ export class OneTimeFiles implements LineStriker {
       entry.lines.lookAhead = door.lookAhead;
       if (present !== undefined) continue;
       this.#gone.delete(door.path);
-      entry.given = undefined;
+      entry.offered = undefined;
       this.#entries.set(door.name, entry);
       this.#follow(entry);
       renewed.push(entry);
@@ -122,16 +122,16 @@ export class OneTimeFiles implements LineStriker {
     await Promise.all(renewed.map((entry) => this.#inTurn(entry, () => this.#read(entry))));
   }
 
-  /** Reads every file now, whether it seems to have changed or not. Never rejects. */
+  /** Reads every file now, changed or not. Never rejects. */
   async reread(): Promise<void> {
     await Promise.all([...this.#entries.values()].map((entry) => this.#inTurn(entry, () => this.#read(entry))));
   }
 
-  /** Follows edits no longer, and waits for what is under way. */
+  /** Stops following edits, and waits for running jobs. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const { watch } of this.#entries.values()) watch?.stop();
-    await Promise.all([...this.#entries.values()].map(({ turn }) => turn));
+    await Promise.all([...this.#entries.values()].map(({ lastJob }) => lastJob));
   }
 
   state(door: string): OneTimeState | undefined {
@@ -141,20 +141,20 @@ export class OneTimeFiles implements LineStriker {
 
   /**
    * Durably strikes the line and those before it that were live with it.
-   * @throws KnockError STORE or INSECURE_FILE when that could not be done and may be tried again; FACTOR_USED when somebody
-   * else struck it before, or took it out of the file. In each case nothing may open.
+   * @throws KnockError STORE or INSECURE_FILE when the strike failed and may be tried again; FACTOR_USED when another program
+   * struck the line before, or removed it from the file. In each case the door must stay shut.
    */
   async strike(door: string, line: number): Promise<void> {
-    // The door may have got another file since the line was used; no two files share an id.
+    // The door may have another file by now, so every file that knows the id is searched.
     const entry = [...this.#entries.values(), ...this.#gone.values()].find(
       ({ names, lines }) => names.has(door) && lines.knows(line),
     );
     if (entry === undefined) throw new KnockError('STORE', `door "${door}" has no line of that number`);
     if (entry.lines.isStruck(line)) return;
-    // Before its turn comes: whatever is read meanwhile must not offer it again.
+    // Before the job runs: a reading in between must not offer the line again.
     const use = entry.lines.begin(line);
     if (use === undefined) throw new KnockError('STORE', `door "${door}" has no line of that number`);
-    entry.given = idsOf(entry);
+    entry.offered = idsOf(entry);
     await this.#inTurn(entry, () => this.#strike(entry, use));
   }
 
@@ -171,13 +171,13 @@ export class OneTimeFiles implements LineStriker {
       watch: undefined,
       notes: NO_NOTES,
       problem: undefined,
-      given: undefined,
-      turn: Promise.resolve(),
+      offered: undefined,
+      lastJob: Promise.resolve(),
     };
   }
 
   #follow(entry: Entry): void {
-    // Watched before it is read, so that no edit falls between.
+    // Watch first and read afterwards, so that no edit is missed in between.
     entry.watch = new FileWatch(entry.door.path, {
       pollMs: this.#options.pollMs ?? DEFAULT_POLL_MS,
       settleMs: this.#options.settleMs ?? DEFAULT_SETTLE_MS,
@@ -193,9 +193,9 @@ export class OneTimeFiles implements LineStriker {
     const { door, file, lines } = entry;
     const outcome = await file.strike(use.used, use.skipped);
     lines.finish(use);
-    // Tried before and struck now: by us, and the file has made sure that it is durable.
+    // After a failed try, a struck line is our own strike, and `file.strike` has made it durable.
     if (outcome === 'gone' || (outcome === 'already' && !use.isRetry)) {
-      const why = outcome === 'gone' ? 'is no longer in the file' : 'was struck by somebody else';
+      const why = outcome === 'gone' ? 'is no longer in the file' : 'was struck by another program';
       throw new KnockError('FACTOR_USED', `the line that was used ${why}`, {
         hint: 'one file serves one door of one daemon',
       });
@@ -226,14 +226,14 @@ export class OneTimeFiles implements LineStriker {
       this.#options.log.error('no one-time sequences: this door stays shut', { ...fields, reason: problem });
     }
     if (problem === undefined && before.problem !== undefined) {
-      this.#options.log.info('the one-time sequences are there again', fields);
+      this.#options.log.info('the one-time sequences can be read again', fields);
     }
     this.#reports.notes(door, notes, before.notes);
     if (revived.length > 0) await this.#strikeAgain(entry, revived);
     const ids = idsOf(entry);
-    if (ids === entry.given && problem === before.problem) return;
-    const isFirst = entry.given === undefined;
-    entry.given = ids;
+    if (ids === entry.offered && problem === before.problem) return;
+    const isFirst = entry.offered === undefined;
+    entry.offered = ids;
     this.#options.onLines(door.name, lines.present, stateOf(entry));
     if (problem !== undefined) return;
     this.#options.log.info(isFirst ? 'one-time sequences' : 'one-time sequences changed', {
@@ -254,9 +254,9 @@ export class OneTimeFiles implements LineStriker {
   }
 
   async #inTurn(entry: Entry, work: () => Promise<void>): Promise<void> {
-    const result = entry.turn.then(work);
-    // A failed strike is its caller's to hear of; the next in line must not.
-    entry.turn = result.catch(() => {});
+    const result = entry.lastJob.then(work);
+    // The caller of a failed strike gets the error; the next job must not.
+    entry.lastJob = result.catch(() => {});
     return await result;
   }
 }

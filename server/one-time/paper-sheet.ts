@@ -1,21 +1,21 @@
 /**
- * Sequences on paper, for whoever has to get in from a machine that is not his: numbered, with a box to tick, as plain text
- * and as a page that prints well. Pure; the page loads nothing from anywhere.
+ * Sequences on paper, for users who knock from a machine that is not theirs: numbered, with a box to tick, as plain
+ * text and as HTML to print. Pure; the HTML page loads no other files.
  */
 import { formatKnock, type Knock } from '../../shared/knock.ts';
 
 export interface Sheet {
-  /** Where one knocks and what opens; each may be empty. */
+  /** The host to knock at and the door that opens; each may be empty. */
   readonly host: string;
   readonly door: string;
   readonly sequences: readonly (readonly Knock[])[];
-  /** Lines on a page where the knocks of each fit in one row; fewer where they do not. */
+  /** Lines on a page if the knocks of each line fit into one row; a page has fewer lines if they do not. */
   readonly linesPerPage: number;
 }
 
 const BOX = '[ ]';
 const FORM_FEED = '\f';
-/** Columns of knocks that fit on a page beside box and number. */
+/** Knocks in one row, after the box and the number. */
 const TCP_COLUMNS = 9;
 const MIXED_COLUMNS = 6;
 
@@ -25,7 +25,7 @@ interface Page {
   readonly lines: readonly { readonly number: number; readonly rows: readonly (readonly string[])[] }[];
 }
 
-/** Plain text of at most 80 columns, a form feed between pages. */
+/** Plain text of at most 80 columns, with a form feed between pages. */
 export function textSheet(sheet: Sheet): string {
   const width = Math.max(...sheet.sequences.flat().map((knock) => formatKnock(knock).length), 1);
   const digits = String(sheet.sequences.length).length;
@@ -51,7 +51,7 @@ export function textSheet(sheet: Sheet): string {
     .join(FORM_FEED);
 }
 
-/** One HTML document, one printed page (A4 or Letter) for each page of lines. */
+/** One HTML document that prints each page of lines on one sheet (A4 or Letter). */
 export function htmlSheet(sheet: Sheet): string {
   const title = escapeHtml(titleOf(sheet));
   const pages = pagesOf(sheet).map(({ number, of, lines }) => {
@@ -122,7 +122,7 @@ function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
-/** Every fifth line has a rule below it: it guides the eye from the box to the last knock. */
+/** The style sheet. A rule below every fifth line guides the eye from the box to the last knock. */
 function style(columns: number): string {
   return `
 @page { margin: 14mm 15mm; }

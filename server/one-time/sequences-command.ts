@@ -1,7 +1,7 @@
 /**
- * The command that makes a file of one-time sequences: `scripts/generate-sequences`, and `knock-otpd sequences`. Knows its
- * options, what is said on standard error (never a port), and which files are written. What sequences are good is
- * generate's business, how they look on paper paper-sheet's.
+ * The command that makes a file of one-time sequences: `scripts/generate-sequences` and `knock-otpd sequences`. Parses
+ * the options, writes the files, and reports on standard error (never a port). `generate-sequences.ts` makes the
+ * sequences, `paper-sheet.ts` the sheets to print.
  */
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -44,10 +44,10 @@ export interface SequencesOptions {
   readonly client?: string;
 }
 
-/** Base32 of 64 bytes is 103 characters; blanks and a line end may stand around it. */
+/** Base32 of 64 bytes has 103 characters; there may be blanks and a line end around it. */
 const MAX_SECRET_FILE_BYTES = 1024;
 
-/** Gives a command its options and its action. `say` writes one line to standard error. */
+/** Adds the options and the action to a command. @param say writes one line to standard error */
 export function addSequencesCommand(command: Command, say: (line: string) => void): Command {
   return command
     .description('make a file of one-time sequences')
@@ -78,7 +78,9 @@ export function addSequencesCommand(command: Command, say: (line: string) => voi
 
 const PROTOCOLS: readonly Shape['protocols'][] = ['tcp', 'udp', 'both'];
 
-/** @throws KnockError CONFIG_INVALID, USAGE, INSECURE_FILE, SECRET_INVALID, STORE; nothing is written before all is sound */
+/**
+ * Writes no file if any value is wrong. @throws KnockError CONFIG_INVALID, USAGE, INSECURE_FILE, SECRET_INVALID, STORE
+ */
 export async function makeSequences(options: SequencesOptions, say: (line: string) => void): Promise<void> {
   const { output, copy } = options;
   if (copy !== undefined && resolve(copy) === resolve(output)) {
@@ -152,7 +154,7 @@ function report(options: SequencesOptions, shape: Shape, say: (line: string) => 
   if (isWeak) say('warning: such sequences can be guessed; 6 knocks from the default ports cannot');
 }
 
-/** Rounded down: what is refused for too few must not look like enough. */
+/** Rounded down: a refused number of bits must not look sufficient. */
 function formatBits(bits: number): string {
   return (Math.floor(bits * 10) / 10).toFixed(1);
 }
@@ -170,7 +172,7 @@ function filesOf(options: SequencesOptions, sequences: readonly (readonly Knock[
   return files;
 }
 
-/** Without a date or a name: both sides of a derived file make the same bytes. */
+/** The file has no date or name, so that both sides of a derived file get the same bytes. */
 function formatFile(options: SequencesOptions, sequences: readonly (readonly Knock[])[]): string {
   const { knocks, portRange, excludePorts, protocols } = options;
   const range = formatPortRanges(parsePortRanges(portRange));

@@ -1,12 +1,12 @@
 /**
- * The OpenRC script of knock-otpd, as text. Pure. supervise-daemon starts it again when it ends, and restarts it when
- * `status` finds it deaf or dumb.
+ * The OpenRC script of knock-otpd, as text. Pure. supervise-daemon starts the daemon again when it ends, and restarts
+ * it when `status` fails: the daemon is deaf or does not answer.
  */
 
 export interface ScriptTerms {
   /** The comment that follows the first line, without `#`. */
   readonly origin: string;
-  /** Absolute paths, with nothing in them that a shell would read otherwise. */
+  /** Absolute paths without characters that are special to a shell. */
   readonly node: string;
   readonly program: string;
   readonly configFile: string;
@@ -23,13 +23,13 @@ description_reload="Reads the configuration again"
 
 knock_otpd_config="\${KNOCK_OTPD_CONFIG:-${configFile}}"
 supervisor=supervise-daemon
-# Two capabilities of root's, and no way to gain more. By setpriv of util-linux, since OpenRC's own words for it differ.
+# Two capabilities of root, and no way to gain more. By setpriv of util-linux, because OpenRC's own settings for it differ.
 knock_otpd_rights="--bounding-set -all,+net_admin,+net_raw --inh-caps -all --no-new-privs"
 command=/usr/bin/setpriv
 command_args="$knock_otpd_rights -- ${node} ${program} -c $knock_otpd_config \${KNOCK_OTPD_OPTIONS:-}"
 required_files="$knock_otpd_config"
 umask=077
-# It is tried again for as long as it takes: while it is gone, nobody gets in.
+# Restart without limit: while the daemon is gone, no knock opens a door.
 respawn_delay=2
 respawn_max=0
 retry="TERM/30/KILL/5"
@@ -40,7 +40,7 @@ healthcheck_timer=60
 depend() {
 	need localmount
 	after nftables iptables ip6tables firewall ufw firewalld
-	# The doors are shut before the network is up.
+	# Shut the doors before the network is up.
 	before net
 }
 

@@ -1,6 +1,7 @@
 /**
- * `knock-otpd install-service`: makes the daemon a service of this machine's init system, or takes that back. Knows the
- * options, what is refused, and what is said; nothing is enabled or started, that is the administrator's next command.
+ * `knock-otpd install-service`: writes or removes the files that make the daemon a service of this machine's init
+ * system. Parses the options, refuses unfit configurations, and reports. Enables and starts nothing: the administrator
+ * does.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -24,7 +25,7 @@ export interface ServiceDeps {
   readonly say: (line: string) => void;
   readonly print: (line: string) => void;
   readonly read: (self: Command) => Promise<ServerConfig>;
-  /** What the service is to start; this program when not given. */
+  /** The program that the service starts; default: this program. */
   readonly program?: Program;
 }
 
@@ -35,7 +36,7 @@ interface ServiceFlags {
   readonly remove?: boolean;
 }
 
-/** Anything else would have to be quoted, for a unit in one way and for a shell in another. */
+/** Other characters would need quotes, and a unit needs other quotes than a shell. */
 const PLAIN_PATH = /^\/[\w./@+,:-]*$/;
 
 export function addServiceCommand(program: Command, deps: ServiceDeps): void {
@@ -124,14 +125,14 @@ async function remove(root: string, { say }: ServiceDeps): Promise<void> {
   say('  knock-otpd flush                     removes the guard: the ports are then open to everyone');
 }
 
-/** @throws KnockError CONFIG_INVALID, with all that would keep the service from running, or that gives root away */
+/** @throws KnockError CONFIG_INVALID with every problem that keeps the service from running, or gives root to a user */
 function refuseUnfit(init: Init, config: ServerConfig, { node, main }: Program): void {
   const problems: Problem[] = [];
   const programs = [node, main].map((path) => ({ what: 'the program', path }));
   for (const { what, path } of [...programs, ...namedPaths(config)]) {
     if (!PLAIN_PATH.test(path)) {
       problems.push({
-        message: `${what}: ${path} has characters that mean something else in a service file`,
+        message: `${what}: ${path} has characters that are special in a service file`,
         hint: 'rename it',
       });
     } else if (init === 'systemd' && isHidden(path)) {

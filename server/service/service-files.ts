@@ -1,6 +1,6 @@
 /**
- * The files that make knock-otpd a service: which there are for an init system, written and taken away. A file that we did
- * not write is never touched. What stands in them is systemd-unit's and openrc-script's; nothing here enables or starts.
+ * Writes and removes the files that make knock-otpd a service. Never touches a file that it did not write, and enables
+ * or starts nothing. `systemd-unit.ts` and `openrc-script.ts` have the text of the files.
  */
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { chmod, mkdir } from 'node:fs/promises';
@@ -21,7 +21,7 @@ export interface ServiceFile {
   readonly path: string;
   readonly text: string;
   readonly mode: number;
-  /** For people. */
+  /** What the file is for, in words. */
   readonly what: string;
 }
 
@@ -29,10 +29,10 @@ const MARK = 'written by knock-otpd install-service';
 const UNIT_FILE = `/etc/systemd/system/${UNIT_NAME}`;
 const DROP_IN_FILE = `${UNIT_FILE}.d/10-configuration.conf`;
 const SCRIPT_FILE = '/etc/init.d/knock-otpd';
-/** Where a package puts a unit. */
+/** The paths of a unit from a package. */
 const PACKAGED_UNITS = [`/usr/lib/systemd/system/${UNIT_NAME}`, `/lib/systemd/system/${UNIT_NAME}`];
 
-/** The init system of what is under `root`; undefined when it is neither. */
+/** The init system below `root`; undefined when it is neither. */
 export function initUnder(root: string): Init | undefined {
   const has = (path: string) => existsSync(join(root, path));
   if (has('/run/systemd/system')) return 'systemd';
@@ -40,7 +40,7 @@ export function initUnder(root: string): Init | undefined {
   return has('/usr/lib/systemd/systemd') || has('/lib/systemd/systemd') ? 'systemd' : undefined;
 }
 
-/** The files that `config` wants, where packages have put none. */
+/** The files that `config` needs; without the unit where a package has installed it. */
 export function filesFor(
   init: Init,
   config: ServerConfig,
@@ -54,22 +54,22 @@ export function filesFor(
   }
   const files: ServiceFile[] = [];
   if (!PACKAGED_UNITS.some((path) => existsSync(join(root, path)))) {
-    const origin = `${MARK}; what you change goes by: systemctl edit knock-otpd`;
+    const origin = `${MARK}; change it with: systemctl edit knock-otpd`;
     const what = 'the unit: two capabilities, no internet sockets, nothing to write but its own folders';
     files.push({ path: UNIT_FILE, text: systemdUnit({ ...terms, notifies, origin }), mode: 0o644, what });
   }
   const needs = needsOf(config);
   if (needs.length > 0) {
-    const origin = `${MARK} from ${config.file}, to be written anew when that changes`;
-    const what = `what this configuration needs besides: ${needs.map(({ reason }) => reason).join(', ')}`;
+    const origin = `${MARK} from ${config.file}; run it again when that changes`;
+    const what = `what this configuration needs in addition: ${needs.map(({ reason }) => reason).join(', ')}`;
     files.push({ path: DROP_IN_FILE, text: dropIn(origin, needs), mode: 0o644, what });
   }
   return files;
 }
 
 /**
- * Writes them, and takes away what we wrote before and is not among them. Returns the paths of the latter.
- * @throws KnockError USAGE when one of them is there and is not ours; nothing is written then. STORE
+ * Writes the files, and removes other files that an earlier call wrote. Returns the paths of the removed files.
+ * @throws KnockError USAGE when one of the files exists and is not ours, before any is written; STORE
  */
 export async function writeServiceFiles(files: readonly ServiceFile[], root: string): Promise<readonly string[]> {
   for (const { path } of files) {
@@ -83,22 +83,22 @@ export async function writeServiceFiles(files: readonly ServiceFile[], root: str
     for (const { path, text, mode } of files) {
       await mkdir(dirname(join(root, path)), { recursive: true });
       await writeFileAtomic(join(root, path), text, { mode });
-      // The mask of whoever runs this takes bits away.
+      // The umask of the user may have removed bits.
       await chmod(join(root, path), mode);
     }
     return removeServiceFiles(root, new Set(files.map(({ path }) => path))).removed;
   } catch (cause) {
-    throw new KnockError('STORE', 'the service could not be written', { cause, hint: 'run it as root' });
+    throw new KnockError('STORE', 'the service files could not be written', { cause, hint: 'run it as root' });
   }
 }
 
 export interface Removed {
   readonly removed: readonly string[];
-  /** There, and not ours. */
+  /** Existing files that are not ours. */
   readonly left: readonly string[];
 }
 
-/** Takes away what we wrote, but for the paths of `keep`. @throws the system's error */
+/** Removes the files that we wrote, except the paths in `keep`. @throws the system's error */
 export function removeServiceFiles(root: string, keep: ReadonlySet<string> = new Set()): Removed {
   const removed: string[] = [];
   const left: string[] = [];
@@ -115,7 +115,7 @@ export function removeServiceFiles(root: string, keep: ReadonlySet<string> = new
   return { removed, left };
 }
 
-/** Where an init system is told to start it; empty when it is not enabled. */
+/** The links that make an init system start the service; empty when it is not enabled. */
 export function enabledBy(root: string): readonly string[] {
   const found = (folder: string, pattern: RegExp, name: string): string[] =>
     namesIn(join(root, folder))
@@ -127,7 +127,7 @@ export function enabledBy(root: string): readonly string[] {
   ];
 }
 
-/** Undefined when there is no such file. */
+/** Whether we wrote the file; undefined when there is no such file. */
 function isOurs(path: string): boolean | undefined {
   try {
     return readFileSync(path, 'utf8')

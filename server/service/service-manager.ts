@@ -1,14 +1,14 @@
 /**
- * Telling the service manager how we are: sd_notify(3), by the datagrams that it is made of. Node has no Unix datagram
- * sockets, so three calls of the C library do it; where koffi is missing nobody is told, and the log says so. Knows the
- * protocol's words; when they are true is the daemon's to say.
+ * Sends the daemon's state to the service manager, as sd_notify(3) does, in Unix datagrams. Node has no Unix datagram
+ * sockets, so koffi makes three calls of the C library. Without koffi nothing is sent, and the log says so. The daemon
+ * decides when it is ready or stopping.
  */
 
 export interface ServiceManager {
-  /** The daemon hears, and its doors are shut. */
+  /** The daemon receives packets, and its doors are shut. */
   ready(status: string): void;
   stopping(): void;
-  /** Begins to send signs of life for as long as the event loop turns, where the manager asked for them. */
+  /** Sends keep-alive messages from now on, as long as the event loop runs, if the manager asked for them. */
   startWatchdog(): void;
   close(): void;
 }
@@ -21,7 +21,7 @@ export interface NotifySurroundings {
 type Send = (text: string) => boolean;
 
 const AF_UNIX = 1;
-/** SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK: a manager that does not read must not stop the daemon. */
+/** SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK: a manager that does not read must not block the daemon. */
 const DATAGRAM = 0o2004002;
 const MSG_NOSIGNAL = 0x4000;
 /** sun_path of unix(7). */
@@ -29,8 +29,9 @@ const MAX_PATH = 108;
 const VARIABLES = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
 
 /**
- * Undefined where no manager asked to be told. Takes the variables out of the environment: commands that a door starts must
- * not speak for the daemon. @param warn gets one line when the manager cannot be reached
+ * Undefined where no manager asked for messages. Removes the variables from the environment: commands of doors must not
+ * send messages for the daemon.
+ * @param warn gets one line when the manager cannot be reached
  */
 export async function connectServiceManager(
   { environment, pid }: NotifySurroundings,
@@ -42,7 +43,7 @@ export async function connectServiceManager(
   const address = socketAddress(path);
   const connection = address === undefined ? undefined : await openSender(address);
   if (connection === undefined) {
-    warn('the service manager cannot be told that the daemon is ready: koffi is missing, or NOTIFY_SOCKET is no path');
+    warn('cannot tell the service manager that the daemon is ready: koffi is missing, or NOTIFY_SOCKET is not a path');
     return undefined;
   }
   const pauseMs = watchdogPauseMs(interval, watched, pid);
@@ -63,7 +64,10 @@ export async function connectServiceManager(
   };
 }
 
-/** Half of the time in which the manager wants a sign, as sd_watchdog_enabled(3) advises; undefined when it wants none of us. */
+/**
+ * Half of the manager's watchdog interval, as sd_watchdog_enabled(3) advises; undefined when it watches another
+ * process.
+ */
 export function watchdogPauseMs(
   interval: string | undefined,
   watched: string | undefined,
@@ -75,19 +79,19 @@ export function watchdogPauseMs(
   return Math.min(Math.floor(microseconds / 2_000), 60_000);
 }
 
-/** struct sockaddr_un without what follows the path; `@` begins an abstract name. Undefined when the path is none. */
+/** struct sockaddr_un up to the end of the path; `@` begins an abstract name. Undefined when the path is invalid. */
 export function socketAddress(path: string): Buffer | undefined {
   const name = Buffer.from(path, 'utf8');
   if (!/^[/@]./s.test(path) || path.includes('\0') || name.length >= MAX_PATH) return undefined;
   if (path.startsWith('@')) name[0] = 0;
   const address = Buffer.alloc(2 + name.length + (path.startsWith('@') ? 0 : 1));
-  // sa_family_t is in the machine's byte order; all that Node runs on here is little endian.
+  // sa_family_t is in the machine's byte order. Every machine that we support is little endian.
   address.writeUInt16LE(AF_UNIX, 0);
   name.copy(address, 2);
   return address;
 }
 
-/** Whether a manager could be told at all here: koffi is an optional package. */
+/** Whether messages can be sent on this machine: koffi is an optional package. */
 export async function canNotify(): Promise<boolean> {
   const sender = await openSender(Buffer.alloc(3));
   sender?.close();

@@ -1,25 +1,26 @@
 /**
- * The systemd unit of knock-otpd and its drop-in, as text. Pure. The unit is the same for every configuration and allows what
- * all of them need; what one needs besides is unit-needs.ts's. docs/INSTALL.md says how to loosen it by hand.
+ * The systemd unit of knock-otpd and its drop-in, as text. Pure. The unit is the same for every configuration and
+ * allows only what all of them need. `unit-needs.ts` finds what a configuration needs in addition. docs/INSTALL.md
+ * explains how to loosen the unit by hand.
  */
 export const UNIT_NAME = 'knock-otpd.service';
 export const STATE_FOLDER = '/var/lib/knock-otp';
-/** Where the service may write whatever the configuration says. */
+/** Folders that the service may write to in every configuration. */
 export const OWN_FOLDERS = [STATE_FOLDER, '/run/knock-otp', '/var/log/knock-otp'] as const;
 
 export interface UnitTerms {
   /** The comment that begins the file, without `#`. */
   readonly origin: string;
-  /** Absolute paths of node and of knock-otpd's main file, with nothing in them that a unit would read otherwise. */
+  /** Absolute paths of node and of knock-otpd's main file, without characters that are special in a unit. */
   readonly node: string;
   readonly program: string;
-  /** Absent: where the daemon looks by itself. */
+  /** Absent: the daemon looks in its default places. */
   readonly configFile?: string;
   /** For `systemctl help`; absent: none. */
   readonly documentation?: string;
-  /** Whether the daemon can tell systemd that it is ready and that it lives; without koffi it cannot. */
+  /** Whether the daemon can tell systemd that it is ready and alive; without koffi it cannot. */
   readonly notifies: boolean;
-  /** A file of variables, of which KNOCK_OTPD_OPTIONS is put on the command line. */
+  /** A file of variables; KNOCK_OTPD_OPTIONS from it is added to the command line. */
   readonly optionsFile?: string;
 }
 
@@ -39,15 +40,15 @@ export function systemdUnit({
 [Unit]
 Description=knock-otpd, opens doors to one-time knocks
 ${documentation === undefined ? '' : `Documentation=${documentation}\n`}${configs.map((path) => `ConditionPathExists=${path}`).join('\n')}
-# The doors are shut before the network is up. So it is started early, and what such a service has by default is named here;
-# whoever loads a whole ruleset goes first.
+# Start early, so that the doors are shut before the network is up. Such a service must list its dependencies itself.
+# Services that load a whole ruleset come first.
 DefaultDependencies=no
 Wants=network-pre.target
 Before=network-pre.target shutdown.target
 After=local-fs.target systemd-tmpfiles-setup.service time-set.target
 After=nftables.service netfilter-persistent.service ufw.service firewalld.service
 Conflicts=shutdown.target
-# It is tried again for as long as it takes: while it is gone, nobody gets in.
+# Restart without limit: while the daemon is gone, no knock opens a door.
 StartLimitIntervalSec=0
 
 [Service]
@@ -58,7 +59,7 @@ Restart=always
 RestartSec=2
 ${notifies ? 'WatchdogSec=30\n' : ''}TimeoutStartSec=60
 TimeoutStopSec=30
-# The daemon alone is told to stop: it ends what it has started, and closes what is open by commands.
+# Only the daemon gets the stop signal: it ends its children, and closes what is open by commands.
 KillMode=mixed
 OOMScoreAdjust=-500
 # Memory holds secrets.
@@ -71,13 +72,13 @@ RuntimeDirectoryMode=0700
 LogsDirectory=knock-otp
 LogsDirectoryMode=0750
 
-# Root with nothing but what nftables and the capture take. Its files belong to root, so that enroll and revoke need no more.
+# Root with only the capabilities for nftables and the capture. The files belong to root, so enroll and revoke need no more.
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW
 NoNewPrivileges=yes
-# No internet socket: packets come by AF_PACKET or netlink.
+# No internet sockets: packets come through AF_PACKET or netlink.
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_PACKET
 IPAddressDeny=any
-# capset and seccomp: by them the capture child gives up the rest. chown: files that are replaced keep their owner.
+# capset and seccomp: the capture child drops its other rights with them. chown: replaced files keep their owner.
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
 SystemCallFilter=@chown capset seccomp
@@ -95,27 +96,27 @@ ProtectControlGroups=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
-# libpcap makes itself the kernel's logger of IPv4; the capture child puts back what was there.
+# libpcap becomes the kernel's logger of IPv4; the capture child restores the earlier one.
 ReadWritePaths=-/proc/sys/net/netfilter/nf_log
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
-# Not MemoryDenyWriteExecute: V8 compiles, and koffi makes its calls, into memory that is written and then run.
+# Not MemoryDenyWriteExecute: V8 and koffi write machine code into memory and then run it.
 
 [Install]
 WantedBy=multi-user.target
 `;
 }
 
-/** @param origin begins the file as a comment */
+/** The drop-in. @param origin the comment that begins the file */
 export function dropIn(origin: string, needs: readonly Need[]): string {
   const parts = needs.map(({ reason, settings }) => [`# ${reason}`, ...settings, ''].join('\n'));
   return `# ${origin}\n[Service]\n${parts.join('')}`;
 }
 
 export interface Need {
-  /** Which words of the configuration ask for it. */
+  /** The keys of the configuration that need it. */
   readonly reason: string;
   /** Settings of systemd.exec(5) and systemd.resource-control(5), whole lines. */
   readonly settings: readonly string[];

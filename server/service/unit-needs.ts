@@ -1,17 +1,17 @@
 /**
- * What a configuration needs beyond the unit that is the same for everybody: places to write, sockets, capabilities. Pure:
- * a list of lines for a drop-in, each with its reason. What the unit itself allows stands in systemd-unit.
+ * Finds what a configuration needs beyond the general unit of `systemd-unit.ts`: folders to write, sockets,
+ * capabilities. Pure: returns the lines of a drop-in, each with its reason.
  */
 import { dirname } from 'node:path';
 import type { ConfiguredDoor, ServerConfig } from '../config/config.ts';
 import { type Need, OWN_FOLDERS, STATE_FOLDER } from './systemd-unit.ts';
 
-/** Not seen by the service: ProtectHome and PrivateTmp take them away, and others may write to some of them. */
+/** The service cannot see these, because of ProtectHome and PrivateTmp; and other users may write to some of them. */
 const HIDDEN_FOLDERS = ['/home', '/root', '/run/user', '/tmp', '/var/tmp'];
 
 const INTERNET_SOCKETS = 'RestrictAddressFamilies=AF_INET AF_INET6';
 
-/** In the order of the configuration; empty where the unit is enough. */
+/** The needs in the order of the configuration; empty where the unit is enough. */
 export function needsOf(config: ServerConfig): readonly Need[] {
   const needs: Need[] = [];
   const { stateDir, logFile, pidFile, metrics, notify, scans, doors } = config;
@@ -39,7 +39,7 @@ export function needsOf(config: ServerConfig): readonly Need[] {
     ...doors.filter(hasCommands).map(({ name }) => `commands of [${name}]`),
   ];
   if (commands.length > 0) {
-    // What they do is not known. Most call a firewall, some a network service.
+    // Their needs are unknown. Most call a firewall, some a network service.
     needs.push({
       reason: commands.join(', '),
       settings: [INTERNET_SOCKETS, 'IPAddressAllow=any', writable('/run')],
@@ -52,7 +52,7 @@ function needsOfDoor(door: ConfiguredDoor): readonly Need[] {
   const { name, action } = door;
   const needs: Need[] = [];
   if (door.kind === 'file' && !isOwn(door.file)) {
-    // A strike may be a new file beside the old one.
+    // A strike may write a new file into the folder.
     needs.push({
       reason: `one_time_sequences of [${name}]`,
       settings: [writable(dirname(door.file)), 'CapabilityBoundingSet=CAP_CHOWN'],
@@ -79,19 +79,19 @@ function needsOfDoor(door: ConfiguredDoor): readonly Need[] {
   if (runAs !== undefined) {
     needs.push({
       reason: `run_as of [${name}]`,
-      // CAP_KILL: a command that takes too long is another user's process.
+      // CAP_KILL: ends slow commands, which are another user's processes.
       settings: ['CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL', 'SystemCallFilter=@setuid'],
     });
   }
   return needs;
 }
 
-/** Its own way to open, or the service that it starts. */
+/** Whether the door runs commands: to open, or to start a service. */
 function hasCommands({ action, service }: ConfiguredDoor): boolean {
   return action.kind === 'command' || service !== undefined;
 }
 
-/** Every file and folder that the configuration names, with the words that do. */
+/** Every file and folder that the configuration names, with its key. */
 export function namedPaths({
   file,
   stateDir,
@@ -120,13 +120,13 @@ export interface NamedPath {
   readonly path: string;
 }
 
-/** Whether the service does not see this absolute path. */
+/** Whether the service cannot see this absolute path. */
 export function isHidden(path: string): boolean {
   return HIDDEN_FOLDERS.some((folder) => isWithin(path, folder));
 }
 
 function writable(folder: string): string {
-  // With the dash a folder that is missing is no failure of its own: the daemon says what it could not write.
+  // With the dash a missing folder does not fail the unit: the daemon reports files that it cannot write.
   return `ReadWritePaths=-${folder}`;
 }
 

@@ -1,6 +1,6 @@
 /**
- * `knock-otpd init`: from nothing to a configuration and a first client. Writes two files, starts nothing, hides nothing.
- * What stands in the configuration is first-config's, how a client is enrolled enrol-client's.
+ * `knock-otpd init`: writes a configuration and enrolls a first client. Writes two files, starts nothing, hides
+ * nothing. `first-config.ts` has the text of the configuration, `enrol-client.ts` enrolls the client.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
@@ -34,7 +34,7 @@ export interface Initialized {
   readonly files: WrittenFiles;
   readonly door: string;
   readonly client: string;
-  /** Where clients reach the server; empty when nobody knows. */
+  /** The address at which clients reach the server; empty when unknown. */
   readonly host: string;
   /** Holds the secret. */
   readonly uri: string;
@@ -43,18 +43,18 @@ export interface Initialized {
 const NAME = 'a name has letters, digits, dots, dashes and underscores, 64 at most';
 
 /**
- * Asks what the flags do not say, writes the configuration and enrolls the first client. A file that is there already is
- * never touched; when anything fails, the configuration is taken away again.
+ * Asks for values that no flag gives, writes the configuration and enrolls the first client. An existing file is never
+ * touched. If enrolling fails, the configuration is removed again.
  * @throws KnockError USAGE, CONFIG_INVALID, STORE
  */
 export async function initialize(file: string, flags: InitFlags, asker: Asker): Promise<Initialized> {
   refuseToReplace(file);
-  const answer = (given: string | undefined, question: Question) => answerTo(given, question, asker);
+  const answer = (flag: string | undefined, question: Question) => answerTo(flag, question, asker);
   const answers: Answers = {
     interface: await answer(flags.interface, {
-      text: 'interface that the world comes in by, or any',
+      text: 'network interface on which knocks arrive, or any',
       usual: defaultInterface(readRouteTables()) ?? 'any',
-      wrong: (text) => (/^[\w.:@-]+(, *[\w.:@-]+)*$/.test(text) ? undefined : 'names of interfaces, with commas'),
+      wrong: (text) => (/^[\w.:@-]+(, *[\w.:@-]+)*$/.test(text) ? undefined : 'interface names, separated by commas'),
     }),
     server: await answer(flags.server, {
       text: 'name of this server, part of every sequence',
@@ -63,7 +63,7 @@ export async function initialize(file: string, flags: InitFlags, asker: Asker): 
     }),
     door: await answer(flags.door, { text: 'name of the door', usual: 'ssh', wrong: nameProblem }),
     open: await answer(flags.open, {
-      text: 'what it hides, and by which firewall',
+      text: 'the firewall, and the ports to hide',
       usual: 'nftables tcp/22',
       wrong: (text) => {
         const parsed = parseOpen(text);
@@ -93,11 +93,11 @@ export async function initialize(file: string, flags: InitFlags, asker: Asker): 
   }
 }
 
-async function answerTo(given: string | undefined, question: Question, asker: Asker): Promise<string> {
-  if (given === undefined) return await asker.ask(question);
-  const problem = question.wrong(given);
+async function answerTo(flag: string | undefined, question: Question, asker: Asker): Promise<string> {
+  if (flag === undefined) return await asker.ask(question);
+  const problem = question.wrong(flag);
   if (problem !== undefined) throw new KnockError('USAGE', `${question.text}: ${problem}`);
-  return given;
+  return flag;
 }
 
 function nameProblem(text: string): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * The commands of knock-otpd for the first day and the last: init, run --trial, confirm, flush. Knows their options and
- * what is said; what they do stands in the modules beside this one, loaded when they are called.
+ * The commands of knock-otpd for the first day and the last: init, run --trial, confirm, flush. Parses their options
+ * and reports. Loads the modules that do the work (`init.ts`, `server/trial`) when a command is called.
  */
 import { type Command, InvalidArgumentError } from 'commander';
 import { KnockError } from '../../shared/errors.ts';
@@ -20,12 +20,12 @@ export interface SetupDeps {
   readonly say: (line: string) => void;
   readonly print: (line: string) => void;
   readonly setExitCode: (code: number) => void;
-  /** The configuration that the flags of the command line mean. */
+  /** Reads the configuration that the flags of the command line name. */
   readonly read: (self: Command) => Promise<ServerConfig>;
   readonly run: (flags: RunFlags) => Promise<void>;
 }
 
-/** Shorter is no time to knock in, longer is no trial. */
+/** A shorter trial leaves no time to knock; a longer one is not a trial. */
 const TRIAL_SECONDS = { least: 10, most: 86_400 };
 
 export function addSetupCommands(program: Command, deps: SetupDeps): void {
@@ -107,7 +107,7 @@ function addInit(program: Command, { stdin, stderr, say, print }: SetupDeps): vo
     });
 }
 
-/** @param wanted undefined where nobody has said: on a terminal on which it fits */
+/** @param wanted undefined: show the code on a terminal, if it fits */
 async function showCode(
   uri: string,
   wanted: boolean | undefined,
@@ -118,7 +118,7 @@ async function showCode(
   if (!(wanted ?? isTTY === true)) return;
   const code = await qrCode(uri);
   const width = Math.max(...code.split('\n').map((line) => [...line].length));
-  // A code whose lines wrap is none.
+  // A code whose lines wrap cannot be scanned.
   if (wanted === undefined && columns !== undefined && columns > 0 && columns < width) {
     say(`no QR code: it takes ${width} columns, and this terminal has ${columns}`);
     return;

@@ -1,11 +1,11 @@
-/** Questions on a terminal, each with the answer that an empty line gives. Knows no question. */
+/** Asks questions on a terminal; an empty line chooses the default answer. */
 import { createInterface } from 'node:readline';
 import { KnockError } from '../../shared/errors.ts';
 
 export interface Question {
   readonly text: string;
   readonly usual: string;
-  /** What is wrong with an answer, in words; undefined when it will do. */
+  /** What is wrong with an answer, in words; undefined when it is valid. */
   readonly wrong: (answer: string) => string | undefined;
 }
 
@@ -16,10 +16,10 @@ export interface Asker {
 
 const MAX_TRIES = 5;
 
-/** @throws KnockError USAGE when the input ends, or no answer will do */
+/** @throws KnockError USAGE when the input ends, or five answers are wrong */
 export function terminalAsker(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Asker {
   const reader = createInterface({ input, output });
-  // Lines are kept as they come: a paste brings several before the next question is asked.
+  // The iterator buffers lines: a paste brings several lines before the next question.
   const lines = reader[Symbol.asyncIterator]();
   return {
     async ask({ text, usual, wrong }) {
@@ -38,7 +38,7 @@ export function terminalAsker(input: NodeJS.ReadableStream, output: NodeJS.Writa
   };
 }
 
-/** Takes what was not given by a flag as it usually is. @throws KnockError USAGE when that will not do */
+/** Answers every question with its default. @throws KnockError USAGE when the default is wrong */
 export const silentAsker: Asker = {
   async ask({ text, usual, wrong }) {
     const problem = wrong(usual);

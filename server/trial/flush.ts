@@ -1,7 +1,7 @@
 /**
- * Takes everything of ours out of this machine's firewall, whatever an earlier run left there: grants whose commands or
- * lines are still in force are closed first, by the journal, then every backend removes what it made. The doors are open
- * to everyone afterwards. Knows no daemon: whoever calls holds that none runs.
+ * Removes everything of ours from this machine's firewalls, also leftovers of earlier runs. First closes the journaled
+ * grants whose commands or lines are still in effect; then every backend removes its rules. Afterwards the doors are
+ * open to everyone. The caller must make sure that no daemon runs.
  */
 import { formatAddress } from '../../shared/address.ts';
 import { REMOVE_WATCH } from '../capture/kernel/watch-script.ts';
@@ -16,9 +16,9 @@ import { openSqliteStore, type SqliteStore } from '../store/sqlite-store.ts';
 import { isHeldByOther } from '../store/state-file.ts';
 
 export interface FlushReport {
-  /** Grants of the journal that were closed: door and source, as text. */
+  /** The closed grants of the journal: door and source, as text. */
   readonly closed: readonly string[];
-  /** What could not be taken away, a line each. Empty when nothing of ours is left. */
+  /** What could not be removed, one line each. Empty when nothing of ours is left. */
   readonly left: readonly string[];
 }
 
@@ -41,11 +41,11 @@ export async function flushFirewall(config: ServerConfig): Promise<FlushReport> 
         await store.close();
       }
     }
-    // The table that chose packets for a daemon that was killed: it keeps nobody out, and is ours all the same.
+    // The table that selects packets for the capture, which a killed daemon leaves. It blocks no packet.
     await nft.run(REMOVE_WATCH).catch(() => undefined);
     const used = new Set<ActionKind>(config.doors.map(({ action }) => action.kind));
     for (const [kind, reason] of await firewall.purge()) {
-      // A firewall that no door uses and whose programs do not answer holds nothing of ours.
+      // A firewall that no door uses and whose programs fail has no rules of ours.
       if (used.has(kind)) left.push(`${kind}: ${formatProblemOf(reason)}`);
     }
   } finally {
@@ -54,7 +54,9 @@ export async function flushFirewall(config: ServerConfig): Promise<FlushReport> 
   return { closed, left };
 }
 
-/** Undefined where the state is unusable: what is open by commands is then unknown, the rest is taken away all the same. */
+/**
+ * Undefined where the state is unusable: openings by commands are then unknown, and everything else is still removed.
+ */
 function openStore(config: ServerConfig, left: string[]): SqliteStore | undefined {
   try {
     return openSqliteStore(config.stateDir);
@@ -80,7 +82,7 @@ async function closeJournaled(
       continue;
     }
     try {
-      // What nftables or iptables hold goes with their tables; commands and lines need their own close.
+      // Openings of nftables or iptables end with their tables. Commands and lines of files need a close.
       if (firewall.openingsPersist(door.action)) {
         await firewall.prepare([door], [{ door: name, source, remainingMs: 0 }]);
         await firewall.close(door, source);

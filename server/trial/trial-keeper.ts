@@ -1,7 +1,7 @@
 /**
- * Main of the keeper of a trial: `trial-keeper CONFIG MILLISECONDS`, the daemon at the other end of stdin. Reads the
- * configuration at once, since it may be broken later; then waits for one word. No word, a signal or the time: the guard
- * goes. See trial.ts.
+ * The main file of the trial's keeper process: `trial-keeper CONFIG MILLISECONDS`, with the daemon at the other end of
+ * stdin. Reads the configuration at once, because it may be broken later. Then waits for the word TRIAL_DONE; if stdin
+ * ends without it, or at a signal, or after the time, it removes the guard. See `trial.ts`.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ServerConfig } from '../config/config.ts';
@@ -10,7 +10,7 @@ import { formatProblemOf } from '../log/error-text.ts';
 import { flushFirewall } from './flush.ts';
 import { KEEPER_GRACE_MS, TRIAL_DONE } from './trial.ts';
 
-/** The state is the daemon's until it is gone, which may take it a moment. */
+/** An ending daemon may hold its state for a moment, so the flush is tried again. */
 const TRIES = 20;
 const PAUSE_MS = 500;
 
@@ -18,11 +18,11 @@ const [configFile = '', milliseconds = ''] = process.argv.slice(2);
 
 async function main(): Promise<void> {
   const config = await readConfig(configFile);
-  let said = '';
+  let received = '';
   const ended = new Promise<void>((resolve) => {
     process.stdin.setEncoding('latin1');
     process.stdin.on('data', (chunk: string) => {
-      said = (said + chunk).slice(0, TRIAL_DONE.length);
+      received = (received + chunk).slice(0, TRIAL_DONE.length);
     });
     for (const event of ['end', 'error', 'close']) process.stdin.on(event, () => resolve());
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => resolve());
@@ -34,19 +34,19 @@ async function main(): Promise<void> {
   ]);
   timer.abort();
   process.stdin.destroy();
-  if (said !== TRIAL_DONE) await openAgain(config);
+  if (received !== TRIAL_DONE) await removeGuard(config);
 }
 
-async function openAgain(config: ServerConfig): Promise<void> {
+async function removeGuard(config: ServerConfig): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       const { left } = await flushFirewall(config);
-      say('the daemon on trial is gone: the guard is taken away, the doors are open to everyone');
+      say('the daemon on trial is gone: the guard is removed, the doors are open to everyone');
       for (const line of left) say(`left: ${line}`);
       return;
     } catch (error) {
       if (tries === TRIES) {
-        say(`the guard could not be taken away: ${formatProblemOf(error)}`);
+        say(`the guard could not be removed: ${formatProblemOf(error)}`);
         process.exitCode = 1;
         return;
       }

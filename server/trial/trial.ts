@@ -1,24 +1,24 @@
 /**
- * A daemon on trial: unless the administrator confirms in time that he can knock himself in, the guard is taken away
- * again, so that nobody locks himself out. Established sessions are never cut, by the guard or by its end.
+ * A daemon on trial: unless the administrator knocks and confirms in time, the guard is removed again. So an
+ * administrator cannot lock himself out. Neither the guard nor its removal cuts established sessions.
  *
- * The daemon may itself be what fails, so the promise is kept by a second process: the keeper holds the end of a pipe,
- * and when that ends without a word, or the time is over, it takes the guard away.
+ * The daemon itself may fail. So a second process, the keeper, holds the other end of a pipe: when the pipe ends
+ * without the word TRIAL_DONE, or the time is over, the keeper removes the guard.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { KnockError } from '../../shared/errors.ts';
 import type { Log } from '../log/log.ts';
 import { childProgram } from '../process/child-programs.ts';
 
-/** What the daemon says to the keeper when there is nothing left to keep. */
+/** The daemon's message to the keeper when the trial is over and the keeper should end. */
 export const TRIAL_DONE = 'done\n';
-/** The keeper acts this much later than the daemon would: it is for a daemon that does not. */
+/** The keeper acts this much later than the daemon: it acts only when the daemon does not. */
 export const KEEPER_GRACE_MS = 15_000;
 
 export interface TrialDeps {
   readonly seconds: number;
   readonly configFile: string;
-  /** Openings by knocks since the daemon started. */
+  /** The number of openings by knocks since the daemon started. */
   readonly opened: () => number;
   readonly log: Log;
 }
@@ -31,7 +31,7 @@ export class Trial {
   #timer: NodeJS.Timeout | undefined;
   #confirmed = false;
 
-  /** Starts the keeper; to be made before the guard is. */
+  /** Starts the keeper. Call it before the guard is made. */
   constructor(deps: TrialDeps) {
     this.#deps = deps;
     this.#over = new Promise((resolve) => {
@@ -40,7 +40,7 @@ export class Trial {
     const { seconds, configFile } = deps;
     const argv = [...childProgram('keeper'), configFile, `${seconds * 1_000}`];
     this.#keeper = spawn(process.execPath, argv, {
-      // Not in our process group: what ends the daemon by its terminal must not end the keeper.
+      // Not in our process group: a terminal's signal to the daemon must not end the keeper.
       detached: true,
       stdio: ['pipe', 'ignore', 'inherit'],
     });
@@ -52,7 +52,7 @@ export class Trial {
     return this.#confirmed;
   }
 
-  /** Begins to count. Resolves when the time is over without a confirmation; never when there was one. */
+  /** Starts the timer. Resolves when the time is over without a confirmation; never after a confirmation. */
   async run(): Promise<void> {
     const { seconds, log } = this.#deps;
     if (this.#keeper.pid === undefined) {
@@ -63,16 +63,16 @@ export class Trial {
       command: 'knock-otpd confirm',
     });
     this.#timer = setTimeout(() => {
-      log.warn('the trial is over and nobody has confirmed: the guard is taken away');
+      log.warn('the trial is over without a confirmation: the guard is removed');
       this.#end();
     }, seconds * 1_000);
     await this.#over;
   }
 
-  /** @throws KnockError USAGE when nobody has knocked himself in yet */
+  /** @throws KnockError USAGE when no knock has opened a door yet */
   confirm(): void {
     if (this.#deps.opened() === 0) {
-      throw new KnockError('USAGE', 'nobody has knocked himself in since the trial began', {
+      throw new KnockError('USAGE', 'no knock has opened a door since the trial began', {
         hint: 'knock-otp HOST from another machine and log in there, then confirm',
       });
     }
@@ -82,7 +82,7 @@ export class Trial {
     this.#deps.log.info('confirmed: the guard stays');
   }
 
-  /** For when the guard is to stay, or has been taken away. */
+  /** Ends the keeper: the guard stays, or has been removed. */
   dismissKeeper(): void {
     clearTimeout(this.#timer);
     this.#keeper.stdin?.end(TRIAL_DONE);

@@ -1,6 +1,6 @@
 /**
- * One picture of `knock-otpd watch`: the daemon's status as lines that fit a terminal of any size. Pure: what a line looks
- * like is decided here, when one is drawn is watch-command's business.
+ * Renders one frame of `knock-otpd watch`: the daemon's status as lines that fit a terminal of any size. Pure;
+ * `watch-command.ts` draws the frames.
  */
 import { createColors } from 'picocolors';
 import type { Status } from '../daemon/status.ts';
@@ -12,7 +12,7 @@ export interface FrameSize {
   readonly color: boolean;
 }
 
-/** What was shown before, for rates. */
+/** The counters of the frame before, for rates. */
 export interface Earlier {
   readonly counters: Status['counters'];
   readonly atMs: number;
@@ -83,7 +83,7 @@ export function renderFrame(status: Status, nowMs: number, size: FrameSize, earl
   return rows.map(([text, paint = (plain: string) => plain]) => paint(cut(text, Math.max(size.columns, 1))));
 }
 
-/** The head first; what room is left the sections share, each with how many rows of it are not shown. */
+/** The head first; the sections share the remaining rows, and each shows how many of its rows are left out. */
 function fit(
   head: readonly Row[],
   sections: readonly { readonly title: string; readonly rows: readonly Row[] }[],
@@ -91,18 +91,18 @@ function fit(
   bold: Paint,
   dim: Paint,
 ): readonly Row[] {
-  const shown: Row[] = [...head];
+  const fitted: Row[] = [...head];
   const filled = sections.filter(({ rows }) => rows.length > 0);
   for (const [at, { title, rows }] of filled.entries()) {
-    // A blank line and the title, and as much for each section to come.
+    // Keeps room for a blank line, a title and one row of each later section.
     const later = (filled.length - at - 1) * 3;
-    const room = limit - shown.length - 2 - later;
+    const room = limit - fitted.length - 2 - later;
     if (room < 1) continue;
-    shown.push([''], [title, bold]);
-    if (rows.length <= room) shown.push(...rows);
-    else shown.push(...rows.slice(0, room - 1), [`  and ${rows.length - room + 1} more`, dim]);
+    fitted.push([''], [title, bold]);
+    if (rows.length <= room) fitted.push(...rows);
+    else fitted.push(...rows.slice(0, room - 1), [`  and ${rows.length - room + 1} more`, dim]);
   }
-  return shown.slice(0, limit);
+  return fitted.slice(0, limit);
 }
 
 function reasons({ refusals }: Status): string {

@@ -1,6 +1,7 @@
 /**
- * `knock-otpd watch`: asks the daemon once a second and draws what it says, on the alternate screen, until q or Ctrl-C.
- * Where standard output is no terminal, or one that cannot move its cursor, one picture is printed. The terminal is given back as it was, however this ends.
+ * `knock-otpd watch`: gets the daemon's status once a second and draws it on the alternate screen, until q or Ctrl-C.
+ * If standard output is not a terminal that can move its cursor, prints one frame. Always restores the terminal at the
+ * end.
  */
 import type { ReadStream, WriteStream } from 'node:tty';
 import { canColor, canDraw } from '../../shared/command-line/terminal.ts';
@@ -28,7 +29,7 @@ export async function watch(stateDir: string, stdout: NodeJS.WritableStream, std
   }
   const screen = new Screen(stdout, ask, first);
   const restore = () => stdout.write(LEAVE);
-  // Also where something unexpected ends the process: a terminal that stays on the other screen helps nobody.
+  // Also restores the terminal when an unexpected error ends the process.
   process.once('exit', restore);
   stdout.write(ENTER);
   try {
@@ -58,7 +59,7 @@ class Screen {
     this.#status = first;
   }
 
-  /** Resolves when the user has had enough. */
+  /** Resolves when the user quits, or at a signal. */
   async run(stdin: NodeJS.ReadStream): Promise<void> {
     const draw = () => this.#draw();
     const timer = setInterval(() => void this.#refresh(), PERIOD_MS);
@@ -103,16 +104,16 @@ class Screen {
     this.#draw();
   }
 
-  /** From the corner over what is there: no flicker, and no scrolling by a last line feed. */
+  /** Overwrites the screen from its corner: no flicker, and no scrolling at a last line feed. */
   #draw(): void {
-    // A serial console may say that it has no columns. The last one stays free: what is written there is lost on some
-    // terminals when the rest of the line is cleared behind it.
+    // A serial console may report 0 columns. The last column stays free: some terminals lose its character when the
+    // rest of the line is cleared after it.
     const columns = (this.#stdout.columns || USUAL.columns) - 1;
     const rows = this.#stdout.rows || USUAL.rows;
     const size = { columns, rows: rows - 1, color: canColor(this.#stdout, process.env) };
     const lines = renderFrame(this.#status, this.#statusAtMs, size, this.#earlier);
     const foot = this.#problem ?? 'q quits';
-    const shown = [...lines, foot.slice(0, columns)];
-    this.#stdout.write(`${HOME}${shown.map((line) => `${line}${TO_LINE_END}`).join('\r\n')}${TO_SCREEN_END}`);
+    const drawn = [...lines, foot.slice(0, columns)];
+    this.#stdout.write(`${HOME}${drawn.map((line) => `${line}${TO_LINE_END}`).join('\r\n')}${TO_SCREEN_END}`);
   }
 }

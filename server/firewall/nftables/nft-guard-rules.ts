@@ -1,15 +1,15 @@
 /**
- * The rules that guard the services of doors, as text. Pure. Knows who passes at a guarded port and what passing costs;
- * the table around the rules is nft-script's.
+ * The nft rules that guard the services of doors, as text: which sources pass at a guarded port, and which grants a
+ * packet uses up. Pure. `nft-script.ts` writes the table around these rules.
  *
- * A door that opens once takes its grant back in the kernel, with the packet that uses it: no second connection can come
- * between, however busy the daemon is, or dead. The connection that used it is remembered by conntrack's id of it until
- * the first answer makes it an established one, for its SYN may be sent again before, and datagrams follow each other.
+ * At a door that opens once, the kernel removes the grant with the packet that uses it. So no second connection gets
+ * in, even when the daemon is busy or dead. The used set keeps the conntrack id of that connection until the first
+ * answer makes it established: before that, its SYN may be sent again, and more datagrams may follow the first.
  */
 import type { Service } from '../../../shared/formats/profile-uri.ts';
 import { type Family, setName } from './nft-sets.ts';
 
-/** A door as the table guards it. */
+/** What the table needs to know of a door. */
 export interface GuardedDoor {
   readonly name: string;
   readonly services: readonly Service[];
@@ -17,22 +17,26 @@ export interface GuardedDoor {
   readonly once: boolean;
 }
 
-/** No name of a door's set: those begin with v4_ or v6_. */
+/** Cannot be a door's set: those begin with v4_ or v6_. */
 const USED_SET = 'used';
-/** Linux gives up on a connection without an answer after 120 s (tcp_timeout_syn_sent), on a datagram's after 30. */
+/**
+ * Linux gives up on an unanswered connection after 120 s (tcp_timeout_syn_sent), on an unanswered datagram after 30.
+ */
 const UNANSWERED_SECONDS = 120;
-/** Each connection in it has cost a knock. */
+/** Large enough: each connection in the set has cost a knock. */
 const USED_SET_SIZE = 65_536;
 
-/** The set that {@link guardRules} counts on; none where no door opens once. */
+/** The set that {@link guardRules} needs; none where no door opens once. */
 export function usedSetText(doors: readonly GuardedDoor[]): readonly string[] {
   if (!doors.some(({ once }) => once)) return [];
   return [`set ${USED_SET} { typeof ct id; size ${USED_SET_SIZE}; flags dynamic,timeout; }`];
 }
 
-/** For packets that belong to no established connection: those of guarded services that are not let in are dropped. */
+/**
+ * Rules for packets outside established connections: packets to guarded services are dropped unless their source is in.
+ */
 export function guardRules(doors: readonly GuardedDoor[]): readonly string[] {
-  // A service of several doors is open to whoever is in one of their sets, so each service has its rules for all of them.
+  // A service of several doors is open to the sources of all their sets, so its rules cover all of them.
   const doorsOf = new Map<string, Map<string, GuardedDoor>>();
   for (const door of doors) {
     for (const { protocol, port } of door.services) {
@@ -48,7 +52,7 @@ export function guardRules(doors: readonly GuardedDoor[]): readonly string[] {
 function serviceRules(match: string, owners: readonly GuardedDoor[]): readonly string[] {
   const families = [4, 6] as const;
   const lasting = owners.filter(({ once }) => !once);
-  /** Whoever is let in by a lasting grant uses none up. */
+  /** A source with a lasting grant uses up no once-only grant. */
   const outside = (family: Family): string =>
     lasting.map(({ name }) => ` ${saddr(family)} != @${setName(name, family)}`).join('');
   const passing = owners
@@ -62,7 +66,7 @@ function serviceRules(match: string, owners: readonly GuardedDoor[]): readonly s
 }
 
 function onceRule(match: string, set: string, family: Family): string {
-  // A stray ACK or RST of an old connection is new to conntrack too: only what opens a connection may use the grant up.
+  // To conntrack a stray ACK or RST of an old connection is new too. So only a SYN may use the grant up.
   const opening = match.startsWith('tcp') ? ' tcp flags & (fin|syn|rst|ack) == syn' : '';
   const source = saddr(family);
   const remember = `add @${USED_SET} { ct id timeout ${UNANSWERED_SECONDS}s }`;

@@ -1,12 +1,11 @@
 /**
- * The text of our nft scripts, and what nft's listings say. Pure. Knows the layout of the table and how doors are named
- * in it; when a script is run is nftables.ts' business. Only formatted addresses, encoded names and checked numbers are
- * put into a script.
+ * Writes the nft scripts and parses nft's listings. Pure. `nftables.ts` runs the scripts. Only formatted addresses,
+ * encoded names and checked numbers go into a script.
  *
- * The layout of `table inet knock_otp`: for each door two sets of granted addresses whose elements the kernel ends, and
- * one chain at the input hook before the host's own filters. Its verdicts are `drop` and "not my business": `accept` in a
- * base chain only ends that chain, so every other rule of the host keeps its say. Two more sets hold the sessions that
- * are older than the table, address by address and port by port: only packets that open nothing pass by them.
+ * The layout of `table inet knock_otp`: each door has two sets of granted addresses, and the kernel expires their
+ * elements. One chain runs at the input hook, before the host's own filters. It drops packets or leaves them to the
+ * host's rules: `accept` in a base chain ends only that chain. Two more sets hold the sessions that are older than the
+ * table, by addresses and ports; they let only packets without SYN through.
  */
 import { type AddressKey, addressKey, formatAddress, isIpv4 } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
@@ -17,15 +16,15 @@ import { type GuardedDoor, guardRules, usedSetText } from './nft-guard-rules.ts'
 import { type Family, parseSetName, setName } from './nft-sets.ts';
 
 const TABLE = 'inet knock_otp';
-/** No name of a door's set: those begin with v4_ or v6_. */
+/** Cannot be a door's set: those begin with v4_ or v6_. */
 const OLDER_SET = 'older';
 
-/** Takes the table away, whether it is there or not. */
+/** Removes the table; no error when there is none. */
 export const REMOVE_SCRIPT = `add table ${TABLE}\ndelete table ${TABLE}\n`;
 
 /**
- * Replaces whatever table there is by a fresh one that lets `openings` in. One transaction: the kernel changes from the
- * old rules to the new ones between two packets.
+ * Replaces the table by a new one that lets `openings` in. One transaction: the kernel changes from the old rules to
+ * the new ones between two packets.
  * @throws KnockError FIREWALL when a door cannot be guarded
  */
 export function tableScript(
@@ -40,10 +39,10 @@ export function tableScript(
   const guard = [
     'type filter hook input priority filter - 10; policy accept;',
     ...(loopbackToo ? [] : ['iif lo accept']),
-    // Not `related`: a helper (FTP, SIP) can be talked into expecting a connection to a port of the attacker's choice.
-    // What conntrack cannot place (scans with ACK or FIN, untracked) is not established and meets the drops below.
+    // Not `related`: an attacker can make a conntrack helper (FTP, SIP) expect a connection to a port of his choice.
+    // Packets that conntrack cannot place (ACK or FIN scans, untracked) are not established and meet the drops below.
     'ct state established accept',
-    // The host's answer makes such a session an established one; its end makes an answer of RST.
+    // The host's answer makes such a session established; for an ended session the answer is RST.
     `tcp flags & syn == 0 ip saddr . tcp sport . ip daddr . tcp dport @${OLDER_SET}4 accept`,
     `tcp flags & syn == 0 ip6 saddr . tcp sport . ip6 daddr . tcp dport @${OLDER_SET}6 accept`,
     ...guardRules(doors),
@@ -57,7 +56,7 @@ export function tableScript(
   return [REMOVE_SCRIPT, `table ${TABLE} {`, ...allSets, 'chain guard {', ...guard, '}', '}', ''].join('\n');
 }
 
-/** Adds sessions that were there before the table was, but not yet in the listing that it was built from. */
+/** Adds sessions that are older than the table but were missing in the listing that it was built from. */
 export function olderScript(older: readonly OlderSession[]): string {
   return ([4, 6] as const)
     .map((family) => ({ family, elements: olderOf(older, family) }))
@@ -67,8 +66,8 @@ export function olderScript(older: readonly OlderSession[]): string {
 }
 
 /**
- * Lets a source in until `durationMs` from now, whether it is in or not. An element that is there would keep its end
- * (before Linux 6.12), and deleting one that is not there is an error: so add, delete, add, in one transaction.
+ * Lets a source in until `durationMs` from now, whether it is in or not. Before Linux 6.12, `add` does not change the
+ * end of an existing element, and deleting a missing element is an error. So: add, delete, add, in one transaction.
  */
 export function openScript(door: string, source: AddressKey, durationMs: number): string {
   const element = `${elementOf(source)} timeout ${timeoutText(durationMs)}`;
@@ -76,28 +75,30 @@ export function openScript(door: string, source: AddressKey, durationMs: number)
   return `${closeScript(door, source)}add element ${set} { ${element} }\n`;
 }
 
-/** Lets a source in no more; the leading `add` makes the absent one no error. */
+/** Removes a source; the leading `add` prevents an error for a missing one. */
 export function closeScript(door: string, source: AddressKey): string {
   const set = setOf(door, source);
   const address = elementOf(source);
   return `add element ${set} { ${address} timeout 60s }\ndelete element ${set} { ${address} }\n`;
 }
 
-/** Takes an opening away; refused where it is not there (any more). */
+/** Removes an opening; fails where there is none (any more). */
 export function takeScript(door: string, source: AddressKey): string {
   return `delete element ${setOf(door, source)} { ${elementOf(source)} }\n`;
 }
 
 export const LIST_SCRIPT = `list table ${TABLE}\n`;
 
-/** The openings in the JSON form of LIST_SCRIPT. nft counts whole seconds there; an element without end has Infinity. */
+/**
+ * The openings in the JSON output of LIST_SCRIPT, in whole seconds as nft counts; Infinity for an element without end.
+ */
 export function parseOpenings(json: string): readonly Opening[] {
   return entries(parseJson(json), 'nftables').flatMap((entry) => {
     const set = field(entry, 'set');
     const name = field(set, 'name');
-    const ours = typeof name === 'string' ? parseSetName(name) : undefined;
-    if (ours === undefined || field(set, 'elem') === undefined) return [];
-    return entries(set, 'elem').map((element) => openingOf(ours.door, element));
+    const parsed = typeof name === 'string' ? parseSetName(name) : undefined;
+    if (parsed === undefined || field(set, 'elem') === undefined) return [];
+    return entries(set, 'elem').map((element) => openingOf(parsed.door, element));
   });
 }
 
@@ -106,7 +107,7 @@ function setText({ name, once }: GuardedDoor, family: Family, openings: readonly
     .filter((opening) => opening.door === name && isIpv4(opening.source) === (family === 4) && opening.remainingMs > 0)
     .map(({ source, remainingMs }) => `${elementOf(source)} timeout ${timeoutText(remainingMs)}`);
   const type = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
-  // `dynamic`: packets change the set too.
+  // `dynamic`: rules change the set as packets pass.
   const flags = once ? 'dynamic,timeout' : 'timeout';
   return `set ${setName(name, family)} { type ${type}; flags ${flags};${elementsText(elements)} }`;
 }
@@ -116,18 +117,18 @@ function elementsText(elements: readonly string[]): string {
 }
 
 function olderOf(older: readonly OlderSession[], family: Family): readonly string[] {
-  const own = older.filter(
+  const ofFamily = older.filter(
     ({ source, target }) => isIpv4(source) === (family === 4) && isIpv4(target) === (family === 4),
   );
-  return own.map(
+  return ofFamily.map(
     ({ source, sourcePort, target, port }) =>
       `${elementOf(source)} . ${sourcePort} . ${elementOf(target)} . ${port} timeout ${OLDER_SESSION_SECONDS}s`,
   );
 }
 
-/** nft reads at most eight digits of seconds: three years. */
+/** nft reads at most eight digits of seconds, three years. */
 const MAX_TIMEOUT_SECONDS = 99_999_999;
-/** A timeout that rounds to no tick of the kernel's clock was, in older kernels, no timeout at all: open for ever. */
+/** In older kernels a timeout shorter than one kernel tick meant no timeout at all: open for ever. */
 const MIN_TIMEOUT_MS = 100;
 
 function timeoutText(durationMs: number): string {
@@ -150,7 +151,7 @@ function checkDoors(doors: readonly GuardedDoor[]): void {
     const fault = !NAME_PATTERN.test(name)
       ? 'its name cannot name a set'
       : names.has(name)
-        ? 'there are two of that name'
+        ? 'two doors have that name'
         : services.length === 0
           ? 'it has no service to guard'
           : services.some(({ port }) => !Number.isInteger(port) || port < 1 || port > 65535)
@@ -167,9 +168,9 @@ function openingOf(door: string, element: unknown): Opening {
   const timed = field(element, 'elem');
   const text = timed === undefined ? element : field(timed, 'val');
   const source = typeof text === 'string' ? addressKey(text) : undefined;
-  if (source === undefined) throw unreadable('an element that is no address');
+  if (source === undefined) throw unreadable('an element that is not an address');
   const seconds = field(timed, 'expires');
-  // The last second is listed without `expires`, an element without end without `timeout`.
+  // nft lists an element in its last second without `expires`, and an element without end without `timeout`.
   const ends = typeof field(timed, 'timeout') === 'number' || typeof seconds === 'number';
   return {
     door,

@@ -1,11 +1,11 @@
-/** How the sets of `table inet knock_otp` are called, and which door a name belongs to. Pure. */
+/** The names of the sets in `table inet knock_otp`: from a door to its set and back. Pure. */
 import { NAME_PATTERN } from '../../../shared/formats/profile-uri.ts';
 
 export type Family = 4 | 6;
 
 /**
- * `v4_` and the door's name, everything but letters and digits as `_` and two hex digits: injective, no keyword of nft,
- * and 195 characters for the longest name where the kernel takes 255.
+ * `v4_` and the door's name, with each character but letters and digits as `_` and two hex digits. Different doors get
+ * different names, no name is a keyword of nft, and the longest has 195 characters (the kernel allows 255).
  */
 export function setName(door: string, family: Family): string {
   const encoded = door.replaceAll(/[^A-Za-z0-9]/g, (character) => `_${character.charCodeAt(0).toString(16)}`);

@@ -1,22 +1,23 @@
 /**
- * Doors by nftables: the port is dropped for everyone but the granted sources, and the kernel ends each grant. Knows when
- * which script is run and what to do when the table is not as we left it; the scripts are nft-script's.
+ * Backend for doors by nftables: packets to a guarded port are dropped unless their source has a grant, and the kernel
+ * ends each grant. `nft-script.ts` writes the scripts; this file decides when which script runs, and repairs the table.
  *
- * When the daemon dies, the table stays: ports stay shut and grants end on time. Established sessions live on after a
- * close, by conntrack: a guarded port must not be exempt from tracking (`notrack`). Guarded are services of this host; what
- * is translated and forwarded elsewhere (a container's published port) does not pass the input hook. A session that is
- * older than conntrack on this host (nothing used it before our first rule) would be taken for new and stall until the
- * host says something in it: so what the kernel has at the guarded ports is let through by address and port. That is read
- * twice, for those who connect between the reading and the table.
+ * - When the daemon dies, the table stays: ports stay shut and grants end on time.
+ * - Established sessions live on after a close, by conntrack. So a guarded port must not be exempt from tracking
+ *   (`notrack`).
+ * - The input hook guards services of this host only. Traffic that is translated and forwarded (a container's published
+ *   port) does not pass it.
+ * - A session that is older than conntrack on this host (before our first rule nothing used conntrack) looks new, and
+ *   would stall until the host sends a packet in it. So the sessions at the guarded ports are let through by addresses
+ *   and ports. They are read twice, for clients that connect between the first reading and the table.
  *
- * When somebody takes the table away (`nft flush ruleset`, a firewall manager's reload), the doors are open to everyone
- * and no event tells us. Two things mend it: `guardStands`, which the daemon asks on a timer, compares the table with what
- * `prepare` saw; and any verb that the kernel refuses rebuilds the whole table from what is remembered here, because on
- * an intact table none can fail. Only when that fails too does the verb reject.
+ * If another program removes the table (`nft flush ruleset`, a firewall manager's reload), the doors are open to
+ * everyone, and no event reports that. Two checks repair it: the daemon calls `guardStands` on a timer, which compares
+ * the table with the layout of the last build. And when the kernel refuses a script, the whole table is rebuilt from
+ * the openings in memory, because on an intact table no script fails. The verb rejects only when the rebuild fails too.
  *
- * What lets one connection in (`once`) is the kernel's to know: it may have been used since we looked. So a new table gets
- * such an opening only if it could be taken out of the old one. Where there is no old one it has been used or nobody
- * knows, and it is not given again.
+ * Only the kernel knows whether a once-only opening is still unused. So a new table gets such an opening only if it
+ * could be removed from the old table. Without an old table the opening may have been used, so it is not granted again.
  */
 import type { AddressKey } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
@@ -36,9 +37,9 @@ import {
 } from './nft-script.ts';
 
 export interface NftablesOptions {
-  /** Guards connections over `lo` too. Left out by default: programs of this host reach its services unasked. */
+  /** Also guards connections over `lo`. Off by default: programs of this host reach its services without a knock. */
   readonly guardLoopback?: boolean;
-  /** Milliseconds of a clock that never jumps; default performance.now. */
+  /** Monotonic milliseconds; default performance.now. */
   readonly now?: () => number;
 }
 
@@ -46,7 +47,7 @@ interface Remembered extends Place {
   readonly end: number;
 }
 
-/** A grant that is about to end is not said to be used: the kernel's clock and ours need not agree to the millisecond. */
+/** A grant this close to its end is not reported as used: the kernel's clock and ours may differ by milliseconds. */
 const END_MARGIN_MS = 1000;
 
 export class NftablesFirewall implements Firewall {
@@ -55,12 +56,12 @@ export class NftablesFirewall implements Firewall {
   readonly #now: () => number;
   /** Undefined until `prepare` and after `release`. */
   #doors: readonly GuardedDoor[] | undefined;
-  /** The table as the kernel showed it after the last build, without elements. */
+  /** The table as the kernel listed it after the last build, without elements. */
   #layout = '';
   readonly #remembered = new Map<string, Remembered>();
   #last: Promise<unknown> = Promise.resolve();
 
-  /** The runner remains the caller's to close. */
+  /** The caller closes the runner. */
   constructor(runner: NftRunner, options: NftablesOptions = {}) {
     this.#runner = runner;
     this.#loopbackToo = options.guardLoopback ?? false;
@@ -91,7 +92,7 @@ export class NftablesFirewall implements Firewall {
         await this.#run(script, keyOf(door.name, source));
       } catch (error) {
         this.#remembered.delete(keyOf(door.name, source));
-        // A killed nft may have got its transaction through. An extension that failed leaves what was granted before.
+        // The transaction of a killed nft may have succeeded. A failed extension keeps the earlier grant.
         if (before === undefined) await this.#runner.run(closeScript(door.name, source)).catch(() => undefined);
         else this.#remembered.set(keyOf(door.name, source), before);
         throw error;
@@ -102,7 +103,7 @@ export class NftablesFirewall implements Firewall {
   close(door: ActionDoor, source: AddressKey): Promise<void> {
     return this.#inTurn(async () => {
       this.#remembered.delete(keyOf(door.name, source));
-      // A door that a reload has taken out of the configuration has no set, so no source is in it.
+      // A door that a reload removed from the configuration has no set, so no source is in it.
       if (this.#doors?.some(({ name }) => name === door.name)) await this.#run(closeScript(door.name, source));
     });
   }
@@ -141,35 +142,35 @@ export class NftablesFirewall implements Firewall {
     });
   }
 
-  /** `given`: the opening that the script adds. */
-  async #run(script: string, given?: string): Promise<void> {
+  /** `added`: the opening that the script adds. */
+  async #run(script: string, added?: string): Promise<void> {
     try {
       await this.#runner.run(script);
-    } catch (refused) {
-      if (this.#doors === undefined) throw refused;
-      await this.#build(this.#doors, this.#rememberedOpenings(), given);
+    } catch (error) {
+      if (this.#doors === undefined) throw error;
+      await this.#build(this.#doors, this.#rememberedOpenings(), added);
     }
   }
 
-  async #build(doors: readonly GuardedDoor[], wanted: readonly Opening[], given?: string): Promise<void> {
+  async #build(doors: readonly GuardedDoor[], wanted: readonly Opening[], added?: string): Promise<void> {
     const ports = new Set(
       doors.flatMap(({ services }) => services.filter(({ protocol }) => protocol === 'tcp').map(({ port }) => port)),
     );
     const before = await olderSessions(ports);
-    // At the last moment: whoever comes between has to send his SYN again.
+    // At the last moment: a client that connects before the new table is there has to send its SYN again.
     const taken: Opening[] = [];
     const openings: Opening[] = [];
     for (const opening of wanted) {
       const isOnce = doors.some(({ name, once }) => once && name === opening.door);
-      const isGiven = keyOf(opening.door, opening.source) === given;
-      if (isOnce && !isGiven && !(await this.#take(opening))) continue;
-      if (isOnce && !isGiven) taken.push(opening);
+      const isAdded = keyOf(opening.door, opening.source) === added;
+      if (isOnce && !isAdded && !(await this.#take(opening))) continue;
+      if (isOnce && !isAdded) taken.push(opening);
       openings.push(opening);
     }
     try {
       await this.#runner.run(tableScript(doors, openings, before, this.#loopbackToo));
     } catch (error) {
-      // The old table stands, where there is one.
+      // The old table is still in place, if there was one: restore its once-only openings.
       for (const { door, source, remainingMs } of taken) {
         await this.#runner.run(openScript(door, source, remainingMs)).catch(() => undefined);
       }
@@ -177,12 +178,12 @@ export class NftablesFirewall implements Firewall {
     }
     this.#doors = doors;
     const late = lateSessions(before, await olderSessions(ports));
-    // The table stands: a script that fails now costs the newest sessions a stall, not the doors their guard.
+    // The guard is in place: if this script fails, the newest sessions stall, but the doors stay guarded.
     if (late.length > 0) await this.#runner.run(olderScript(late)).catch(() => undefined);
     this.#layout = doors.length === 0 ? '' : await this.#runner.list(LIST_SCRIPT, 'layout');
   }
 
-  /** False when it was not there. */
+  /** False when the opening is not there. */
   async #take({ door, source }: Opening): Promise<boolean> {
     try {
       await this.#runner.run(takeScript(door, source));
@@ -196,11 +197,11 @@ export class NftablesFirewall implements Firewall {
     return this.#doors?.some(({ name, once }) => once && name === door) === true;
   }
 
-  /** One verb after the other: a rebuild in the midst of another verb would undo it. */
+  /** Runs one verb after the other: a rebuild during another verb would undo that verb. */
   #inTurn<T>(verb: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(verb);
-    this.#last = turn.catch(() => undefined);
-    return turn;
+    const result = this.#last.then(verb);
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 
   #checkPrepared(door: string): void {

@@ -1,10 +1,10 @@
 /**
- * Doors by firewalld: a rich rule with a timeout for who is let in; the guard is the administrator's zone, which lets
- * nobody else to the port. Knows firewall-cmd's commands and what it prints. Ours are known by their priority: it puts
- * them before the administrator's own, who has no reason to choose this one.
+ * Rule table for firewalld: a rich rule with a timeout lets a source in. The guard is the administrator's zone, which
+ * must not allow the port. Our rules are recognized by their priority: it puts them before the administrator's rules,
+ * and no administrator has a reason to choose the same number.
  *
- * Only the running configuration is changed: firewalld ends each grant itself, and a reload takes them all away, which is
- * noticed and mended.
+ * Only the running configuration is changed. firewalld ends each grant itself. A reload of firewalld removes all our
+ * rules; `stands` notices that, and the next `prepare` adds them again.
  */
 import { addressKey, formatAddress, isIpv4 } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
@@ -20,9 +20,9 @@ import {
 } from './rule-table.ts';
 
 const PRIORITY = '-7077';
-/** firewall-cmd takes a quarter of a second: it is not asked every second whether all is well. */
+/** Between two full checks: firewall-cmd takes a quarter of a second, too much for every second. */
 const FULL_CHECK_MS = 15_000;
-/** A rule that ends about now may be gone already. */
+/** A rule this close to its end may be gone already. */
 const NEARLY_OVER_MS = 3000;
 
 export class FirewalldTable implements RuleTable {
@@ -57,7 +57,7 @@ export class FirewalldTable implements RuleTable {
   async add(rule: WantedRule): Promise<void> {
     const timeout = `--timeout=${wholeSeconds(rule.remainingMs)}`;
     for (const zone of this.#zones) {
-      // A rule that is there keeps its end whatever is asked; for the moment between, a SYN that is lost comes again.
+      // firewalld does not change the end of an existing rule. A SYN that is lost in between is sent again.
       await this.#remove(zone, rule);
       await this.#cmd(`--zone=${zone}`, `--add-rich-rule=${richRule(rule)}`, timeout);
     }
@@ -87,22 +87,22 @@ export class FirewalldTable implements RuleTable {
   /** The guard is the administrator's. */
   async release(): Promise<void> {}
 
-  /** @throws KnockError FIREWALL when firewalld does not run, or a zone lets everyone to a place of ours */
+  /** @throws KnockError FIREWALL when firewalld does not run, or a zone allows everyone to one of our places */
   async #check(): Promise<void> {
     for (const zone of this.#zones) {
       const { target, ports, services } = parseZone(await this.#cmd(`--zone=${zone}`, '--list-all'));
       const open: string[] = [...ports];
-      // A service that has no such thing as a port, or is gone, opens none.
+      // A service that has no port, or no longer exists, opens none.
       for (const service of services) {
         const { status, output } = await this.#run('firewall-cmd', [`--info-service=${service}`]);
         if (status === 0) open.push(...parseZone(output).ports);
       }
-      const found = this.#places.find(
+      const exposed = this.#places.find(
         (place) => target === 'ACCEPT' || open.some((range) => coversPlace(range, place)),
       );
-      if (found !== undefined) {
-        throw new KnockError('FIREWALL', `firewalld guards nothing: zone ${zone} lets everyone to ${found}`, {
-          hint: `firewall-cmd --permanent --zone=${zone} --remove-service=... or --remove-port=${found.split('/').reverse().join('/')}, then --reload`,
+      if (exposed !== undefined) {
+        throw new KnockError('FIREWALL', `firewalld guards nothing: zone ${zone} lets everyone to ${exposed}`, {
+          hint: `firewall-cmd --permanent --zone=${zone} --remove-service=... or --remove-port=${exposed.split('/').reverse().join('/')}, then --reload`,
         });
       }
     }
@@ -113,7 +113,7 @@ export class FirewalldTable implements RuleTable {
     return parseRichRules(await this.#cmd(`--zone=${zone}`, '--list-rich-rules'));
   }
 
-  /** A rule that is not there is a warning and status 0; older versions have a status for it. */
+  /** A missing rule gives a warning and status 0; older versions have a status for it. */
   async #remove(zone: string, rule: Rule): Promise<void> {
     const args = [`--zone=${zone}`, `--remove-rich-rule=${richRule(rule)}`];
     const { status, output, words } = await this.#run('firewall-cmd', args);
@@ -122,7 +122,7 @@ export class FirewalldTable implements RuleTable {
   }
 
   #cmd(...args: readonly string[]): Promise<string> {
-    return outputOf(this.#run, 'firewall-cmd', args, { hint: 'is firewalld running? "firewall-cmd --state" says' });
+    return outputOf(this.#run, 'firewall-cmd', args, { hint: 'is firewalld running? try "firewall-cmd --state"' });
   }
 }
 
@@ -133,7 +133,7 @@ export function richRule({ place, source }: Rule): string {
   return `rule priority="${PRIORITY}" family="${family}" ${from} port port="${port}" protocol="${protocol}" accept`;
 }
 
-/** Ours among what --list-rich-rules prints. */
+/** Our rules in the output of --list-rich-rules. */
 export function parseRichRules(listing: string): readonly Rule[] {
   return listing.split('\n').flatMap((line) => {
     const [, priority, address = '', port = '', protocol = ''] =
@@ -145,7 +145,7 @@ export function parseRichRules(listing: string): readonly Rule[] {
   });
 }
 
-/** The default zone, which has every interface without another, and those that have interfaces. */
+/** The default zone, which has every interface without a zone of its own, and all zones that have interfaces. */
 export function parseZones(byDefault: string, active: string): readonly string[] {
   const zones = new Set([byDefault.trim()]);
   let zone = '';
@@ -156,14 +156,14 @@ export function parseZones(byDefault: string, active: string): readonly string[]
   return [...zones].filter((name) => /^[\w-]+$/.test(name)).sort();
 }
 
-/** Of --list-all and --info-service. */
+/** Parses the output of --list-all and --info-service. */
 function parseZone(text: string): { target: string; ports: readonly string[]; services: readonly string[] } {
   const words = (key: string) =>
     (new RegExp(`^  ${key}:(.*)$`, 'm').exec(text)?.[1] ?? '').split(/\s+/).filter((word) => word !== '');
   return { target: words('target')[0] ?? '', ports: words('ports'), services: words('services') };
 }
 
-/** `22/tcp`, `20-30/tcp`. */
+/** `range` as `22/tcp` or `20-30/tcp`. */
 function coversPlace(range: string, place: string): boolean {
   const { protocol, port } = serviceOf(place);
   const [ports = '', of] = range.split('/');

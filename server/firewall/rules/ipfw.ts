@@ -1,10 +1,10 @@
 /**
- * Doors by ipfw (FreeBSD): rules of our own deny the ports to everyone who is not in a table of addresses. Knows ipfw's
- * commands (ipfw(8)); rule number 10, and the rule sets 28 and 29, are ours.
+ * Rule table for ipfw (FreeBSD, ipfw(8)): our rules deny the ports to all sources that are not in a table of addresses.
+ * Rule number 10 and the rule sets 28 and 29 are ours.
  *
- * Only what opens a connection is denied, so that established sessions live on without state. New rules are made in the
- * disabled set 28 and exchanged with set 29 in one step. ipfw has no end for a table's addresses: what a killed daemon
- * left goes at its next start.
+ * Only packets that open a connection are denied, so established sessions live on without state. New rules are made in
+ * the disabled set 28 and swapped with set 29 in one step. ipfw cannot expire addresses of a table: grants of a killed
+ * daemon are removed at its next start.
  */
 import { type AddressKey, addressKey, formatAddress } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
@@ -34,11 +34,11 @@ export class IpfwTable implements RuleTable {
     if (places.length === 0) return this.release();
     await this.#check();
     for (const place of places) {
-      const own = wanted.filter((rule) => rule.place === place).map(({ source }) => source);
+      const sources = wanted.filter((rule) => rule.place === place).map(({ source }) => source);
       const present = await this.#members(place);
       if (present === undefined) await this.#ipfw('table', tableName(place), 'create', 'type', 'addr');
-      for (const source of present ?? []) if (!own.includes(source)) await this.remove({ place, source });
-      for (const source of own) if (present?.includes(source) !== true) await this.#add({ place, source });
+      for (const source of present ?? []) if (!sources.includes(source)) await this.remove({ place, source });
+      for (const source of sources) if (present?.includes(source) !== true) await this.#add({ place, source });
     }
     await this.#run('ipfw', ['-q', 'delete', 'set', NEXT_SET]);
     await this.#ipfw('set', 'disable', NEXT_SET);
@@ -64,7 +64,7 @@ export class IpfwTable implements RuleTable {
   }
 
   async release(): Promise<void> {
-    // Of a set without rules ipfw says that there are none.
+    // The status is ignored: for a set without rules ipfw reports an error.
     await this.#run('ipfw', ['-q', 'delete', 'set', SET]);
     await this.#destroyTables([]);
   }
@@ -103,12 +103,12 @@ export class IpfwTable implements RuleTable {
   }
 }
 
-/** `192.0.2.7/32 0` a line. */
+/** One `192.0.2.7/32 0` on each line. */
 export function parseTable(listing: string): readonly AddressKey[] {
   return listing.split('\n').flatMap((line) => addressKey(line.trim().split(/[\s/]/, 1)[0] ?? '') ?? []);
 }
 
-/** `me` is this host's IPv4 addresses, `me6` those of IPv6. */
+/** `me` stands for this host's IPv4 addresses, `me6` for its IPv6 addresses. */
 function ruleBodies(place: string): readonly (readonly string[])[] {
   const { protocol, port } = serviceOf(place);
   const options = ['in', 'not', 'recv', 'lo0', ...(protocol === 'tcp' ? ['setup'] : [])];

@@ -1,10 +1,10 @@
 /**
- * The text for iptables-restore and ipset, and what iptables' listings say. Pure. Knows the layout of our chain; when a
- * text is loaded is iptables.ts' business. Only formatted addresses and checked numbers are put into a text.
+ * Writes the text for iptables-restore and ipset, and parses iptables' listings. Pure. `iptables.ts` loads the text.
+ * Only formatted addresses and checked numbers go into it.
  *
- * The layout: one chain KNOCK-OTP, called from the first place of INPUT, whose verdicts are DROP and RETURN: what it
- * returns meets every rule of the host as without us. Who may enter stands in one ipset a service and family, whose
- * elements the kernel ends, or, without ipset, in one rule each.
+ * The layout: the first rule of INPUT calls our chain KNOCK-OTP, whose verdicts are DROP and RETURN. A returned packet
+ * meets every rule of the host. Granted sources are in one ipset for each service and family, and the kernel expires
+ * its elements. Without ipset, each granted source has a rule.
  */
 import { formatAddress, isIpv4 } from '../../../shared/address.ts';
 import { OLDER_SESSION_SECONDS, type OlderSession } from '../older-sessions.ts';
@@ -13,7 +13,7 @@ import { type Rule, serviceOf, type WantedRule, wholeSeconds } from './rule-tabl
 export type Family = 4 | 6;
 
 /**
- * How grants are kept: in sets; as rules that end by the time match; as rules that stand until they are removed, where
+ * How grants are stored: in ipsets; as rules that the time match ends; as rules that stay until they are removed, where
  * the kernel has neither.
  */
 export type IptablesMode = 'sets' | 'timed rules' | 'rules';
@@ -38,12 +38,12 @@ export interface ChainParts {
   readonly loopbackToo: boolean;
 }
 
-/** Unix milliseconds at which the kernel takes a session for ended that is older than it knows. */
+/** Unix milliseconds at which a session counts as ended that is older than connection tracking. */
 export function endOfOlder(wallMs: number): number {
   return wallMs + OLDER_SESSION_SECONDS * 1000;
 }
 
-/** `knock-otp4-tcp-22`; the kernel takes 31 characters. */
+/** `knock-otp4-tcp-22`; the kernel allows 31 characters. */
 export function setName(place: string, family: Family): string {
   const { protocol, port } = serviceOf(place);
   return `knock-otp${family}-${protocol}-${port}`;
@@ -57,24 +57,29 @@ export function familyOf(rule: Rule): Family {
   return isIpv4(rule.source) ? 4 : 6;
 }
 
-/** Replaces the chain and puts its one call before all rules of INPUT. One transaction for iptables-restore --noflush. */
+/**
+ * Replaces the chain, and its calls by one call before all rules of INPUT. One transaction, for iptables-restore
+ * --noflush.
+ */
 export function chainScript(family: Family, parts: ChainParts, jumps: number): string {
   return transaction([`:${CHAIN} - [0:0]`, ...unhook(jumps), `-I INPUT 1 ${JUMP}`, ...chainRules(family, parts)]);
 }
 
-/** Takes the chain and its calls away. */
+/** Removes the chain and its calls. */
 export function removeScript(jumps: number): string {
   return transaction([`:${CHAIN} - [0:0]`, ...unhook(jumps), `-X ${CHAIN}`]);
 }
 
-/** How often `iptables -S INPUT` says that our chain is called, and whether the one call comes before everything. */
+/** How many calls of our chain `iptables -S INPUT` lists, and whether there is one call, as the first rule. */
 export function readHooks(listing: string): { readonly jumps: number; readonly first: boolean } {
   const rules = listing.split('\n').filter((line) => line.startsWith('-A INPUT '));
   const jumps = rules.filter((rule) => rule === `-A INPUT ${JUMP}`).length;
   return { jumps, first: jumps === 1 && rules[0] === `-A INPUT ${JUMP}` };
 }
 
-/** For `ipset -exist restore`: makes each service's set hold `rules` and nothing else, changing from one to the other. */
+/**
+ * For `ipset -exist restore`: fills a new set for each service with `rules`, and swaps it for the old one in one step.
+ */
 export function setsScript(family: Family, places: readonly string[], rules: readonly WantedRule[]): string {
   const type = `hash:ip family ${family === 4 ? 'inet' : 'inet6'} timeout 0`;
   const lines = places.flatMap((place) => {
@@ -98,7 +103,7 @@ export function setsScript(family: Family, places: readonly string[], rules: rea
 function chainRules(family: Family, { mode, places, rules, older, loopbackToo }: ChainParts): readonly string[] {
   return [
     ...(loopbackToo ? [] : ['-i lo -j RETURN']),
-    // Not RELATED: a helper can be talked into expecting a connection to a port of the attacker's choice.
+    // Not RELATED: an attacker can make a conntrack helper expect a connection to a port of his choice.
     '-m conntrack --ctstate ESTABLISHED -j RETURN',
     ...older
       .filter(({ source, target }) => isIpv4(source) === (family === 4) && isIpv4(target) === (family === 4))
@@ -121,7 +126,7 @@ function chainRules(family: Family, { mode, places, rules, older, loopbackToo }:
   ].map((rule) => `-A ${CHAIN} ${rule}`);
 }
 
-/** The time match counts seconds of UTC up to 2038. */
+/** The time match takes seconds of UTC up to 2038. */
 function untilText(mode: IptablesMode, endsAt: number): string {
   if (mode === 'rules') return '';
   const seconds = Math.min(Math.ceil(endsAt / 1000), 2 ** 31 - 1);

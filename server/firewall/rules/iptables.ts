@@ -1,9 +1,9 @@
 /**
- * Doors by iptables and ip6tables, of either flavour (nf_tables or legacy): a chain of our own guards the ports. Knows in
- * which order sets and chains are loaded and what an earlier run left; the texts are iptables-script's.
+ * Rule table for iptables and ip6tables, of either flavour (nf_tables or legacy): our own chain guards the ports. This
+ * file loads and removes sets and chains; `iptables-script.ts` writes their text.
  *
  * No rule of the host is changed: our chain is called once, before all others. When the daemon dies, the chain stays:
- * ports stay shut, and grants end by themselves wherever the kernel has ipset or the time match.
+ * ports stay shut, and grants end by themselves where the kernel has ipset or the time match.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { formatAddress } from '../../../shared/address.ts';
@@ -36,17 +36,17 @@ import {
 } from './rule-table.ts';
 
 export interface IptablesOptions {
-  /** Guards connections over `lo` too. */
+  /** Also guards connections over `lo`. */
   readonly guardLoopback?: boolean;
-  /** Which of two installed flavours; default what `iptables` is on this machine. */
+  /** Which of two installed flavours; default: the flavour of `iptables` on this machine. */
   readonly flavour?: 'nft' | 'legacy';
-  /** The ways of keeping grants to try, best first; default all. */
+  /** The ways to store grants, in the order to try them; default all, best first. */
   readonly modes?: readonly IptablesMode[];
 }
 
-/** Seconds to wait for another program that holds the lock of iptables. */
+/** Seconds to wait while another program holds the iptables lock. */
 const LOCK_SECONDS = '5';
-/** Rules are gone through one by one for each packet of something new: beyond this the older sessions cost too much. */
+/** The most older sessions that get a rule: every packet of a new connection passes these rules one by one. */
 const MAX_OLDER = 1024;
 
 export class IptablesTable implements RuleTable {
@@ -59,7 +59,7 @@ export class IptablesTable implements RuleTable {
   #places: readonly string[] = [];
   #older: readonly EndingSession[] = [];
   readonly #rules = new Map<string, EndingRule>();
-  /** Our chain as the kernel showed it after the last load, for each family. */
+  /** Our chain as the kernel listed it after the last load, for each family. */
   readonly #layouts = new Map<Family, string>();
 
   constructor(options: IptablesOptions = {}) {
@@ -89,7 +89,8 @@ export class IptablesTable implements RuleTable {
       try {
         this.#mode = mode;
         for (const family of families()) {
-          // The sets first: rules that name a missing one are refused. The old rules let nobody else in by them.
+          // Sets first: the kernel refuses rules that name a missing set. The old rules admit no other source by these
+          // sets.
           if (mode === 'sets') await this.#ipset(['-exist', 'restore'], setsScript(family, places, wanted));
           await this.#load(family);
         }
@@ -129,13 +130,13 @@ export class IptablesTable implements RuleTable {
     this.#layouts.clear();
     const legacy = await this.#isLegacy();
     for (const family of families()) {
-      // Only to look would load the legacy tables into a kernel that works without them.
+      // A mere query would load the legacy tables into a kernel that works without them.
       if (legacy && !hasLegacyFilter(family)) continue;
       const { status } = await this.#run(this.#program(family), ['-w', LOCK_SECONDS, '-S', CHAIN]);
       if (status !== 0) continue;
       await this.#restore(family, removeScript(readHooks(await this.#list(family, 'INPUT')).jumps));
     }
-    // As above: to ask would load the module. Sets of ours can only be where it is.
+    // Here too a query would load the module. Without the module there are no sets of ours.
     if (existsSync('/sys/module/ip_set')) await this.#destroySets([]);
   }
 
@@ -184,7 +185,7 @@ export class IptablesTable implements RuleTable {
     await outputOf(this.#run, 'ipset', args, input === undefined ? {} : { input });
   }
 
-  /** Takes away the sets of ours that none of these places uses. One that something still refers to is left. */
+  /** Removes our sets that none of these places uses, except those that a rule still refers to. */
   async #destroySets(places: readonly string[]): Promise<void> {
     if (!(await this.#hasIpset())) return;
     const used = new Set(places.flatMap((place) => [setName(place, 4), setName(place, 6)]));
@@ -193,7 +194,7 @@ export class IptablesTable implements RuleTable {
   }
 }
 
-/** Without IPv6 in the kernel there is nothing to guard there, and ip6tables fails. */
+/** Without IPv6 in the kernel there is no IPv6 port to guard, and ip6tables fails. */
 function families(): readonly Family[] {
   return existsSync('/proc/net/if_inet6') ? [4, 6] : [4];
 }

@@ -1,10 +1,10 @@
 /**
- * Doors by pf (FreeBSD, OpenBSD, macOS): an anchor of our own blocks the ports for everyone who is not in a table. Knows
- * pfctl's commands and the text of the anchor (pfctl(8), pf.conf(5)); the administrator's pf.conf calls the anchor with the
- * line `anchor "knock-otp"` before his own rules.
+ * Rule table for pf (FreeBSD, OpenBSD, macOS; pfctl(8), pf.conf(5)): our anchor blocks the ports for all sources that
+ * are not in a table. The administrator's pf.conf calls the anchor with the line `anchor "knock-otp"` before its own
+ * rules.
  *
- * Only what opens a connection is blocked: sessions live by their state, and those that are older than pf itself are not
- * cut. pf has no end for a table's addresses: what a killed daemon left goes at its next start.
+ * Only packets that open a connection are blocked: sessions live on by their state, and sessions older than pf are not
+ * cut. pf cannot expire addresses of a table: grants of a killed daemon are removed at its next start.
  */
 import { formatAddress } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
@@ -32,7 +32,7 @@ export class PfTable implements RuleTable {
     this.#places = places;
     if (places.length === 0) return this.release();
     await this.#check();
-    // Rules and tables are loaded in one transaction.
+    // One transaction loads the rules and the tables.
     await this.#pfctl(['-a', ANCHOR, '-f', '-'], anchorText(places, wanted));
     this.#layout = await this.#pfctl(['-a', ANCHOR, '-s', 'rules']);
   }
@@ -76,7 +76,7 @@ export class PfTable implements RuleTable {
   }
 }
 
-/** The anchor as a file for pfctl: a table and a rule for each place. */
+/** The anchor as text for pfctl: a table and a rule for each place. */
 export function anchorText(places: readonly string[], wanted: readonly WantedRule[]): string {
   const lines = places.flatMap((place) => {
     const { protocol, port } = serviceOf(place);
@@ -87,7 +87,7 @@ export function anchorText(places: readonly string[], wanted: readonly WantedRul
       `block drop in quick on ! lo0 proto ${protocol} from ! <${tableName(place)}> to (self) port = ${port}${opening}`,
     ];
   });
-  // pf.conf has an order: tables before rules.
+  // pf.conf requires tables before rules.
   const tables = lines.filter((line) => line.startsWith('table'));
   return [...tables, ...lines.filter((line) => !line.startsWith('table')), ''].join('\n');
 }

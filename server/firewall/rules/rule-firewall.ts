@@ -1,10 +1,10 @@
 /**
- * Doors by single rules of a firewall that has others' rules too: which rule each grant needs, that it is added once and
- * removed once however many doors share it, and that verbs come one after the other. How a rule looks, and what guards
- * the port, stands with each table.
+ * Backend for doors by single rules of a firewall that also has other rules. Decides which rules the grants need, adds
+ * and removes each rule once even when several doors share it, and runs one verb at a time. Each rule table (ufw.ts,
+ * pf.ts, ...) writes the rules of its firewall.
  *
- * Openings are made anew by `prepare` from the journal; a rule of ours that the journal does not know is an earlier run's
- * and goes. When the daemon dies, untimed rules stay until the next start.
+ * `prepare` makes the openings again from the journal, and removes rules of an earlier run that the journal does not
+ * know. When the daemon dies, untimed rules stay until its next start.
  */
 import type { AddressKey } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
@@ -68,11 +68,11 @@ export class RuleFirewall implements Firewall {
       try {
         for (const place of places) await this.#table.add(this.#wanted({ place, source }));
       } catch (error) {
-        // An extension that failed leaves what was granted before; an opening that failed may have done half of it.
+        // A failed extension keeps the earlier grant. A failed opening may have added some of its rules: remove them.
         if (before !== undefined) this.#held.set(key, before);
         else {
           this.#held.delete(key);
-          for (const place of places) await this.#giveUp({ place, source }).catch(() => undefined);
+          for (const place of places) await this.#removeUnheld({ place, source }).catch(() => undefined);
         }
         throw error;
       }
@@ -82,12 +82,12 @@ export class RuleFirewall implements Firewall {
   close(door: ActionDoor, source: AddressKey): Promise<void> {
     return this.#inTurn(async () => {
       const key = keyOf(door.name, source);
-      // Asked of a source that is not known here too: what an add that was cut short left must not stay.
+      // Also for a source that is not known here: an interrupted add may have left a rule.
       const places = this.#held.get(key)?.places ?? this.#table.placesOf(door);
       const held = this.#held.get(key);
       this.#held.delete(key);
       try {
-        for (const place of places) await this.#giveUp({ place, source });
+        for (const place of places) await this.#removeUnheld({ place, source });
       } catch (error) {
         if (held !== undefined) this.#held.set(key, held);
         throw error;
@@ -129,9 +129,9 @@ export class RuleFirewall implements Firewall {
   }
 
   /** Removes the rule unless another door still needs it. */
-  async #giveUp(rule: Rule): Promise<void> {
+  async #removeUnheld(rule: Rule): Promise<void> {
     if (!this.#isHeld(rule)) await this.#table.remove(rule);
-    // The end of what is left is the other door's now, which may come sooner.
+    // The rule now ends with the other door's grant, which may be sooner.
     else if (this.#table.timed) await this.#table.add(this.#wanted(rule));
   }
 
@@ -139,7 +139,7 @@ export class RuleFirewall implements Firewall {
     return [...this.#held.values()].some(({ source, places }) => source === rule.source && places.includes(rule.place));
   }
 
-  /** The rule with the latest end that a door wants for it. */
+  /** The rule with the latest end among the grants that need it. */
   #wanted(rule: Rule): WantedRule {
     const holders = [...this.#held.values()].filter(
       ({ source, places }) => source === rule.source && places.includes(rule.place),
@@ -167,11 +167,11 @@ export class RuleFirewall implements Firewall {
     for (const [key, { end }] of this.#held) if (end <= now) this.#held.delete(key);
   }
 
-  /** One verb after the other: two at once would read, and then write, the same rules. */
+  /** Runs one verb after the other: two at once would read and then write the same rules. */
   #inTurn<T>(verb: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(verb);
-    this.#last = turn.catch(() => undefined);
-    return turn;
+    const result = this.#last.then(verb);
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * What a backend of single rules has to be able to do: one rule lets one address in at one place (a port, a wrapped
- * service), and the backend can tell its own rules from the administrator's. Which doors want which rule, and that verbs
- * come one after the other, is rule-firewall's business.
+ * The interface of a rule table, a firewall that is changed by single rules: one rule lets one address in at one place
+ * (a port, a wrapped service), and the table can tell its own rules from the administrator's. `rule-firewall.ts`
+ * decides which rules are needed and calls one verb at a time.
  */
 import type { AddressKey } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
@@ -9,36 +9,38 @@ import type { Service } from '../../../shared/formats/profile-uri.ts';
 import type { ActionDoor, DoorAction } from '../firewall.ts';
 
 export interface Rule {
-  /** Where: `tcp/22`, or what else the table makes of a door's action. Two doors of the same place share its rules. */
+  /**
+   * `tcp/22`, or another text that the table makes from a door's action. Two doors of the same place share its rules.
+   */
   readonly place: string;
   readonly source: AddressKey;
 }
 
 export interface WantedRule extends Rule {
-  /** A door that wants it, for those who read the firewall. */
+  /** A door that needs the rule, as information for readers of the firewall. */
   readonly door: string;
-  /** Milliseconds until it should end, above 0. */
+  /** Milliseconds until the rule should end, above 0. */
   readonly remainingMs: number;
 }
 
 export interface RuleTable {
   readonly kind: DoorAction['kind'];
-  /** Whether a rule ends by itself at the end of its time, as long as the table is there. */
+  /** Whether a rule ends by itself at the end of its time. */
   readonly timed: boolean;
-  /** Without repetition. @throws KnockError FIREWALL when the door is none for this table */
+  /** The door's places, each once. @throws KnockError FIREWALL when the table cannot open such a door */
   placesOf(door: ActionDoor): readonly string[];
   /**
-   * Makes the guard for these places where that is ours to make, otherwise checks it, and makes `wanted` the only rules of
-   * ours: what an earlier run left is taken over or away. No door stands open between.
+   * Makes the guard for these places, or checks it where the administrator makes it. Then makes `wanted` our only
+   * rules: takes over or removes rules of an earlier run. No door is open in between.
    */
   prepare(places: readonly string[], wanted: readonly WantedRule[]): Promise<void>;
-  /** Adds the rule once; one that is there has the new end from now on. */
+  /** Adds the rule once; an existing rule gets the new end. */
   add(rule: WantedRule): Promise<void>;
-  /** Takes our rule away, once; that it is not there is no error. */
+  /** Removes our rule once; a missing rule is no error. */
   remove(rule: Rule): Promise<void>;
   /** As Firewall.guardStands, but may reject. */
   stands(): Promise<boolean>;
-  /** Takes away the guard, where it is ours. Called when all rules have been removed. */
+  /** Removes the guard, where it is ours. Called after all rules have been removed. */
   release(): Promise<void>;
 }
 
@@ -66,7 +68,7 @@ export function ruleKey({ place, source }: Rule): string {
   return `${place}\0${source}`;
 }
 
-/** Whole seconds, rounded up, at least 1, for tools that count in them; three weeks at most where they cannot count further. */
+/** Whole seconds, rounded up, from 1 to `atMost`: by default three weeks, the limit of ipset and others. */
 export function wholeSeconds(ms: number, atMost = 2_147_483): number {
   return Math.min(Math.max(1, Math.ceil(ms / 1000)), atMost);
 }

@@ -1,9 +1,9 @@
 /**
- * Doors by ufw: an allow rule before all others for who is let in; the guard is the administrator's own default of
- * denying. Knows ufw's commands and what it prints. Rules of ours carry the comment `knock-otp DOOR`; a rule of the same
- * meaning without it is the administrator's, and neither made twice nor ever deleted.
+ * Rule table for ufw: an allow rule before all others lets a source in. The guard is the administrator's default
+ * policy, which must deny. Our rules carry the comment `knock-otp DOOR`. A rule of the same meaning without that
+ * comment is the administrator's: it is neither added again nor deleted.
  *
- * ufw keeps its rules over a reboot: what a killed daemon left goes at its next start.
+ * ufw keeps its rules over a reboot: grants of a killed daemon are removed at its next start.
  */
 import { readFile } from 'node:fs/promises';
 import { type AddressKey, addressKey, formatAddress } from '../../../shared/address.ts';
@@ -12,7 +12,7 @@ import { outputOf, type RunProgram, runProgram } from '../../process/run-program
 import { type Rule, type RuleTable, ruleKey, serviceOf, servicePlaces, type WantedRule } from './rule-table.ts';
 
 const MARK = 'knock-otp';
-/** ufw is a program of 150 ms: between two times that it is asked, its files say whether it was switched off. */
+/** Between two full checks: ufw takes 150 ms to run. In between, its files show whether it was disabled. */
 const FULL_CHECK_MS = 30_000;
 
 export class UfwTable implements RuleTable {
@@ -44,10 +44,9 @@ export class UfwTable implements RuleTable {
     const key = ruleKey(rule);
     if ([...ours, ...foreign].some((present) => ruleKey(present) === key)) return;
     const words = ['allow', ...matchOf(rule), 'comment', `${MARK} ${rule.door}`];
-    // `insert 1` is refused as long as there is no rule of the family; versions before 0.36 have nothing else.
+    // ufw refuses `insert 1` while there is no rule of the family; versions before 0.36 have no `prepend`.
     const { status } = await this.#run('ufw', ['prepend', ...words]);
-    if (status !== 0)
-      await outputOf(this.#run, 'ufw', ['insert', '1', ...words], { hint: '"ufw status" says how it stands' });
+    if (status !== 0) await outputOf(this.#run, 'ufw', ['insert', '1', ...words], { hint: 'check with "ufw status"' });
   }
 
   async remove(rule: Rule): Promise<void> {
@@ -96,7 +95,7 @@ interface Added {
   readonly foreign: readonly Rule[];
 }
 
-/** What `ufw show added` lists of the form that we write. */
+/** The rules in the output of `ufw show added` that have the form of ours. */
 export function parseAdded(listing: string): Added {
   const ours: Rule[] = [];
   const foreign: Rule[] = [];
@@ -110,7 +109,7 @@ export function parseAdded(listing: string): Added {
   return { ours, foreign };
 }
 
-/** Why `ufw status verbose` says that a place is open to everyone; undefined when none is. */
+/** The reason in `ufw status verbose` why a place is open to everyone; undefined when none is open. */
 export function findFault(
   status: string,
   places: readonly string[],
@@ -118,7 +117,7 @@ export function findFault(
   if (!/^Status: active$/m.test(status))
     return { what: 'it is not active', hint: 'allow yourself in, then: ufw enable' };
   if (!/^Default: (deny|reject) \(incoming\)/m.test(status)) {
-    return { what: 'what comes in is allowed by default', hint: 'ufw default deny incoming' };
+    return { what: 'incoming traffic is allowed by default', hint: 'ufw default deny incoming' };
   }
   for (const line of status.split('\n')) {
     const [, to = '', protocol] =

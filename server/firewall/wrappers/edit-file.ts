@@ -1,11 +1,10 @@
 /**
- * Changing a configuration file that people and other programs edit too: the new text is written beside it, made durable
- * and renamed over it, with mode and owner as they were and the text before kept as `.bak`. Knows nothing of what stands
- * in the file.
+ * Changes a configuration file that people and other programs edit too. The new text goes into a file in the same
+ * folder, is made durable and renamed over the old file. Mode and owner stay, and the old text stays as `.bak`.
  *
- * An editor that saves between our reading and our renaming is noticed, and the change made again on what he saved; one
- * that wrote into the old file while it was renamed away is noticed too. Those who ask for it exclude each other by a lock
- * beside the file.
+ * If an editor saves between our reading and our renaming, the change is made again on the saved text. The same happens
+ * if an editor writes into the old file while it is replaced. Processes of knock-otp exclude each other with a lock
+ * file.
  */
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
@@ -15,17 +14,17 @@ import { KnockError } from '../../../shared/errors.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_ATTEMPTS = 40;
-/** A file that changed less than this before may be in the midst of being written (truncated, then filled). */
+/** Milliseconds without a change, before which another program may still be writing (truncate, then fill). */
 const QUIET_MS = 60;
 const LOCK_PATIENCE_MS = 5000;
 const EMPTY_MS = 2000;
 
-/** One character a byte: what we do not understand goes back as it came. */
+/** One character for each byte, so that bytes that are not UTF-8 stay as they are. */
 const BYTES = 'latin1';
 
 /**
- * Replaces the file's text by `change` of it; undefined changes nothing. The text of a missing file is empty. `change` may
- * be called more than once. A symbolic link stays one: its target is edited.
+ * Replaces the file's text by the result of `change`; undefined leaves the file as it is. The text of a missing file is
+ * empty. `change` may be called more than once. For a symbolic link, the target is edited and the link stays.
  * @throws KnockError FIREWALL when the file cannot be edited safely
  */
 export async function editFile(path: string, change: (content: string) => string | undefined): Promise<void> {
@@ -42,8 +41,8 @@ export async function editFile(path: string, change: (content: string) => string
       const content = file === undefined ? '' : await contentOf(target, file);
       const changed = change(content);
       if (changed === undefined) return;
-      if (before !== undefined) await writeAside(`${target}.bak`, content, before);
-      const written = await writeBeside(target, changed, before);
+      if (before !== undefined) await writeBackup(`${target}.bak`, content, before);
+      const written = await writeTemporary(target, changed, before);
       const now = await stat(target, { bigint: true }).catch(() => undefined);
       if ((now === undefined ? '' : identity(now)) !== (before === undefined ? '' : identity(before))) {
         await rm(written, { force: true });
@@ -51,28 +50,30 @@ export async function editFile(path: string, change: (content: string) => string
       }
       await putInPlace(written, target);
       ownWrites.set(target, identity(await stat(target, { bigint: true })));
-      // What an editor wrote into the file that has no name any more would be lost: once more, on his text.
+      // An editor may have written into the old file, which has no name now. Its text would be lost: change that text
+      // too.
       const late = file === undefined ? content : await contentOf(target, file);
       if (late === content) return;
       const merged = change(late) ?? late;
-      await putInPlace(await writeBeside(target, merged, before), target);
+      await putInPlace(await writeTemporary(target, merged, before), target);
       ownWrites.set(target, identity(await stat(target, { bigint: true })));
       return;
     } finally {
       await file?.close();
     }
   }
-  throw fault(path, 'it is being changed all the time', 'see which program writes it');
+  throw fault(path, 'it changes all the time', 'find out which program writes it');
 }
 
-/** Replaces a file of our own, 0600, durably. */
+/** Durably replaces a file of ours, with mode 0600. */
 export async function replaceFile(path: string, content: string): Promise<void> {
-  await putInPlace(await writeBeside(path, content, undefined, 0o600), path);
+  await putInPlace(await writeTemporary(path, content, undefined, 0o600), path);
 }
 
 /**
- * Runs `work` while no other process that asks for this lock does. The lock of a process that is gone counts for nothing, and so
- * does one that was never filled in. */
+ * Runs `work` while this process alone holds the lock. Takes over a lock of a process that has ended, and a lock
+ * without a process id.
+ */
 export async function withLock<T>(lock: string, work: () => Promise<T>): Promise<T> {
   const limit = performance.now() + LOCK_PATIENCE_MS;
   for (;;) {
@@ -92,12 +93,12 @@ export async function withLock<T>(lock: string, work: () => Promise<T>): Promise
   try {
     return await work();
   } finally {
-    // Where it stays, it has our number: we take it again, and others do when we are gone.
+    // If the lock file stays, it has our process id: we can take it again, and others can when we have ended.
     await rm(lock, { force: true }).catch(() => undefined);
   }
 }
 
-/** One that stayed behind empty would hold everybody off. */
+/** Writes our process id; removes the lock on failure, because an empty lock would block every process. */
 async function fillLock(file: FileHandle, lock: string): Promise<void> {
   try {
     await file.writeFile(`${process.pid}\n`);
@@ -109,13 +110,13 @@ async function fillLock(file: FileHandle, lock: string): Promise<void> {
   }
 }
 
-/** Empty for longer than it takes to fill it: whoever made it was killed, or the disk was full. */
+/** Whether an empty lock is old: the process that made it was killed, or the disk was full. */
 async function isAbandoned(lock: string): Promise<boolean> {
   const { mtimeMs } = (await stat(lock).catch(() => undefined)) ?? { mtimeMs: Number.POSITIVE_INFINITY };
   return Date.now() - mtimeMs > EMPTY_MS;
 }
 
-/** Which version of each file we wrote last: our own writing is no sign of an editor at work. */
+/** The version of each file that we wrote last: our own write does not mean that an editor is active. */
 const ownWrites = new Map<string, string>();
 
 async function targetOf(path: string): Promise<string> {
@@ -144,7 +145,7 @@ async function openExisting(target: string): Promise<FileHandle | undefined> {
 
 function check(target: string, { mode, nlink, size, ...stats }: BigIntStats): void {
   const isFile = (mode & 0o170000n) === 0o100000n;
-  if (!isFile) throw fault(target, 'it is no regular file');
+  if (!isFile) throw fault(target, 'it is not a regular file');
   if ((mode & 0o002n) !== 0n) throw fault(target, 'everybody may write it', 'chmod o-w');
   if (nlink !== 1n) throw fault(target, 'it has another name too, which would keep the old text', 'make it a link');
   if (size > BigInt(MAX_BYTES)) throw fault(target, `it is larger than ${MAX_BYTES} bytes`);
@@ -163,7 +164,10 @@ async function contentOf(target: string, file: FileHandle): Promise<string> {
   }
 }
 
-/** Durably. @throws KnockError FIREWALL: the old text stands then, or the new one, which a power cut may undo */
+/**
+ * Durably renames. @throws KnockError FIREWALL: then the file has the old text, or the new text, which a power cut may
+ * undo
+ */
 async function putInPlace(written: string, target: string): Promise<void> {
   try {
     await rename(written, target);
@@ -174,13 +178,13 @@ async function putInPlace(written: string, target: string): Promise<void> {
   }
 }
 
-async function writeAside(path: string, content: string, like: BigIntStats): Promise<void> {
-  const written = await writeBeside(path, content, like);
+async function writeBackup(path: string, content: string, like: BigIntStats): Promise<void> {
+  const written = await writeTemporary(path, content, like);
   await rename(written, path).catch((error: unknown) => fail(path, 'it cannot be replaced', error));
 }
 
-/** The path of the new text, durable, next to where it will be. */
-async function writeBeside(
+/** Durably writes the new text to a temporary file in the folder of `target`. Returns its path. */
+async function writeTemporary(
   target: string,
   content: string,
   like: BigIntStats | undefined,

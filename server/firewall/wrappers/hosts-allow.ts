@@ -1,10 +1,10 @@
 /**
- * Doors by TCP Wrappers: one line `sshd: ADDRESS` in hosts.allow for who is let in; the guard is the administrator's
- * hosts.deny. Knows whose a line is; how the file is changed stands in edit-file, what it means in wrapper-lines.
+ * Rule table for TCP Wrappers: one line `sshd: ADDRESS` in hosts.allow lets a source in. The guard is the
+ * administrator's hosts.deny. `edit-file.ts` changes the file, `wrapper-lines.ts` parses its text.
  *
- * hosts.allow takes no mark at the end of a line, so ours are written down beside it first, in `.hosts.allow.knock-otp`. A
- * line that stood there before us is never written down, so never ours: it is not made twice and not removed. What is
- * written down but not in the journal is an earlier run's, and goes.
+ * A line of hosts.allow cannot carry a mark of ours, so our lines are recorded first in `.hosts.allow.knock-otp`. A
+ * line that was in hosts.allow before is not recorded, so it is not ours: it is neither added again nor removed. A
+ * recorded line that is not in the journal is from an earlier run, and is removed.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -21,7 +21,7 @@ export class HostsAllowTable implements RuleTable {
   readonly timed = false;
   readonly #default: string;
   #places: readonly string[] = [];
-  /** The versions of the files that were found to refuse strangers. */
+  /** The versions of the files that passed the last check. */
   #checked = '';
 
   constructor(defaultFile: string = DEFAULT_FILE) {
@@ -34,9 +34,9 @@ export class HostsAllowTable implements RuleTable {
     }
     const { service, file = this.#default } = action;
     if (!isServiceName(service))
-      throw new KnockError('FIREWALL', `door "${name}": "${service.slice(0, 64)}" is no service`);
+      throw new KnockError('FIREWALL', `door "${name}": "${service.slice(0, 64)}" is not a service name`);
     if (!file.startsWith('/') || file.includes('\0')) {
-      throw new KnockError('FIREWALL', `door "${name}": "${file.slice(0, 64)}" is no absolute path`);
+      throw new KnockError('FIREWALL', `door "${name}": "${file.slice(0, 64)}" is not an absolute path`);
     }
     return [`${service}:${file}`];
   }
@@ -60,7 +60,7 @@ export class HostsAllowTable implements RuleTable {
     await withLock(lockOf(file), async () => {
       const record = await readRecord(file);
       if (!record.includes(line)) {
-        // Written down only after looking: the administrator's own line must not become ours.
+        // Recorded only if hosts.allow does not have it: the administrator's own line must not become ours.
         if (countLines(await readText(file), line) > 0) return;
         await writeRecord(file, [...record, line]);
       }
@@ -81,7 +81,7 @@ export class HostsAllowTable implements RuleTable {
   async release(): Promise<void> {}
 
   async #remove(file: string, line: string): Promise<void> {
-    // Without a lock first: most closes that are asked of a place are of lines that were never there.
+    // First without a lock: most calls concern lines that were never there.
     if (!(await readRecord(file)).includes(line)) return;
     await withLock(lockOf(file), async () => {
       const record = await readRecord(file);
@@ -149,6 +149,6 @@ async function readText(file: string): Promise<string> {
 }
 
 async function versionOf(file: string): Promise<string> {
-  const found = await stat(file, { bigint: true }).catch(() => undefined);
-  return found === undefined ? 'none' : `${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
+  const stats = await stat(file, { bigint: true }).catch(() => undefined);
+  return stats === undefined ? 'none' : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
 }

@@ -1,19 +1,19 @@
 /**
- * The text of hosts.allow and hosts.deny as TCP Wrappers read it (hosts_access(5)): where our line goes, which line is
- * ours, and whether the files refuse a stranger. Pure, over text of one character a byte.
+ * Adds and removes lines in the text of hosts.allow, and checks whether hosts.allow and hosts.deny refuse strangers, as
+ * TCP Wrappers read them (hosts_access(5)). Pure, over text with one character for each byte.
  *
- * libwrap joins a line that ends with a backslash to the next, and ignores a last line without its newline. So a line of
- * ours goes after the last finished line: behind an unfinished one it would become part of it, and a newline added there
- * would put a line in force that was not.
+ * libwrap joins a line that ends with a backslash to the next line, and ignores a last line without a newline. So our
+ * line goes after the last finished line. After an unfinished line it would become part of that line, and an added
+ * newline would make an ignored line take effect.
  */
 import { type AddressKey, formatAddress, isIpv4 } from '../../../shared/address.ts';
 
-/** A daemon's name, and no wildcard or operator of the language. */
+/** Whether the text is a daemon's name, and not a wildcard or operator of hosts_access(5). */
 export function isServiceName(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(text) && !/^(ALL|EXCEPT|LOCAL|KNOWN|UNKNOWN|PARANOID)$/i.test(text);
 }
 
-/** Without its newline. */
+/** The line that lets the source in, without newline. */
 export function lineFor(service: string, source: AddressKey): string {
   const address = formatAddress(source);
   return `${service}: ${isIpv4(source) ? address : `[${address}]`}`;
@@ -29,8 +29,8 @@ export function addLine(content: string, line: string): string {
 }
 
 /**
- * Without the first of such lines; undefined when there is none. A second one is somebody's who wrote it later: there was
- * none when ours was added.
+ * The text without the first such line; undefined when there is none. A second such line was added by another editor
+ * later: there was none when ours was added.
  */
 export function removeLine(content: string, line: string): string | undefined {
   const { lines, rest } = finishedLines(content);
@@ -44,7 +44,7 @@ function finishedLines(content: string): { readonly lines: readonly string[]; re
   let start = 0;
   let physical = 0;
   for (let end = content.indexOf('\n'); end !== -1; end = content.indexOf('\n', end + 1)) {
-    // A NUL hides the end of its line from libwrap, which then goes on with the next.
+    // A NUL hides the newline from libwrap, which then joins the next line.
     const isOpen = content[end - 1] === '\\' || content.slice(physical, end).includes('\0');
     physical = end + 1;
     if (isOpen) continue;
@@ -55,8 +55,8 @@ function finishedLines(content: string): { readonly lines: readonly string[]; re
 }
 
 /**
- * Why strangers are not refused at this service; undefined when they are. Only what is plainly so is found: rules by
- * names, networks and operators are the administrator's and are not judged.
+ * Why this service does not refuse strangers; undefined when it does. Checks only rules for ALL: rules with names,
+ * networks and operators are not judged.
  */
 export function findFault(service: string, allow: string, deny: string): { what: string; hint: string } | undefined {
   const rules = (content: string) => finishedLines(content).lines.flatMap((line) => parseRule(line) ?? []);
@@ -73,7 +73,7 @@ export function findFault(service: string, allow: string, deny: string): { what:
     return { what: `everyone is allowed to ${service}`, hint: 'take that line out of hosts.allow' };
   }
   if (rules(deny).some((rule) => covers(rule) && isForAll(rule))) return undefined;
-  return { what: `nobody is refused at ${service}`, hint: `write "${service}: ALL" into hosts.deny` };
+  return { what: `${service} refuses no one`, hint: `write "${service}: ALL" into hosts.deny` };
 }
 
 interface WrapperRule {

@@ -1,6 +1,7 @@
 /**
- * The client on a disk that fails: each system call that makes a used factor, or a struck line, durable is made to fail in
- * its turn, and strace sees that no knock leaves before they have all worked. Knocks go to loopback, where nobody listens.
+ * The client on a failing disk: strace makes each system call fail that makes a used factor or a struck line durable,
+ * one after the other. No knock may be sent before all of them have succeeded. Knocks go to loopback, without a
+ * listener.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -23,9 +24,9 @@ const env = {
   XDG_CONFIG_HOME: join(home, 'config'),
   XDG_STATE_HOME: join(home, 'state'),
   NODE_EXTRA_CA_CERTS: '',
-  // What is counted is written at the end, by calls that would be taken for ours.
+  // V8 writes its coverage at the end, by calls that look like ours.
   NODE_V8_COVERAGE: '',
-  // strace counts calls by thread.
+  // strace counts the calls of each thread.
   UV_THREADPOOL_SIZE: '1',
 };
 const options = { skip: skipWithoutStrace(), timeout: 240_000 };
@@ -36,7 +37,7 @@ interface Seen {
   readonly code: number;
   readonly stderr: string;
   readonly injected: boolean;
-  /** Knocks that left, and calls that made something durable and worked, before the first of them and in all. */
+  /** Knocks that were sent; then successful calls that made data durable: those before the first knock, and all. */
   readonly knocks: number;
   readonly durableBefore: number;
   readonly durable: number;
@@ -108,7 +109,7 @@ test('when a factor cannot be made durable then no knock of it leaves, and it is
   t.diagnostic(failed.join(', '));
   assert(failed.includes('fsync 1') && failed.includes('fsync 2'), failed.join());
 
-  // The name of the factor itself cannot be made: a full disk.
+  // The file of the factor cannot be made: a full disk.
   const folders = readdirSync(home, { recursive: true, encoding: 'utf8' });
   const used = folders.filter((path) => /\/\d+$/.test(path));
   const last = Math.max(...used.map((path) => Number(path.split('/').at(-1))));

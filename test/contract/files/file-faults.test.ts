@@ -1,7 +1,7 @@
 /**
- * Every other file than those of a knock, on a disk that fails: each system call that writes it, or makes it durable, fails in
- * its turn. What must hold: a file is whole, as it was or as it was to be; what was said to be done is done; what is done is
- * not said to have failed without a way on; no secret is told by an error.
+ * All files but those of a knock, on a failing disk: each system call that writes a file or makes it durable fails, one
+ * after the other. What must hold: a file is whole, old or new; reported success is true; an error after a completed
+ * change says how to go on; no error contains a secret.
  */
 import assert from 'node:assert/strict';
 import {
@@ -28,7 +28,7 @@ import { SERVER_PROGRAM } from '../../support/host/built.ts';
 import { hasPatience } from '../../support/host/inside-namespaces.ts';
 
 const built = (path: string) => fileURLToPath(new URL(`../../../dist/${path}`, import.meta.url));
-/** V8's threads write to descriptors of their own, which no fault may meet. */
+/** No V8 threads: they write to descriptors of their own, which no fault may hit. */
 const node = [process.execPath, '--v8-pool-size=0'];
 const server = [...node, SERVER_PROGRAM];
 const client = [...node, built('client/main.js')];
@@ -66,7 +66,7 @@ function emptied(): void {
   mkdirSync(dir, { mode: 0o700 });
 }
 
-/** The folder as a command left it, to be had again and again. */
+/** A copy of the folder as a command left it, to restore it for each fault. */
 async function keptAfter(...commands: Command[]): Promise<() => void> {
   emptied();
   for (const { argv, input, env } of commands)
@@ -96,14 +96,14 @@ async function walk(
   assert.ok((broken.get('fsync') ?? 0) > 0, 'no call that makes durable was broken');
 }
 
-/** What a failed command says, and never says. */
+/** Checks what a failed command reports, and that it reports no secret. */
 function assertRefused({ code, stdout, stderr, fault }: Broken): void {
   assert.equal(code, 1, `${fault}: exit ${code}: ${stderr}`);
   assert.match(stderr, /^knock-otpd?: error: /m, fault);
   assert.doesNotMatch(stdout + stderr, /otpauth:|[A-Z2-7]{26,}/, `${fault}: a secret was told`);
 }
 
-/** Nothing that the folder's reader would take for a file of ours, and nothing that others can read. */
+/** No leftover that a reader of the folder would take for a file of ours, and no file that others can read. */
 function assertTidy(folder: string, names: readonly string[], fault: string): void {
   for (const name of existsSync(folder) ? readdirSync(folder) : []) {
     if (names.includes(name)) continue;
@@ -222,7 +222,7 @@ function administrators(): void {
   emptied();
   writeFileSync(allow, THEIRS, { mode: 0o640 });
   writeFileSync(join(dir, 'hosts.deny'), 'ALL: ALL\n');
-  // An editor's file that is younger than that is waited for.
+  // Old enough: for a file that has just changed, the daemon waits.
   const before = Date.now() / 1000 - 60;
   utimesSync(allow, before, before);
 }
@@ -254,7 +254,7 @@ for (const verb of ['add', 'remove'] as const) {
   );
 }
 
-/** As textOf reads it. */
+/** In the form that textOf reads. */
 function latin1(text: string): string {
   return Buffer.from(text).toString('latin1');
 }

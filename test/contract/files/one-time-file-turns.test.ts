@@ -1,4 +1,7 @@
-/** One-time files, within one process: which way a line is struck, what comes after a strike that failed, and taking turns. */
+/**
+ * One-time files within one process: the ways to strike a line, the next strike after a failed one, and concurrent
+ * strikes.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -32,7 +35,7 @@ function storeError(message: string, hint?: string): (error: unknown) => true {
   };
 }
 
-/** Does something once, when a strike has come to a step. */
+/** Runs `act` once, when a strike reaches the step. */
 function at(wanted: StrikeStep, act: () => void): (step: StrikeStep) => void {
   let done = false;
   return (step) => {
@@ -98,7 +101,7 @@ describe('how a line is struck', () => {
 });
 
 describe('a file that changes while a line of it is struck', () => {
-  // Each as long as what it replaces: only the bytes themselves can tell.
+  // Each text is as long as the text it replaces, so only the bytes differ.
   const edits: readonly [what: string, edited: string, step: StrikeStep, left: RegExp][] = [
     ['another sequence stands there', '# a\n 7009\n', 'read', /^# a\n 7009\n$/],
     ['another sequence stands there', '# a\n 7009\n', 'before-write', /^# a\n 7009\n$/],

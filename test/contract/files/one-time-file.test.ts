@@ -1,4 +1,4 @@
-/** One-time files on a real file system: who may open them, what an edit or another process does, and kill -9 at any step. */
+/** One-time files on a real file system: permissions, edits, other processes, and kill -9 at every step. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -38,7 +38,7 @@ const isRoot = process.getuid?.() === 0;
 const folder = scratchFolder();
 const CHILD = supportProgram('faults/one-time-child');
 
-/** Root of a user namespace with one user in it can give nothing away. */
+/** Root of a user namespace with a single user cannot give files to others. */
 const canGiveAway = isRoot && spawnSync('chown', ['12345:12345', mkdtempSync(join(folder, 'given-'))]).status === 0;
 
 let made = 0;
@@ -103,7 +103,7 @@ describe('a one-time file', () => {
     if (canGiveAway) chownSync(path, 0, 12345);
     const before = statSync(path);
     if (isRoot) {
-      // A file that a killed process left behind, and one that only looks like it.
+      // A leftover of a killed process, and a file that only looks like one.
       writeFileSync(join(folder, `.file-${made}.0123456789abcdef.new`), 'x');
       writeFileSync(join(folder, `.file-${made}.kept.new`), 'x');
       await new OneTimeFile(path).take();
@@ -151,7 +151,7 @@ describe('a one-time file', () => {
     assert.equal(readFileSync(path, 'utf8'), '# more\n 7002\n\n#7000\n#7001\n');
   });
 
-  // What an editor without locks can do at any moment; the strike starts again from what is there then.
+  // An editor without locks can do this at any moment; the strike then starts again with the new content.
   const edits: readonly [string, (path: string) => void, RegExp][] = [
     ['renames a new file over it', (path) => replace(path, ' 7009\n 7000\n'), /^ 7009\n#7000\n$/],
     ['writes another file into it', (path) => writeFileSync(path, ' 7009\n 7000\n'), /^ 7009\n#7000\n$/],
@@ -310,7 +310,9 @@ describe('two processes at one file', () => {
 describe('the order of system calls', () => {
   const hasStrace = spawnSync('strace', ['-f', '-o', '/dev/null', 'true']).status === 0;
 
-  /** What the process did to the file, to its copy and to their folder, and when it said that the line is its own. */
+  /**
+   * The process's calls on the file, its copy and their folder, and the moment when it reported the line as its own.
+   */
   function trace(path: string): string[] {
     const log = `${path}.trace`;
     const calls = 'trace=pwrite64,write,fdatasync,fsync,rename';
@@ -395,7 +397,7 @@ describe('kill -9 at any step', () => {
     }
     assert(killed > ROUNDS / 2, `${killed} kills`);
     t.diagnostic(`${killed} kills, ${used.size} lines used, ${steps.get('begin')} strikes begun`);
-    // Whatever was left behind goes with the next strike that writes the file anew.
+    // The next strike that writes a new copy of the file removes all leftovers.
     const last = (await new OneTimeFile(path).read()).filter(isUnspent).slice(0, 2);
     assert(last[0] && last[1]);
     await new OneTimeFile(path).strike(last[1], [last[0]]);
@@ -404,7 +406,7 @@ describe('kill -9 at any step', () => {
   });
 });
 
-/** Sixty different sequences among everything else that a file may hold. */
+/** Sixty different sequences among all other kinds of lines. */
 function crowdedFile(random: (below: number) => number, port: () => number): string {
   const others = ['', '# comment', 'bad,line', '#1,2,3', '  ', '70000', '\u00e4'];
   let text = '';

@@ -1,4 +1,7 @@
-/** Files that are written whole, on a real file system: replaced, claimed, given up, in pairs; their modes, owners and locks. */
+/**
+ * Files that are written as a whole, on a real file system: replaced, claimed, given up, in pairs; modes, owners,
+ * locks.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
@@ -26,7 +29,7 @@ import { scratchFolder } from '../../support/core/sequence-files.ts';
 
 const root = scratchFolder();
 const isRoot = process.getuid?.() === 0;
-/** Root of a user namespace with one user in it can give nothing away. */
+/** Root of a user namespace with a single user cannot give files to others. */
 const canGiveAway = isRoot && spawnSync('chown', ['12345:12345', mkdtempSync(join(root, 'given-'))]).status === 0;
 const ENOENT = 'there is no such file or folder';
 
@@ -36,7 +39,7 @@ const contents = (folder: string) =>
   Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 const modeOf = (path: string) => (statSync(path).mode & 0o7777).toString(8);
 
-/** The whole of an error: what people read is what is tested. */
+/** Checks the whole error: code, message and hint, as users read them. */
 function refused(code: string, message: string, hint?: string): (error: unknown) => true {
   return (error) => {
     assert(error instanceof KnockError, String(error));
@@ -45,7 +48,7 @@ function refused(code: string, message: string, hint?: string): (error: unknown)
   };
 }
 
-/** With another system under the same code. */
+/** Runs `work` as if on another operating system. */
 async function onPlatform<Result>(platform: string, work: () => Promise<Result>): Promise<Result> {
   const kept = Object.getOwnPropertyDescriptor(process, 'platform');
   assert(kept !== undefined);
@@ -142,7 +145,7 @@ describe('what killed processes left behind', () => {
     ];
     const gone = ['.list.0123456789abcdef.new', '.list.ffffffffffffffff.new'];
     for (const name of [...kept, ...gone]) writeFileSync(join(folder, name), name);
-    // What cannot be removed is left, and the rest still goes.
+    // A leftover that cannot be removed stays; the others are still removed.
     mkdirSync(join(folder, '.list.00000000000000aa.new'));
     await removeLeftovers(join(folder, 'list'));
     assert.deepEqual(readdirSync(folder).sort(), [...kept, '.list.00000000000000aa.new'].sort());
@@ -195,7 +198,7 @@ describe('private files that come together', () => {
     mkdirSync(join(folder, 'b'));
     const want = refused('STORE', `cannot write ${join(folder, 'b')}: EISDIR`, undefined);
     await assert.rejects(writePrivateFiles(pair(folder), true), want);
-    // What replaced an older one stays: there is nothing to go back to.
+    // A file that replaced an older one stays: the old text no longer exists.
     assert.deepEqual(readdirSync(folder), ['a', 'b']);
   });
 
@@ -282,7 +285,7 @@ describe('a private file', () => {
     chmodSync(root, 0o755);
     try {
       process.seteuid?.(12345);
-      // The system refuses it, not we.
+      // The operating system refuses it, not our check.
       const message = /^cannot open .*: EACCES$/;
       await assert.rejects(openPrivateFile(path, 'read'), { code: 'STORE', message });
       process.seteuid?.(0);
@@ -312,7 +315,7 @@ describe('a private file', () => {
     const fifo = join(folder, 'fifo');
     spawnSync('mkfifo', ['-m', '600', fifo]);
     await assert.rejects(openPrivateFile(fifo, 'read'), refused('STORE', `${fifo} is not a regular file`));
-    // Whose folder is a file.
+    // A path below a file.
     await assert.rejects(
       openPrivateFile(join(path, 'below'), 'read'),
       refused('STORE', `cannot open the folder ${path}: ENOTDIR`),

@@ -1,7 +1,7 @@
 /**
- * Run by write-faults.test.ts inside namespaces: each system call that writes, of one knock, made to fail in its turn. What
- * must hold each time: no command runs for what is not durable, nothing is used twice, the daemon lives, the next factor
- * works once the fault is gone, and all that was opened is closed.
+ * Run by write-faults.test.ts inside namespaces: each writing system call of one knock fails, one after the other. What
+ * must hold each time: no command runs before the spend is durable, no factor is used twice, the daemon lives, the next
+ * factor works after the fault, and every opening is closed.
  */
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { FedWorld, type Sent } from '../../support/daemon/fed-world.ts';
 import { expressionsOf, type Fault, Sabotage, WRITING_CALLS } from '../../support/faults/strace.ts';
 
 const everyCall = process.env['KNOCK_OTP_EVERY_CALL'] === 'true';
-/** More calls of one kind than a knock has. */
+/** More calls of one kind than a knock makes. */
 const MOST = 40;
 const root = mkdtempSync(join(tmpdir(), 'knock-otp-faults-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -26,7 +26,7 @@ const filesOf = ({ dir }: FedWorld) => [
 
 const errors = everyCall ? ['EIO', 'ENOSPC', 'EROFS'] : ['EIO'];
 const calls = everyCall ? WRITING_CALLS : (['pwrite64', 'fsync', 'fdatasync'] as const);
-/** SQLite makes a commit durable with the one, a strike in a file with the other. */
+/** SQLite makes a commit durable with fsync; a strike in a file uses fdatasync. */
 const FIRST = new Map([
   ['fsync', 'factor 1'],
   ['fdatasync', 'line 1'],
@@ -34,9 +34,9 @@ const FIRST = new Map([
 
 for (const [errno, call] of errors.flatMap((error) => calls.map((name) => [error, name] as const))) {
   test(`when ${call} fails with ${errno} then nothing opens that is not stored, and the next knock opens`, async (t) => {
-    // Lines that were used and could not be struck come back with the next daemon: known, and not what is shown here.
+    // A known limit, not tested here: used lines that could not be struck are live again in the next daemon.
     world.newLines();
-    // A daemon of its own: after an unconfirmed write, files are struck by other calls.
+    // A new daemon for each: after an unconfirmed write, strikes use other calls.
     await using daemon = await FedProcess.start(world);
     const outcomes: string[] = [];
     for (const kind of ['factor', 'line'] as const) {
@@ -70,7 +70,7 @@ test('when every writing call fails for a while then doors close all the same, a
   await daemon.process.waitForLine(/what was used is now stored.*client=c0/);
   assert.equal(await daemon.knock(world.factor(0)), 'opened');
   await daemon.kill();
-  // The journal still names the grant that was closed without it: closed once more, and forgotten.
+  // The journal still has the grant that was closed while it could not be written. The next daemon closes it again.
   await using next = await FedProcess.start(world);
   await atRest(next);
   world.assertUsedOnce();
@@ -131,14 +131,14 @@ test('when the pid file cannot be written then the daemon says so and ends; when
   await using daemon = FedProcess.launch(world, ['strace', '-f', '-o', '/dev/null', ...expressionsOf(fault)]);
   await daemon.process.waitForLine(/\bready\b/, 0, 60_000);
   assert.equal(await daemon.knock(world.factor(0)), 'opened');
-  // Its stdin is its packets: it ends with them.
+  // The daemon reads packets from stdin, and ends with stdin.
   const { code, stderr } = await daemon.process.endInput();
   assert.equal(code, 0, stderr.slice(-1000));
   assert.match(stderr, /cannot remove the pid file .*EROFS/);
   assert.deepEqual(world.unstopped(), []);
 });
 
-/** One knock under the fault, and what must hold after it. Undefined when the fault met no call. */
+/** One knock with the fault, and what must hold after it. Undefined when the fault hit no call. */
 async function oneFault(daemon: FedProcess, kind: 'factor' | 'line', fault: Fault): Promise<string | undefined> {
   const make = (): Sent => (kind === 'factor' ? world.factor(0) : world.line({ untried: true }));
   const sent = make();
@@ -157,13 +157,13 @@ async function oneFault(daemon: FedProcess, kind: 'factor' | 'line', fault: Faul
   if (kind === 'factor' && outcome === 'opened') assertStored(sent.use, where);
   const replay = world.again(sent.use);
   daemon.send(replay);
-  // Judged after the replay: when this one has opened, that one had its chance.
+  // Sent after the replay: when this knock has opened, the replay has been judged.
   assert.equal(await daemon.knock(make()), 'opened', `${where}: the next knock`);
   assert(!world.calls().some(({ source }) => source === replay.source), `${where}: a replay opened`);
   return seen.includes('(INJECTED)') ? outcome : undefined;
 }
 
-/** A copy of the files as they are, as after a crash of the process, knows that the factor is spent. */
+/** Checks that a copy of the current files, as after a crash of the process, has the factor as spent. */
 function assertStored(use: string, where: string): void {
   const copy = mkdtempSync(join(root, 'copy-'));
   for (const name of ['state.db', 'state.db-wal']) cpSync(join(world.dir, 'state', name), join(copy, name));

@@ -1,4 +1,4 @@
-/** Each writing system call of a knock, made to fail: a handful by default, all with KNOCK_OTP_LONG and in CI. */
+/** Makes the writing system calls of a knock fail: a few of them by default, all with KNOCK_OTP_LONG and in CI. */
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { skipWithoutStrace } from '../../support/faults/strace.ts';

@@ -1,4 +1,4 @@
-/** firewalld with a bus, an /etc and a network of its own: the contract, and what it does beyond. Run by the test file of its name. */
+/** firewalld with its own bus, /etc and network: the contract and more. Run by firewall-firewalld.test.ts. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,7 +27,7 @@ const richRules = () =>
     .split('\n')
     .filter((line) => line !== '');
 
-/** The zone drops what it does not allow, as the contract has it; `public` would refuse. */
+/** The zone drops traffic that it does not allow, as the contract requires; `public` would reject it. */
 function reset(): void {
   cmd('--reload');
   cmd('--zone=drop', `--add-port=${unguarded}/tcp`);
@@ -77,7 +77,7 @@ if (spawnSync('firewall-cmd', ['--version']).error !== undefined) {
 
   describe('firewalld', () => {
     let firewall: RuleFirewall;
-    // A reload takes rules away and leaves their timers, which end a rule of the same words that is made later.
+    // A reload of firewalld removes rules but not their timers, which would end a later rule of the same text.
     before(async () => {
       const firewalld = children.pop();
       assert(firewalld !== undefined);

@@ -1,4 +1,4 @@
-/** What firewall-nft.test.ts runs inside a private network namespace. */
+/** The contract for nftables and for commands. Run by firewall-nft.test.ts inside a private network namespace. */
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { CommandFirewall } from '../../../server/firewall/command-doors.ts';
@@ -32,14 +32,14 @@ for (const runner of runners) {
     action: (port) => ({ kind: 'nftables', services: [{ protocol: 'tcp', port }] }),
     reset: () => void nft('flush ruleset'),
   });
-  // Its scripts are the same text; what differs, the rest of the suite shows.
+  // Both runners get the same scripts; the other suites test the rest.
   if (runner === runners[0] || hasPatience()) {
     nftablesTests(theWorld, runner);
     onceTests(theWorld, runner);
   }
 }
 
-/** What an administrator without our backend would write: his own rules, and commands that change his own sets. */
+/** Doors by command: the administrator's own rules, and commands that change his own sets. */
 const commands: FirewallUnderTest = {
   make: async () => new CommandFirewall(),
   action: (port) => ({

@@ -1,4 +1,4 @@
-/** iptables of both flavours, by sets and by rules: the contract, and what it does beyond. Run by the test file of its name. */
+/** iptables of both flavours, with sets and with rules: the contract and more. Run by firewall-iptables.test.ts. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, beforeEach, describe, test } from 'node:test';
@@ -23,7 +23,7 @@ before(async () => {
 after(() => world?.end());
 const theWorld = () => world ?? assert.fail('the world is not made yet');
 
-/** Without patience what most hosts have, and the flavour that is left. */
+/** Without --long: the combination that most hosts have, and the other flavour. */
 const USUAL = ['nft by sets', 'legacy by rules'];
 
 for (const flavour of ['nft', 'legacy'] as const) {
@@ -50,7 +50,7 @@ function ownTests(title: string, flavour: 'nft' | 'legacy', mode: IptablesMode):
   const make = () => new RuleFirewall(new IptablesTable({ flavour, modes: [mode] }));
   let firewall: RuleFirewall;
 
-  /** How often the source stands in our sets or rules. */
+  /** How often the source occurs in our sets or rules. */
   const grants = (source: string) =>
     mode === 'sets'
       ? execFileSync('ipset', ['save'], { encoding: 'utf8' }).split(`${source} timeout`).length - 1
@@ -93,13 +93,13 @@ function ownTests(title: string, flavour: 'nft' | 'legacy', mode: IptablesMode):
 
     test('when an earlier run was killed then its grants are taken over or away, and its chain is called once', async () => {
       for (const source of [client, other]) {
-        // A child has all modes; ours takes over whatever it chose.
+        // A child may choose any mode; our firewall takes over its grants in each.
         const child = spawnSync(process.execPath, [CHILD, `iptables-${flavour}`, `${port}`, source, `${HOUR}`], {
           encoding: 'utf8',
         });
         assert.equal(child.signal, 'SIGKILL', child.stderr);
       }
-      // The second child has closed what the first had opened: its journal was empty.
+      // The second child has removed the first child's opening, because its journal was empty.
       await theWorld().assertDropped(client, port);
       await theWorld().assertOpen(other, port);
       const next = make();

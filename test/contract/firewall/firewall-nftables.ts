@@ -1,4 +1,4 @@
-/** What nftables does beyond the contract: ends grants by itself, changes in one step, minds its table. */
+/** nftables beyond the contract: ends grants by itself, changes in one step, repairs its table. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -80,13 +80,13 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
       let preparing = true;
       const attempts = (async () => {
         while (preparing) {
-          // Many short attempts at once: the SYNs are spread over the whole time.
+          // Many short attempts at once, so that SYNs arrive all the time.
           const batch = Array.from({ length: 5 }, () => world().tryOnce(other, port, 20));
           results.push(...(await Promise.all(batch)));
           await world().assertOpen(client, port);
         }
       })();
-      // As often as it takes for both to have met: how fast this machine is does not matter.
+      // Enough rounds and enough attempts, on fast and on slow machines.
       for (let rounds = 0; rounds < 30 || results.length < 50; rounds += 1) {
         await firewall.prepare([door], [{ door: 'a', source: keyOf(client), remainingMs: MINUTE }]);
       }
@@ -210,12 +210,12 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
             scan,
             '-n',
             '-Pn',
-            // Thousands of connections of the other tests are still remembered, each with a port that nmap might take.
+            // Another address: conntrack remembers thousands of connections of other tests, whose ports nmap might use.
             '-S',
             stranger,
             '-e',
             'client',
-            // nmap gives up on a port after 100 ms otherwise, which a busy machine takes for an answer.
+            // The default gives up on a port after 100 ms, and a busy machine may answer later.
             '--initial-rtt-timeout',
             '1500ms',
             '--min-rtt-timeout',
@@ -228,7 +228,7 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
           { encoding: 'utf8' },
         );
         assert.match(stdout, new RegExp(`^${port}/tcp\\s+(open\\|)?filtered .*no-response`, 'm'), stdout);
-        // The control: without a guard the same scan gets an answer, or learns from the lack of one.
+        // Control: without a guard these scans get an answer.
         if (scan === '-sS' || scan === '-sA')
           assert.match(stdout, new RegExp(`^${unguarded}/tcp\\s+(open|unfiltered)`, 'm'));
       }
@@ -242,7 +242,7 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
         await firewall.release();
         const session = await untrackedSession(world(), from);
         await firewall.prepare([door], []);
-        // The client speaks first: conntrack takes that for the beginning of something new.
+        // The client sends first: conntrack takes its packet for a new connection.
         await world().assertAlive(session);
         await world().assertDropped(from, port);
         await firewall.prepare([door], []);
@@ -261,7 +261,7 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
           nft('list set inet knock_otp older4'),
         ) ?? [];
       assert(sourcePort !== undefined, nft('list set inet knock_otp older4'));
-      // Neither a SYN from the session's own port nor anything from the port beside it.
+      // Dropped: a SYN from the session's own port, and an ACK from the next port.
       const target = [ADDRESSES.IPv4.server, '-p', `${port}`];
       const answersTo = (flag: string, from: number) => {
         const probe = ['hping3', '-q', '-a', stranger, '-c', '1', flag, '-k', '-s', `${from}`, ...target];
@@ -270,10 +270,10 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
       };
       assert.equal(answersTo('--syn', Number(sourcePort)), 0);
       assert.equal(answersTo('--ack', Number(sourcePort) + 1), 0);
-      // The control: without the guard both are answered.
+      // Control: without the guard both get an answer.
       await world().assertAlive(session);
       await firewall.release();
-      // hping3 waits a second for an answer; on a busy machine it may come later.
+      // Three tries: hping3 waits a second, and a busy machine may answer later.
       const answers = (flag: string, from: number) => [1, 2, 3].some(() => answersTo(flag, from) === 1);
       assert(answers('--syn', Number(sourcePort)), 'a SYN is answered without the guard');
       assert(answers('--ack', Number(sourcePort) + 1), 'an ACK is answered without the guard');
@@ -297,7 +297,7 @@ export function nftablesTests(world: () => FirewallWorld, runner: NftRunner): vo
       await once(socket, 'listening');
       const senders: string[] = [];
       socket.on('message', (_, { address }) => senders.push(address));
-      // The refused one first: when the granted one is here, the other would have been.
+      // The refused sender goes first: when the granted datagram arrives, the other one would have arrived before.
       const granted = once(socket, 'message');
       for (const from of [client, other]) await world().datagram(from, port);
       await granted;
@@ -359,14 +359,14 @@ function doorOn(name: string, onPort: number): ActionDoor {
   return { name, action: { kind: 'nftables', services: [{ protocol: 'tcp', port: onPort }] } };
 }
 
-/** A session that connection tracking knows nothing of; the kernel goes on tracking for a while after the last rule. */
+/** A session that is unknown to connection tracking. The kernel goes on tracking for a while after the last rule. */
 async function untrackedSession(world: FirewallWorld, from: string): Promise<number> {
   const limit = performance.now() + 5000;
   for (;;) {
     const session = await world.connect(from, port);
     await world.assertAlive(session);
     const tracked = readFileSync('/proc/net/nf_conntrack', 'utf8').split('\n');
-    // Sessions of other tests may still be listed, until they time out: none of them is of now.
+    // Sessions of other tests may still be listed until they time out: their remaining time is shorter.
     const young = tracked.some((line) => line.includes('ESTABLISHED') && Number(line.split(/\s+/)[4]) > 431_998);
     if (!young) return session;
     assert(performance.now() < limit, `still tracked: ${tracked.join('\n')}`);
@@ -374,7 +374,7 @@ async function untrackedSession(world: FirewallWorld, from: string): Promise<num
   }
 }
 
-/** Waits until nothing gets in any more. Two attempts in a row: one alone may have been slow on a busy machine. */
+/** Waits until two attempts in a row are dropped: a single one may be slow on a busy machine. */
 async function untilDropped(world: FirewallWorld, from: string, durationMs: number): Promise<void> {
   const limit = performance.now() + durationMs + 5000;
   for (let dropped = 0; dropped < 2; ) {

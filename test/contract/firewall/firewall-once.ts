@@ -1,4 +1,4 @@
-/** Doors that open once, by nftables: the kernel closes behind one connection, and nothing brings the grant back. */
+/** nftables doors that open once: the kernel closes the door after one connection, and no event restores the grant. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -75,7 +75,7 @@ export function onceTests(world: () => FirewallWorld, runner: NftRunner): void {
     });
 
     test('when the SYN is sent again before there is an answer then it passes, and another connection does not', async () => {
-      // Answers are lost before conntrack sees them: to it the connection stays a new one.
+      // Answers are dropped before conntrack sees them, so the connection stays new to it.
       nft(`table inet lossy {
         chain out { type filter hook output priority raw; tcp flags & (syn | ack) == (syn | ack) drop; }
         chain in { type filter hook input priority filter; tcp dport ${port} tcp flags & (syn | ack) == syn counter; }
@@ -194,7 +194,7 @@ async function usedBy(firewall: NftablesFirewall): Promise<readonly string[]> {
   return (await firewall.usedUp()).map(({ door, source }) => `${door} ${source}`);
 }
 
-/** As the first client, which these programs take for their address. */
+/** Runs a script in the prober's namespace, whose programs send from the first client's address. */
 function fromClient(world: FirewallWorld, script: string): void {
   const { status, stderr } = spawnSync('nsenter', ['-t', `${world.proberPid}`, '-n', 'bash', '-c', script], {
     encoding: 'utf8',

@@ -1,4 +1,7 @@
-/** ufw with an /etc and a network of its own: the contract, and whose rules are whose. Run by the test file of its name. */
+/**
+ * ufw with its own /etc and network: the contract, and our rules beside the administrator's. Run by
+ * firewall-ufw.test.ts.
+ */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, beforeEach, describe, test } from 'node:test';
@@ -101,7 +104,7 @@ if (spawnSync('ufw', ['--version']).status !== 0) {
         assert.equal(child.signal, 'SIGKILL', child.stderr);
         await theWorld().assertOpen(source, port);
       }
-      // The second child has taken away the first one's.
+      // The second child has removed the first child's rule.
       await theWorld().assertDropped(client, port);
       const next = new RuleFirewall(new UfwTable());
       await next.prepare([door], [{ door: 'a', source: keyOf(other), remainingMs: HOUR }]);

@@ -1,6 +1,6 @@
 /**
- * TCP Wrappers with real services that Debian's tcpd starts, in an /etc of its own: the contract, where being dropped means
- * being sent away without a word. Run by the test file of its name.
+ * TCP Wrappers with real services that Debian's tcpd starts, with its own /etc: the contract, where a dropped
+ * connection is one that is closed without data. Run by firewall-wrappers.test.ts.
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
@@ -23,10 +23,10 @@ const TCPD = '/usr/sbin/tcpd';
 const ALLOW = '/etc/hosts.allow';
 const [port, portB] = PORTS;
 const [client, other] = ADDRESSES.IPv4.clients;
-/** The plain echo services have the ports themselves. */
+/** Offset of the wrapped services' ports: the plain echo services use the ports themselves. */
 const WRAPPED = 1000;
 
-/** The same two ends, with services that tcpd guards. */
+/** The two ends of FirewallWorld, with services that tcpd guards. */
 class WrappedWorld implements DoorWorld {
   readonly #world: FirewallWorld;
   readonly #servers: readonly Server[];
@@ -43,7 +43,7 @@ class WrappedWorld implements DoorWorld {
     const directory = mkdtempSync(join(tmpdir(), 'knock-otp-tcpd-'));
     const servers = await Promise.all(
       PORTS.map(async (on) => {
-        // tcpd checks by the name that it is started as, and becomes that program: an echo.
+        // tcpd looks up the name that it is started with, and then executes that program: an echo.
         const program = join(directory, `door-${on}`);
         symlinkSync('/bin/cat', program);
         const server = createServer({ pauseOnConnect: true }, (socket) => {
@@ -72,7 +72,7 @@ class WrappedWorld implements DoorWorld {
     await this.connect(from, on);
   }
 
-  /** libwrap holds a refused connection for 5 s in silence before it ends it (clean_exit), which a test only once awaits. */
+  /** libwrap keeps a refused connection open for 5 s without data (clean_exit). Only one test waits for its end. */
   async assertDropped(from: string, on: number, patienceMs = 400): Promise<string> {
     const connection = await this.#world.connect(from, on + WRAPPED);
     const heard = await this.#world.hear(connection, patienceMs);
@@ -146,8 +146,8 @@ if (!existsSync(TCPD)) {
     });
 
     for (const [what, says, allow, deny] of [
-      ['nobody is refused', /nobody is refused/, '', '# nothing\n'],
-      ['others are refused', /nobody is refused/, '', 'vsftpd: ALL\n'],
+      ['nobody is refused', /refuses no one/, '', '# nothing\n'],
+      ['others are refused', /refuses no one/, '', 'vsftpd: ALL\n'],
       ['everyone is allowed', /everyone is allowed/, `ALL: ALL\n`, 'ALL: ALL\n'],
       ['hosts.allow refuses', /before the lines/, `door-${port}: ALL: DENY\n`, 'ALL: ALL\n'],
     ] as const) {

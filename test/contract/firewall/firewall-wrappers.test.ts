@@ -1,6 +1,6 @@
 /**
- * Runs the firewall contract, and what only TCP Wrappers does, in namespaces of its own: the *-inside.ts file is started there.
- * Here only whether it could be, and what came out. One file for each backend: they run side by side.
+ * Runs the firewall contract and the tests of TCP Wrappers alone: starts the *-inside.ts file in its own namespaces and
+ * reports its result. One file for each backend, so that they run in parallel.
  */
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /**
- * The contract of a firewall, run by every backend, with real connections between two namespaces. What a backend does by
- * itself (ends grants, notices that its table is gone) is tested where the backend is.
+ * The contract that every firewall backend must fulfil, tested with real connections between two namespaces. The tests
+ * of each backend cover what it does beyond (ends grants by itself, notices a missing table).
  */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
@@ -8,7 +8,9 @@ import type { ActionDoor, DoorAction, Firewall } from '../../../server/firewall/
 import { type AddressKey, addressKey } from '../../../shared/address.ts';
 import { ADDRESSES, PORTS } from '../../support/host/firewall-world.ts';
 
-/** What the contract asks of the two ends: a FirewallWorld, or one where an open port does not yet mean being let in. */
+/**
+ * What the contract needs of the two ends: a FirewallWorld, or a world where an open port may still refuse a client.
+ */
 export interface DoorWorld {
   connect(from: string, port: number): Promise<number>;
   assertAlive(connection: number): Promise<void>;
@@ -17,13 +19,13 @@ export interface DoorWorld {
 }
 
 export interface FirewallUnderTest {
-  /** A backend as after a start of the daemon; nothing is prepared. */
+  /** Makes a backend as at the start of the daemon, not yet prepared. */
   make(): Promise<Firewall>;
-  /** How a door of this backend opens a port. */
+  /** The action of a door that opens the port by this backend. */
   action(port: number): DoorAction;
-  /** Removes everything from the namespace, and puts there what a door of this backend counts on. */
+  /** Clears the namespace, then sets up what a door of this backend needs. */
   reset(): void;
-  /** Frees what `make` took. */
+  /** Frees the resources of `make`. */
   end?(): void;
 }
 
@@ -34,7 +36,7 @@ export function keyOf(address: string): AddressKey {
 }
 
 const MINUTE = 60_000;
-/** Longer than any test takes where a firewall has a program for each change, and the machine is busy. */
+/** Longer than any test, even where each change runs a program on a busy machine. */
 export const HOUR = 60 * MINUTE;
 
 export function firewallContract(name: string, world: () => DoorWorld, backend: FirewallUnderTest): void {

@@ -1,6 +1,7 @@
 /**
- * Run by kill-rounds.test.ts inside namespaces: the capture process killed at random moments, with half a knock seen. The
- * daemon lives, says it once each way, and hears again; what was half seen opens nothing, and nothing opens twice.
+ * Run by kill-rounds.test.ts inside namespaces: the capture process is killed at random moments, in the middle of a
+ * knock. The daemon lives, logs each change to deaf and to listening once, and receives packets again. A knock that it
+ * saw in part opens no door, and no knock opens twice.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -12,7 +13,7 @@ import type { RunningProcess } from '../../../scripts/lab/running-process.ts';
 import { KillPlan, pause, random } from '../../support/faults/kill-plan.ts';
 import { CaptureWorld, killCapture, sendSyns } from '../../support/faults/killed-captures.ts';
 
-/** The daemon waits longer before each further start of a process that did not last; so a daemon of its own for so many. */
+/** A new daemon after so many kills, because the daemon waits longer before each restart of a short-lived process. */
 const KILLS_OF_ONE_DAEMON = 4;
 const METHODS = ['kernel', 'pcap'] as const;
 
@@ -41,7 +42,7 @@ test('when the capture process is killed in random rounds then the daemon hears 
         daemon = undefined;
       }
     }
-    // What is open ends by itself, whoever is dead.
+    // Openings end by themselves, with all processes dead.
     const endsAt = Date.now() + 10_000;
     while (openAddresses() !== '') {
       assert(Date.now() < endsAt, `open past its time: ${openAddresses()}`);
@@ -55,7 +56,7 @@ test('when the capture process is killed in random rounds then the daemon hears 
   }
 });
 
-/** Answers how many were killed. */
+/** Returns the number of kills. */
 async function round(
   world: CaptureWorld,
   daemon: RunningProcess,
@@ -84,7 +85,7 @@ async function round(
     await sendSyns(replay.source, replay.ports);
     summary.replays += 1;
   }
-  // Judged after all that came before it: when this one has opened, the others had their chance.
+  // Sent last: when this knock has opened, all earlier ones have been judged.
   const next = world.fresh();
   await sendSyns(next.source, next.ports);
   await daemon.waitForLine(new RegExp(`\\b(opened|extended) .*source=${next.source}\\b`), mark);
@@ -96,11 +97,11 @@ async function round(
   return kills;
 }
 
-/** Once each way for a kill; a second kill that comes after it was heard again makes it twice. */
+/** Each kill logs `deaf` and `listening` once, and a second kill after `listening` logs both again. */
 async function heardAgain(daemon: RunningProcess, mark: number, kills: number): Promise<void> {
   const said = () => daemon.stderr.slice(mark).match(/\b(deaf|listening)\b(?=.*interface=lo)/g) ?? [];
   await daemon.waitForLine(/\blistening\b/, mark, 60_000);
-  // The second kill may have come just after that line: then the next one is waited for.
+  // The second kill may come just after that line: then wait for the next one.
   while (kills === 2 && (said().length % 2 === 1 || !(await isQuiet(daemon)))) await pause(20);
   const words = said();
   assert(!daemon.ended, `the daemon ended: ${daemon.stderr.slice(-2000)}`);
@@ -111,14 +112,14 @@ async function heardAgain(daemon: RunningProcess, mark: number, kills: number): 
   assert(words.length >= 2 && words.length <= 2 * kills, `${kills} killed, and said: ${words.join()}`);
 }
 
-/** A kill that nobody has noticed yet is noticed within this. */
+/** Whether no line is logged for 100 ms: within that time the daemon notices a kill. */
 async function isQuiet(daemon: RunningProcess): Promise<boolean> {
   const { mark } = daemon;
   await pause(100);
   return daemon.mark === mark;
 }
 
-/** Elements of the doors' sets, in nft's words. */
+/** The elements of the doors' sets, as nft lists them. */
 function openAddresses(): string {
   const listed = execFileSync('nft', ['list', 'table', 'inet', 'knock_otp'], { encoding: 'utf8' });
   return [...listed.matchAll(/set v[46]_gate \{[^}]*?elements = \{([^}]*)\}/g)].map(([, elements]) => elements).join();

@@ -1,6 +1,7 @@
 /**
- * Run by kill-rounds.test.ts inside namespaces: knock-otp killed at random moments. Each time, what left must belong to
- * factors or lines that were taken in this very round, and were on record when it left; a run that is let finish must open.
+ * Run by kill-rounds.test.ts inside namespaces: knock-otp is killed at random moments. Each time, all sent packets must
+ * belong to factors or lines that were spent in the same round, and recorded before the packets left. A run that is not
+ * killed must open the door.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -11,7 +12,7 @@ import type { RunningProcess } from '../../../scripts/lab/running-process.ts';
 import { KillPlan, pause, random } from '../../support/faults/kill-plan.ts';
 import { ClientWorld, type KnockedDoor, LOOK_AHEAD } from '../../support/faults/killed-clients.ts';
 
-/** A door that opened is looked for again when its second is over: a run that finds it open spends nothing. */
+/** An opened door is used again only after its second is over: a run that finds it open spends no factor. */
 const SHUT_AFTER_MS = 1_500;
 
 test('when knock-otp is killed in random rounds then no factor and no line is used twice, and the next run opens', async () => {
@@ -21,7 +22,7 @@ test('when knock-otp is killed in random rounds then no factor and no line is us
   const few = process.env['KNOCK_OTP_ROUNDS_MS'] !== undefined;
   const size = few ? { derived: 4, written: 2 } : { lines: 200 + Math.ceil(plan.wanted / 4) };
   const world = await ClientWorld.create(dir, size);
-  /** What a run that is alone takes; kills come within it. */
+  /** The time of a run alone; kills come within it. */
   let usualMs = 250;
   try {
     while (plan.goesOn(summary)) {
@@ -54,7 +55,7 @@ test('when knock-otp is killed in random rounds then no factor and no line is us
       plan.say(summary);
     }
     summary.opened = world.opened;
-    // A tenth of the rounds at least are runs that are let finish.
+    // At least a tenth of the rounds are runs that are not killed.
     assert(summary.opened >= Math.floor(summary.rounds / 20), `only ${summary.opened} doors opened: nothing was shown`);
     assert(
       summary.rounds < 100 || summary.sentUnfinished > 0,
@@ -67,7 +68,7 @@ test('when knock-otp is killed in random rounds then no factor and no line is us
   }
 });
 
-/** One that has been shut for a while, by chance; the one that opened first where none has. */
+/** A random door that has been shut for a while; waits if there is none. */
 async function shutDoor(doors: readonly KnockedDoor[]): Promise<KnockedDoor> {
   const isShut = ({ openedAtMs }: KnockedDoor) => openedAtMs === 0 || performance.now() - openedAtMs > SHUT_AFTER_MS;
   for (;;) {
@@ -78,7 +79,7 @@ async function shutDoor(doors: readonly KnockedDoor[]): Promise<KnockedDoor> {
   }
 }
 
-/** True when it was alive. Half of the kills come where a run has begun to act. */
+/** True when the run was alive. Half of the kills come late, when a run has begun to act. */
 async function killSoon(victim: RunningProcess, usualMs: number): Promise<boolean> {
   await pause(random(2) === 0 ? random(usualMs * 1.2) : usualMs * (0.6 + Math.random() / 2));
   const wasAlive = !victim.ended;

@@ -1,4 +1,4 @@
-/** Run by kill-rounds.test.ts inside namespaces: the daemon and what it starts, killed at random with knocks under way. */
+/** Run by kill-rounds.test.ts inside namespaces: the daemon and its commands are killed at random during knocks. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,12 +8,12 @@ import { FedProcess } from '../../support/daemon/fed-process.ts';
 import { FedWorld } from '../../support/daemon/fed-world.ts';
 import { KillPlan, pause, random } from '../../support/faults/kill-plan.ts';
 
-/** A grant's second, a tick, and the patience of a busy machine. */
+/** The second of a grant, a tick, and time for a busy machine. */
 const CLOSED_WITHIN_MS = 60_000;
 const OPENED_WITHIN_MS = 30_000;
 const CHECK_EVERY = 50;
 
-/** Where to go on from an earlier run; without it, a directory for this run alone. */
+/** The directory of an earlier run to continue; without it, this run makes its own. */
 const kept = process.env['KNOCK_OTP_ROUNDS_DIR'];
 
 test(`when daemon and commands are killed in random rounds then nothing opens twice or stays open`, async () => {
@@ -71,7 +71,7 @@ test(`when daemon and commands are killed in random rounds then nothing opens tw
   }
 });
 
-/** After whatever was killed: somebody gets in. Whose counter ran too far ahead meanwhile does not, so all try. */
+/** After the kills a client gets in. All clients try, because the counter of some may be too far ahead. */
 async function opensUndisturbed(world: FedWorld, daemon: FedProcess): Promise<void> {
   const sources = world.clients.map((_, at) => {
     const sent = world.factor(at);
@@ -85,7 +85,7 @@ async function opensUndisturbed(world: FedWorld, daemon: FedProcess): Promise<vo
   }
 }
 
-/** All that was opened has been closed, by a command for each, and the daemon has nothing on its books. */
+/** Checks that a command has closed every opening, and that the daemon has no open grant. */
 async function checkAtRest(world: FedWorld, daemon: FedProcess): Promise<void> {
   const until = Date.now() + CLOSED_WITHIN_MS;
   while (world.open().length > 0 || world.unstopped().length > 0) {

@@ -1,8 +1,8 @@
 /**
  * kill -9 at random moments, thousands of times: the daemon with its commands, the client, the capture process. 10,000
- * rounds of each with KNOCK_OTP_LONG, half a minute of each in CI, seconds otherwise. KNOCK_OTP_ROUNDS says how many of
- * each; scripts/kill-rounds shares them out and adds them up. A directory in KNOCK_OTP_ROUNDS_DIR is gone on with by the
- * daemon's rounds.
+ * rounds of each with KNOCK_OTP_LONG, half a minute of each in CI, otherwise seconds. KNOCK_OTP_ROUNDS sets the number
+ * of rounds of each; scripts/kill-rounds distributes them and adds up the results. The daemon's rounds continue in the
+ * directory KNOCK_OTP_ROUNDS_DIR, if it is set.
  */
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 /**
- * The Debian package, made and put through its life in a machine of its own: installed it starts nothing, configured it serves,
- * an upgrade keeps what is there, removal opens the doors, and a purge leaves nothing. What lintian says of it.
+ * The Debian package in a machine of its own: after installation nothing starts, with a configuration it serves, an
+ * upgrade keeps the state, removal opens the doors, and a purge leaves no file. Also checked by lintian.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -16,7 +16,7 @@ import { hasPatience } from '../../support/host/inside-namespaces.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'knock-otp-deb-'));
-// Lintian as another user reads it.
+// Lintian reads the folder as another user.
 chmodSync(folder, 0o755);
 after(() => rmSync(folder, { recursive: true }));
 
@@ -48,7 +48,7 @@ test('the package is built, and lintian finds no error in it', { skip, timeout: 
   for (const line of stdout.split('\n').filter(Boolean)) t.diagnostic(line);
 });
 
-// The package's programs are run by the node that Debian has.
+// The package's programs run with Debian's node.
 const noMachine = skip || (existsSync('/usr/bin/node') ? (noSystemd() ?? false) : 'there is no /usr/bin/node');
 
 test('installed, configured, upgraded, removed, purged', { skip: noMachine, timeout: 600_000 }, async () => {
@@ -56,9 +56,9 @@ test('installed, configured, upgraded, removed, purged', { skip: noMachine, time
   const second = build(2);
   await using world = await ServiceWorld.create();
   const { machine } = world;
-  // Not the clone that tests of the unit have there, nor what keeps services of a container from being restarted.
+  // Removes the checkout that other tests use, and the policy that prevents restarts of services in a container.
   await machine.must('rm -f /usr/local/bin/node /usr/sbin/policy-rc.d; rm -rf /var/lib/knock-otp /etc/knockd.conf');
-  // A Debian has it, systemd makes it and leaves it.
+  // Debian has this folder; systemd would make it and leave it.
   await machine.must('mkdir -p /etc/systemd/system/multi-user.target.wants');
   for (const file of [first, second]) await copyFile(file, machine.path(`/srv/${basename(file)}`));
   const places = '/etc /usr /var /opt /srv /run/knock-otp /run/systemd/system';
@@ -81,7 +81,7 @@ test('installed, configured, upgraded, removed, purged', { skip: noMachine, time
     assert.ok(existsSync(machine.path(`/usr/share/man/man${page}.gz`)), page);
   }
   await machine.must('bash -c "source /usr/share/bash-completion/completions/knock-otpd && complete -p knock-otpd"');
-  // Started before there is a configuration, it is passed over and does not fail.
+  // Without a configuration, a start is skipped and does not fail.
   await machine.must('systemctl start knock-otpd');
   assert.equal(await machine.show('knock-otpd', 'ConditionResult'), 'no');
 
@@ -100,7 +100,7 @@ test('installed, configured, upgraded, removed, purged', { skip: noMachine, time
   const knocked = await machine.run(['knock-otp', 'b1'], {}, world.client);
   assert.equal(knocked.code, 0, knocked.stderr);
 
-  // capture = pcap needs libpcap.so by that name, which its development package is not there for.
+  // capture = pcap loads the name libpcap.so, which only the development package would install.
   await machine.must(`find / -xdev -name libpcap.so -not -path '/usr/lib/knock-otp/*' -delete
 sed -i 's/^interface = eth0/&\\ncapture = pcap/' /etc/knock-otp.conf && systemctl restart knock-otpd && knock-otpd status`);
   const libraries = await machine.must(

@@ -1,4 +1,4 @@
-/** The OpenRC script under OpenRC's own programs: it starts, is started again when killed, is restarted when deaf, stops. */
+/** The OpenRC script under OpenRC's own programs: the daemon starts, restarts when killed or deaf, and stops. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
@@ -18,7 +18,7 @@ const skip = !hasPatience()
 test('OpenRC starts it, keeps it running and stops it', { skip, timeout: 180_000 }, async () => {
   await using world = await ServiceWorld.create();
   const { machine } = world;
-  // A machine without its own init system would do as well; OpenRC asks only for its folders.
+  // OpenRC need not be the init system of the machine: it needs only its folders.
   await machine.must(`tar -C ${OPENRC} -c . | tar -C / -x --keep-directory-symlink
 ldconfig
 for part in daemons exclusive failed hotplugged inactive options scheduled started starting stopping tmp wasinactive; do
@@ -36,7 +36,7 @@ chmod 755 /opt/knock-otp/dist/knock-otpd.cjs`);
   await world.adopt('b1', uri);
   const installed = await machine.run(['knock-otpd', 'install-service', '--init', 'openrc']);
   assert.equal(installed.code, 0, installed.stderr);
-  // The checks of its health once a second here, and not once a minute.
+  // Health checks every 3 seconds here, not every minute.
   await machine.must(`sed -i 's/^healthcheck_\\(delay\\|timer\\)=60/healthcheck_\\1=3/' /etc/init.d/knock-otpd
 rc-service knock-otpd start`);
   const pidOf = async (): Promise<string> =>

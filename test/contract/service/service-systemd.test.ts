@@ -1,6 +1,6 @@
 /**
- * knock-otpd under a real systemd, with all that the unit takes away: it starts, hears, opens, reloads, comes back when it is
- * killed or stands still, and every kind of door works with the drop-in that install-service writes for it.
+ * knock-otpd under a real systemd, with all restrictions of the unit: it starts, receives, opens, reloads, restarts
+ * when it is killed or hangs, and every kind of door works with the drop-in that install-service writes for it.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ test('from init to an enabled service, and back', options, async () => {
   assert.equal((await machine.run(['systemctl', 'is-enabled', 'knock-otpd'])).stdout.trim(), 'disabled');
   assert.equal((await machine.run(['systemctl', 'is-active', 'knock-otpd'])).stdout.trim(), 'inactive');
 
-  // The words that it says come next.
+  // The next commands that install-service prints.
   const next = installed.stderr.match(/systemctl [a-z-]+( --now knock-otpd)?/g) ?? [];
   assert.deepEqual(next, ['systemctl daemon-reload', 'systemctl enable --now knock-otpd']);
   for (const line of next) await machine.must(line);
@@ -73,7 +73,7 @@ async function restrictions({ machine }: ServiceWorld): Promise<void> {
   const children = (await machine.must(`cat /proc/${pid}/task/*/children`)).trim().split(/\s+/);
   const child = await machine.must(`cat /proc/${children[0]}/status`);
   for (const set of ['CapPrm', 'CapEff']) assert.match(child, new RegExp(`^${set}:\\t0+$`, 'm'), 'the capture child');
-  // As the daemon sees the machine.
+  // In the daemon's view of the file system.
   const seen = (line: string) => machine.run(['nsenter', '-t', pid, '-m', '--', 'sh', '-c', line]);
   for (const [line, why] of [
     ['touch /etc/x', 'no configuration is changed'],
@@ -101,7 +101,7 @@ async function reloads({ machine }: ServiceWorld): Promise<void> {
 
 async function comesBack(world: ServiceWorld): Promise<void> {
   const { machine } = world;
-  // systemctl edit, without an editor.
+  // The same as systemctl edit, without an editor.
   await machine.must(`mkdir -p /etc/systemd/system/knock-otpd.service.d
 printf '[Service]\\nWatchdogSec=2\\nRestartSec=100ms\\n' > /etc/systemd/system/knock-otpd.service.d/override.conf
 systemctl daemon-reload && systemctl restart knock-otpd`);
@@ -111,7 +111,7 @@ systemctl daemon-reload && systemctl restart knock-otpd`);
   ] as const) {
     const pid = await machine.show('knock-otpd', 'MainPID');
     const restarts = Number(await machine.show('knock-otpd', 'NRestarts'));
-    // Told by the manager itself: the property changes.
+    // The manager's own property shows the restart.
     await machine.must(`kill -${signal} ${pid}
 until [ "$(systemctl show --value -p NRestarts knock-otpd)" -gt ${restarts} ] && systemctl is-active --quiet knock-otpd
 do sleep 0.2; done`);
@@ -121,7 +121,7 @@ do sleep 0.2; done`);
   await machine.must('rm /etc/systemd/system/knock-otpd.service.d/override.conf && systemctl daemon-reload');
 }
 
-/** All that asks for more than the unit allows. */
+/** A configuration with every key that needs more than the unit allows. */
 const DEMANDING = `[options]
 interface = eth0
 server_id = b1
@@ -208,7 +208,7 @@ test('every kind of door works under the unit with its drop-in, and not without'
   const refused = await machine.run(['systemctl', 'restart', 'knock-otpd']);
   assert.notEqual(refused.code, 0, 'without its drop-in');
   await journal.waitForLine(/error: .*(cannot|read-only)/);
-  // Tried again for ever, so it is there as soon as it can be.
+  // systemd restarts it without limit, so it runs as soon as it can.
   await machine.must(
     'knock-otpd install-service && systemctl daemon-reload && systemctl restart knock-otpd && knock-otpd status',
   );

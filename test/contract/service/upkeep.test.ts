@@ -1,4 +1,4 @@
-/** The line for cron, run against a daemon that is well, one that was killed, one that is deaf, and one that stands still. */
+/** The line for cron, with a daemon that is healthy, killed, deaf, or hangs. */
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,14 +14,14 @@ const contrib = fileURLToPath(new URL('../../../contrib/cron/', import.meta.url)
 const skip = hasPatience() ? skipWithoutNamespaces() : 'it takes half a minute: npm test -- --long';
 const options = { skip, timeout: 180_000 };
 
-/** The command of the crontab's line, with the program and the daemon where a test has them. */
+/** The command of the crontab's line, with the test's paths of program and daemon. */
 async function cronLine(bastion: Bastion): Promise<() => Promise<Finished>> {
   const bin = join(bastion.dir, 'bin');
   await mkdir(bin);
   await writeFile(join(bin, 'knock-otpd'), `#!/bin/sh\nexec ${process.execPath} ${SERVER_FILE} "$@"\n`, {
     mode: 0o755,
   });
-  // The script chooses its path itself, as cron's is too short.
+  // The script sets PATH itself, because cron's is too short.
   const script = await readFile(join(contrib, 'knock-otpd-upkeep'), 'utf8');
   const upkeep = join(bin, 'knock-otpd-upkeep');
   await writeFile(upkeep, script.replace(/^PATH=/m, `PATH=${bin}:`).replaceAll('/run/systemd/system', '/nowhere'), {
@@ -57,7 +57,7 @@ test('the line for cron starts, leaves alone, and restarts', options, async () =
 
     const hearing = await pid();
     await server.ip('link set eth0 down');
-    // The daemon sees it within a second; until then it is well for all it knows.
+    // The daemon notices it within a second; until then it reports itself healthy.
     while (await isWell());
     const deaf = await cron();
     assert.match(deaf.stderr, /deaf or dumb: ending process/);

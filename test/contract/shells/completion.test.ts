@@ -1,6 +1,7 @@
 /**
- * Completion in bash, zsh and fish, all by one table: what each offers at the end of a line, with names from profiles that
- * the client wrote. Whatever lies among the profiles is no command and no file with a secret is opened.
+ * Completion in bash, zsh and fish, by one table: the offers of each shell at the end of a line, with names from
+ * profiles that the client wrote. A strange file name among the profiles is never executed, and no file with a secret
+ * is opened.
  */
 import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
@@ -14,7 +15,7 @@ import { offered, type ShellName, skipWithout } from '../../support/client/shell
 
 const SHELLS: readonly ShellName[] = ['bash', 'zsh', 'fish'];
 
-/** Every offer, whatever the order; an ellipsis allows more. */
+/** All offers, in any order; an ellipsis allows more. */
 type Row = readonly [line: string, want: string, why: string];
 
 const CLIENT: readonly Row[] = [
@@ -60,7 +61,7 @@ const SERVER: readonly Row[] = [
   ['knock-otpd confirm --tr', '', 'an option of another command'],
 ];
 
-/** Of the script that people have read: what they read is what works. */
+/** For the small example program, whose completion script a golden file shows. */
 const SMALL: readonly Row[] = [
   ['tea-pot ', 'black blue run shelf', 'commands, and words of a list'],
   ['tea-pot b', 'black blue', 'words that begin so'],
@@ -88,7 +89,7 @@ async function scriptOf(program: string, shell: ShellName, home: string): Promis
   return String(stdout.read());
 }
 
-/** A home with three profiles, a group, and files that bear names to be afraid of. */
+/** Makes a home with three profiles, a group, and files with dangerous names. */
 async function furnish(home: string): Promise<void> {
   const type = async (...words: string[]) => {
     const { deps, outputs } = testDeps(testWorld(), home);
@@ -109,7 +110,7 @@ async function furnish(home: string): Promise<void> {
   }
   await writeFile(join(home, 'list.txt'), '');
   await mkdir(join(home, 'folder'));
-  // A secret that cannot be read cannot be shown: root reads everything, but not what is no file.
+  // Replaces each profile by a folder, so that no completion can read a secret: root could read any file.
   for (const file of await readdir(folder)) {
     const path = join(folder, file);
     if ((await stat(path)).size > 0) {

@@ -1,4 +1,4 @@
-/** The store contract for both stores, and for SQLite what a disk, a second daemon and kill -9 can do to it. */
+/** The store contract for both stores; and SQLite with a failing disk, a second daemon and kill -9. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -209,7 +209,7 @@ describe('the SQLite store', () => {
       const state = await store.load();
       await store.close();
       for (const { client, spent: found } of state.factors) {
-        // One more than was said: killed between the commit and the word of it. That may be a client's first.
+        // One more than acknowledged: the child was killed after the commit. It may be a client's first factor.
         const spent = highest.get(client) ?? Number(client.slice(1)) - 3;
         assert(found === spent || found === spent + 3, `round ${round}: ${client} spent ${spent}, found ${found}`);
       }
@@ -221,7 +221,7 @@ describe('the SQLite store', () => {
       }
       for (const { client, spent } of state.factors) highest.set(client, spent);
       assert(state.clockHighWater >= clock && state.clockHighWater <= clock + 1);
-      // The next round begins where this one ended, said or not.
+      // The next round begins where this one ended, acknowledged or not.
       clock = state.clockHighWater;
       const last = Math.max(...highest.values());
       const [open] = state.grants;
@@ -242,7 +242,7 @@ function startChild(mode: string, directory: string): ChildProcess & { stdout: N
   return child as ChildProcess & { stdout: NodeJS.ReadableStream };
 }
 
-/** Lets a child spend until a random number of acknowledgements and up to a millisecond more, then kills it. */
+/** Kills a spending child up to a millisecond after a random number of acknowledgements. */
 async function killedChild(directory: string): Promise<readonly string[]> {
   const child = startChild('spend', directory);
   const closed = once(child, 'close');

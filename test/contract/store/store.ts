@@ -1,5 +1,5 @@
 /**
- * The contract of a store, run by every implementation. Times are arbitrary integers: a store reads no clock.
+ * The contract that every store must fulfil. Times are arbitrary integers, because a store reads no clock.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -20,7 +20,7 @@ export function grantFor(text: string, more: Partial<JournaledGrant> = {}): Omit
   return { door: 'ssh', source: source(text), client: 'laptop', openedAt: 1000, expiresAt: 31_000, ...more };
 }
 
-/** `make` gives a new, empty store for each test; whoever makes it cleans up after it. */
+/** @param make returns a new, empty store for each test; the caller cleans up */
 export function storeContract(name: string, make: () => Promise<Store>): void {
   describe(`the store contract, ${name}`, () => {
     test('when a store is new then it knows nothing', async () => {

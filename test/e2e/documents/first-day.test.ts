@@ -20,7 +20,7 @@ test(
     assert.equal(await bastion.probe(), 'silent');
     const early = await bastion.control('confirm');
     assert.equal(early.code, 2, 'who has not knocked himself in must not confirm');
-    assert.match(early.stderr, /nobody has knocked/);
+    assert.match(early.stderr, /no knock has opened a door/);
     await daemon.waitForLine(/the trial is over/, undefined, 30_000);
     assert.equal((await daemon.finished()).code, 1);
     assert.equal(await bastion.probe(), 'open');

@@ -1,6 +1,6 @@
 /**
- * hosts.allow under openings, closings, edits and restarts in any order, against a model: the administrator's text is his
- * to the byte, and Debian's tcpdmatch lets in whom the model says.
+ * hosts.allow with openings, closings, edits and restarts in any order, against a model: no byte of the administrator's
+ * text changes, and Debian's tcpdmatch lets in the sources of the model.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -48,7 +48,7 @@ const UNFINISHED = ['', 'sshd: 203.0.113.9', '# no end', 'sshd: \\\n', 'sshd: 19
 
 type Step =
   | { readonly do: 'open' | 'close'; readonly door: number; readonly source: number }
-  /** By one who appends, one who writes the file in place, one who renames a new one over it. */
+  /** Edits of the administrator: append, write in place, rename a new file over the old one. */
   | { readonly do: 'append'; readonly text: string }
   | { readonly do: 'rewrite'; readonly how: 'in place' | 'rename'; readonly head: string; readonly tail: string }
   | { readonly do: 'take ours out'; readonly source: number }
@@ -117,14 +117,14 @@ async function run(head: string, tail: string, steps: readonly Step[]): Promise<
         break;
       }
       case 'append':
-        // Behind an unfinished line it would be part of that.
+        // After an unfinished line, the text would become part of that line.
         if (!model.isFinished()) break;
         appendFileSync(file, each.text, 'latin1');
         settle();
         model.admin += each.text;
         break;
       case 'rewrite': {
-        // He keeps what he finds and adds a comment above; the end he types anew.
+        // The administrator keeps the text, adds a comment above, and writes a new end.
         const found = readFileSync(file, 'latin1');
         const kept = found.slice(0, found.length - model.tailLength());
         save(each.head + kept + each.tail, each.how);
@@ -148,7 +148,7 @@ async function run(head: string, tail: string, steps: readonly Step[]): Promise<
         firewall = new RuleFirewall(new HostsAllowTable(file));
         await firewall.prepare(doors, kept);
         if (forgotten !== undefined) model.close(...(forgotten.split(' ') as [string, string]));
-        // What somebody took out of the file is put back for a grant that lives.
+        // A line that was removed from the file comes back if its grant is open.
         for (const grant of model.held) model.open(...(grant.split(' ') as [string, string]));
         break;
       }
@@ -162,7 +162,7 @@ class Model {
   admin: string;
   /** `door source` */
   readonly held = new Set<string>();
-  /** Lines of ours that are in the file. */
+  /** Our lines that are in the file. */
   readonly present = new Set<string>();
 
   constructor(admin: string) {
@@ -183,7 +183,7 @@ class Model {
     return this.tailLength() === 0;
   }
 
-  /** Of the administrator's text, which is also the end of the file. */
+  /** Length of the unfinished end of the administrator's text, which is also the end of the file. */
   tailLength(): number {
     return UNFINISHED.filter((tail) => tail !== '' && this.admin.endsWith(tail)).reduce(
       (most, tail) => Math.max(most, tail.length),
@@ -191,7 +191,7 @@ class Model {
     );
   }
 
-  /** As libwrap reads them, unfinished ones left out. */
+  /** The lines as libwrap reads them, without unfinished ones. */
   logicalLines(): readonly string[] {
     return this.admin
       .slice(0, this.admin.length - this.tailLength())
@@ -231,7 +231,7 @@ function save(content: string, how: 'in place' | 'rename'): void {
   settle();
 }
 
-/** An edit of a while ago: a fresh one is waited for, which would make this test long. */
+/** Makes an edit look old: the daemon waits after a recent edit, which would make this test slow. */
 function settle(): void {
   const then = Date.now() / 1000 - 10;
   utimesSync(file, then, then);

@@ -1,4 +1,4 @@
-/** What is read of services: real sockets of this process, and records of logins. */
+/** Reading the state of services: real sockets of this process, and login records. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -64,12 +64,12 @@ test('when a service is described then its state, use and end are in the words',
       { door: 'ssh', state: 'running', since: 0, connections: 0, idleSeconds: 30, stopsInSeconds: 3570 },
       90_000,
     ),
-    'runs since 90 s, 0 connections, idle for 30 s, stops in 60 min',
+    'has run for 90 s, 0 connections, idle for 30 s, stops in 60 min',
   );
-  assert.match(describeService({ door: 'ssh', state: 'other' }, 0), /somebody else/);
+  assert.match(describeService({ door: 'ssh', state: 'other' }, 0), /did not start it/);
   assert.match(describeService({ door: 'ssh', state: 'unknown' }, 0), /cannot/);
   assert.equal(
     describeService({ door: 'ssh', state: 'running', since: 0, connections: 1 }, 5_000),
-    'runs since 5 s, 1 connection',
+    'has run for 5 s, 1 connection',
   );
 });

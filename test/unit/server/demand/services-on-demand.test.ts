@@ -1,4 +1,4 @@
-/** Services on demand with commands and looks that are written down: what is started and stopped, how often, and after what. */
+/** Services on demand with recorded commands and checks: what is started and stopped, how often, and when. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ServiceTerms } from '../../../../server/demand/service-terms.ts';
@@ -9,7 +9,7 @@ import { KnockError } from '../../../../shared/errors.ts';
 
 const SSH: ServiceTerms = { start: '/bin/start', stop: '/bin/stop', ports: [22], idleMs: 60_000 };
 
-/** A machine with one service, which survives its daemons. */
+/** A machine with one service; both survive the end of a daemon. */
 class Machine {
   readonly store = new MemoryStore();
   readonly commands: string[] = [];
@@ -24,7 +24,7 @@ class Machine {
   nowMs = 1_000_000;
   /** Verbs that fail. */
   readonly failing = new Set<string>();
-  /** A command that never ends: the daemon is killed meanwhile. */
+  /** Commands never end, as when the daemon is killed during one. */
   hangs = false;
 
   daemon(): ServicesOnDemand {
@@ -58,7 +58,7 @@ class Machine {
     return daemon;
   }
 
-  /** Ticks for so long, a second each. */
+  /** Lets time pass, with a tick every second. */
   async pass(daemon: ServicesOnDemand, seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second += 1) {
       this.nowMs += 1_000;
@@ -193,7 +193,7 @@ test('when the daemon is killed at any time then the next one stops the service 
     const used = first.use('ssh').then((release) => release());
     if (when === 'while it starts') await machine.pass(first, 1);
     else await used;
-    // As far as it had come: the command goes on by itself.
+    // The command goes on by itself after the daemon's end.
     machine.listening = true;
     if (when !== 'while it starts') await machine.pass(first, when === 'while it runs' ? 2 : 40);
     if (when === 'while it stops' || when === 'when it has stopped') {

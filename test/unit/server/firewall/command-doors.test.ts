@@ -1,4 +1,4 @@
-/** Command doors: how a line becomes arguments, what a command gets to see, and when start and stop are run. */
+/** Command doors: how a line becomes arguments, what environment a command gets, and when start and stop run. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -84,7 +84,7 @@ describe('a command door', () => {
     const firewall = new CommandFirewall();
     await firewall.open(doorOf(`${print} %IP% "two words"`), keyOf('2001:db8::7'), MINUTE);
     delete process.env['KNOCK_OTP_TEST_SECRET'];
-    // PWD, SHLVL and _ are the shell's own; where coverage is measured, Node gives that variable to all children.
+    // PWD, SHLVL and _ come from the shell. With coverage, Node passes its variable to all children.
     const lines = readFileSync(diary, 'utf8')
       .trim()
       .split('\n')
@@ -147,7 +147,7 @@ describe('a command door', () => {
       const firewall = new CommandFirewall();
       const door = doorWith({ start: note('start'), stop: note('stop'), ...six });
       await firewall.open(door, keyOf(source), MINUTE);
-      // A second opening runs start again only where nothing is held.
+      // A second opening runs start again only if the first is not held.
       if (expected[0] === expected[1]) await firewall.open(door, keyOf(source), MINUTE);
       await firewall.close(door, keyOf(source));
       assert.deepEqual(noted(), expected);
@@ -315,7 +315,7 @@ function noted(): readonly string[] {
   return readFileSync(diary, 'utf8').trim().split('\n');
 }
 
-/** SIGKILL reaches the group at once, but each of its processes ends when it is scheduled. */
+/** Waits: SIGKILL reaches the group at once, but each process ends only when it is scheduled. */
 async function gone(pid: number): Promise<void> {
   const limit = performance.now() + 3000;
   while (isRunning(pid)) {
@@ -324,7 +324,7 @@ async function gone(pid: number): Promise<void> {
   }
 }
 
-/** A killed process may still be waiting to be collected: that is not running. */
+/** Whether the process runs: a killed process that waits for its parent (a zombie) does not. */
 function isRunning(pid: number): boolean {
   try {
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

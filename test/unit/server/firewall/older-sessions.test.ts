@@ -1,4 +1,4 @@
-/** The kernel's listing of TCP sessions, as proc(5) has it, on machines of either byte order. */
+/** Parsing the kernel's list of TCP sessions, in the format of proc(5), on machines of either byte order. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
@@ -18,7 +18,7 @@ describe('a listing of sessions', () => {
       'LE',
       'fd77::2 54321 fd77::1 2201',
     ],
-    // An IPv4 session of a socket that listens for both.
+    // An IPv4 session of a socket that listens on both families.
     [
       '   0: 0000000000000000FFFF000001004D0A:0899 0000000000000000FFFF000002004D0A:D431 01',
       'LE',

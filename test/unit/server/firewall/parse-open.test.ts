@@ -1,4 +1,4 @@
-/** The value of `open = ...`, for every firewall. */
+/** Parsing the value of `open = ...`, for every firewall. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-/** Which firewalls are asked for what an earlier configuration left there: those that we have touched, and no other. */
+/** Leftovers of an earlier configuration are searched for only in firewalls that knock-otpd has changed. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,10 +13,10 @@ const root = mkdtempSync(join(tmpdir(), 'knock-otp-touched-'));
 after(() => rmSync(root, { recursive: true }));
 let folder = 0;
 let stateDir = '';
-let asked: string[] = [];
+let prepared: string[] = [];
 let fails = false;
 
-/** An edge: says what it was asked to make. */
+/** A backend that records each call of `prepare`. */
 class Recorded extends CommandFirewall {
   readonly #name: string;
   constructor(name: string) {
@@ -24,7 +24,7 @@ class Recorded extends CommandFirewall {
     this.#name = name;
   }
   override async prepare(doors: readonly ActionDoor[]): Promise<void> {
-    asked.push(`${this.#name} ${doors.length} doors, noted: ${noted().includes(this.#name)}`);
+    prepared.push(`${this.#name} ${doors.length} doors, noted: ${noted().includes(this.#name)}`);
     if (fails) throw new Error('no answer');
   }
 }
@@ -38,7 +38,7 @@ function noted(): readonly string[] {
 }
 
 function start(): DoorsFirewall {
-  asked = [];
+  prepared = [];
   const backends = { nftables: new Recorded('nftables'), ufw: new Recorded('ufw'), iptables: new Recorded('iptables') };
   return new DoorsFirewall(backends, touchedFirewalls(stateDir));
 }
@@ -57,16 +57,16 @@ describe('the note of what was touched', () => {
 
   test('when a firewall was never ours then it is not asked, nftables apart', async () => {
     await start().prepare([doorOf('ufw')], []);
-    assert.deepEqual(asked, ['nftables 0 doors, noted: false', 'ufw 1 doors, noted: true']);
+    assert.deepEqual(prepared, ['nftables 0 doors, noted: false', 'ufw 1 doors, noted: true']);
     assert.equal(statSync(join(stateDir, 'firewalls')).mode & 0o777, 0o600);
   });
 
   test('when a door has moved to another firewall then the one before is cleaned, once', async () => {
     await start().prepare([doorOf('ufw')], []);
     await start().prepare([doorOf('iptables')], []);
-    assert.deepEqual(asked.slice(1), ['ufw 0 doors, noted: true', 'iptables 1 doors, noted: true']);
+    assert.deepEqual(prepared.slice(1), ['ufw 0 doors, noted: true', 'iptables 1 doors, noted: true']);
     await start().prepare([doorOf('iptables')], []);
-    assert.deepEqual(asked.slice(1), ['iptables 1 doors, noted: true']);
+    assert.deepEqual(prepared.slice(1), ['iptables 1 doors, noted: true']);
   });
 
   test('when it could not be cleaned then the next start tries again', async () => {
@@ -76,7 +76,7 @@ describe('the note of what was touched', () => {
     assert.deepEqual(noted(), ['ufw']);
     fails = false;
     await start().prepare([], []);
-    assert(asked.includes('ufw 0 doors, noted: true'));
+    assert(prepared.includes('ufw 0 doors, noted: true'));
     assert.deepEqual(noted(), []);
   });
 
@@ -84,11 +84,11 @@ describe('the note of what was touched', () => {
     stateDir = join(root, 'a-file');
     writeFileSync(stateDir, '');
     await start().prepare([doorOf('ufw')], []);
-    assert(asked.includes('ufw 1 doors, noted: false'));
+    assert(prepared.includes('ufw 1 doors, noted: false'));
   });
 
   test('when all is taken away then every firewall is asked, touched or not', async () => {
     await start().purge();
-    assert.equal(asked.length, 3);
+    assert.equal(prepared.length, 3);
   });
 });

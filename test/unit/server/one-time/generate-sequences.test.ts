@@ -1,4 +1,4 @@
-/** Making one-time sequences: unbiased, different, as strong as said; and the files and sheets that come of it. */
+/** Making one-time sequences: unbiased, different, as strong as reported; and the files and sheets with them. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ import { scratchFolder } from '../../../support/core/sequence-files.ts';
 const ports = (from: number, count: number) => Array.from({ length: count }, (_, at) => from + at);
 const SHAPE: Shape = { knocks: 6, ports: ports(1024, 60_000), protocols: 'tcp' };
 
-/** A generator that gives these 16-bit numbers and then fails. */
+/** A generator that returns these 16-bit numbers and then fails. */
 function giving(...values: readonly number[]) {
   const left = [...values];
   return (count: number) => {
@@ -36,7 +36,7 @@ function giving(...values: readonly number[]) {
 
 describe('random sequences', () => {
   test('when a draw lies beyond the largest multiple then it is thrown away, so that no port is likelier', () => {
-    // 65536 = 6 * 10000 + 5536: 60000 and above would make the first 5536 likelier.
+    // 65536 = 6 * 10000 + 5536: draws of 60000 and above would make the first 5536 numbers more likely.
     assert.equal(randomBelow(10_000, giving(60_000, 65_535, 59_999)), 9999);
     assert.equal(randomBelow(10_000, giving(59_999)), 9999);
     assert.equal(randomBelow(10_000, giving(0)), 0);
@@ -46,7 +46,7 @@ describe('random sequences', () => {
   test('when all values of a byte pair are drawn then every result comes equally often', () => {
     const counts = new Map<number, number>();
     for (let value = 0; value < 0x10000; value += 1) {
-      // The second draw is for those that are thrown away.
+      // The second draw replaces a rejected one.
       const result = randomBelow(7, giving(value, 0));
       counts.set(result, (counts.get(result) ?? 0) + 1);
     }

@@ -1,4 +1,4 @@
-/** The files of doors while the daemon runs: ids, edits, strikes, and what the log says. No test waits but for an event. */
+/** The one-time files of doors while the daemon runs: ids, edits, strikes and the log. Tests wait only for events. */
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { appendFileSync, chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import {
 import { scratchFolder, writeSequences } from '../../../support/core/sequence-files.ts';
 
 const folder = scratchFolder();
-/** Far above what any of this takes. */
+/** Far longer than any of these tests takes. */
 const PATIENCE_MS = 10_000;
 let made = 0;
 
@@ -23,12 +23,12 @@ interface World {
   readonly path: string;
   readonly files: OneTimeFiles;
   readonly said: string[];
-  /** The lines given last, by door, and how often some were given. */
-  readonly given: Map<string, readonly ListedLine[]>;
+  /** The last lines that each door was offered. */
+  readonly offered: Map<string, readonly ListedLine[]>;
   state(): OneTimeState;
   ports(): number[];
   ids(): number[];
-  /** Does something, and resolves when lines have been given after it. */
+  /** Runs `act`, and resolves when lines have been offered after it. */
   after(act: () => void): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ async function start(t: TestContext, content: string, lookAhead = 1, more: Parti
   const path = writeSequences(join(folder, `door-${made}`), content);
   const events = new EventEmitter();
   const said: string[] = [];
-  const given = new Map<string, readonly ListedLine[]>();
+  const offered = new Map<string, readonly ListedLine[]>();
   const write =
     (level: string): Log['info'] =>
     (message, fields) => {
@@ -54,8 +54,8 @@ async function start(t: TestContext, content: string, lookAhead = 1, more: Parti
       knockd: (line) => write('info')(line),
     },
     onLines: (door, lines) => {
-      given.set(door, lines);
-      // In its own turn, so that what is said with it has been said.
+      offered.set(door, lines);
+      // In a later turn of the event loop, after the log lines of the same reading.
       void setImmediate().then(() => events.emit('lines'));
     },
     settleMs: 5,
@@ -63,19 +63,19 @@ async function start(t: TestContext, content: string, lookAhead = 1, more: Parti
   });
   t.after(() => files.stop());
   await files.start();
-  // What was given at the start has been heard of.
+  // The event of the start has been emitted before a test waits for one.
   await setImmediate();
   const world: World = {
     path,
     files,
     said,
-    given,
+    offered,
     state: () => files.state('ssh') ?? assert.fail(),
-    ports: () => (given.get('ssh') ?? []).map(({ pairs }) => pairs[0] ?? 0),
-    ids: () => (given.get('ssh') ?? []).map(({ id }) => id),
+    ports: () => (offered.get('ssh') ?? []).map(({ pairs }) => pairs[0] ?? 0),
+    ids: () => (offered.get('ssh') ?? []).map(({ id }) => id),
     after: async (act) => {
       const patience = new AbortController();
-      // It keeps this process alive too: nothing that follows files does.
+      // The timer also keeps this process alive: the file watches do not.
       const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
       const lines = once(events, 'lines', { signal: patience.signal });
       act();
@@ -90,7 +90,7 @@ function replace(path: string, content: string): void {
   renameSync(`${path}.edited`, path);
 }
 
-/** A sequence that was said would be one that is lost. */
+/** A sequence in the log would no longer be secret. */
 function assertNoPorts(world: World): void {
   for (const line of world.said) assert.doesNotMatch(line.replaceAll(world.path, 'FILE'), /\b7\d{3}\b/);
 }
@@ -99,7 +99,7 @@ describe('the lines of a door', () => {
   test('when it starts then the unspent lines are given in the order of the file', async (t) => {
     const world = await start(t, '# head\n#7000\n 7001,8001:udp\n7002\n');
     assert.deepEqual(
-      world.given.get('ssh')?.map(({ pairs }) => pairs),
+      world.offered.get('ssh')?.map(({ pairs }) => pairs),
       [[7001, 65536 + 8001], [7002]],
     );
     assert.equal(world.state().left, 2);
@@ -129,15 +129,15 @@ describe('the lines of a door', () => {
 
   test('when an edit changes nothing that counts then nothing is given', async (t) => {
     const world = await start(t, ' 7001\n 7002\n');
-    world.given.clear();
+    world.offered.clear();
     writeFileSync(world.path, '# a comment\n7001\n\t7002');
     await world.files.reread();
-    assert.equal(world.given.size, 0);
+    assert.equal(world.offered.size, 0);
   });
 
   test('when a change is seen by polling only then it is seen', async (t) => {
     const world = await start(t, ' 7001\n', 1, { pollMs: 10 });
-    // A folder that is moved away takes the kernel's watch with it.
+    // If the folder is moved, the kernel's watch moves with it.
     const away = join(folder, `away-${made}`);
     await world.after(() => renameSync(world.path, away));
     assert.deepEqual(world.ports(), []);
@@ -165,7 +165,7 @@ describe('what is wrong in a file', () => {
     assert.deepEqual(world.ports(), [7001, 7002]);
     assert(
       world.said.some((line) =>
-        /warn lines that are no sequences are not used .*lines="2,4" reason="knock 1/.test(line),
+        /warn lines that are not sequences are not used .*lines="2,4" reason="knock 1/.test(line),
       ),
     );
     assert.deepEqual(
@@ -268,7 +268,7 @@ describe('a strike', () => {
   });
 
   test('when the file is read between use and strike then the line is given with the same id', async (t) => {
-    // What the engine keeps spent, it knows by this id.
+    // The engine knows a spent line by this id.
     const world = await start(t, ' 7001\n 7002\n');
     const [one] = world.ids();
     await world.after(() => appendFileSync(world.path, ' 7003\n'));
@@ -302,7 +302,7 @@ describe('what is left', () => {
     assert.equal(world.state().left, 0);
     assert.equal(world.files.state('web')?.left, 1);
     assert(world.said.some((line) => line.startsWith('error the one-time sequences are used up')));
-    const [line] = world.given.get('web') ?? [];
+    const [line] = world.offered.get('web') ?? [];
     await world.files.strike('web', line?.id ?? 0);
     assert.equal(readFileSync(other, 'utf8'), '#7001\n');
   });

@@ -1,4 +1,7 @@
-/** What knock-otpd install-service writes for which configuration, what it refuses, and that it touches nobody else's files. */
+/**
+ * knock-otpd install-service: the files it writes for each configuration, what it refuses, and that it touches no other
+ * file.
+ */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
@@ -33,7 +36,7 @@ const UNIT = 'etc/systemd/system/knock-otpd.service';
 const DROP_IN = `${UNIT}.d/10-configuration.conf`;
 
 let count = 0;
-/** A root of its own, with a configuration whose path is one that a service sees. */
+/** A root folder of its own, with a configuration in a path that a service can see. */
 function image(doors: string, options = ''): { root: string; install: (...args: string[]) => Promise<Said> } {
   count += 1;
   const root = join(folder, `${count}`);
@@ -289,14 +292,14 @@ test('systemd-analyze finds nothing wrong with the unit, and rates it at 2.0 or 
   const file = join(folder, 'knock-otpd.service');
   writeFileSync(file, systemdUnit({ ...PLACE, program: '/bin/ls' }).replace('/usr/bin/node', '/bin/sh'));
   const verified = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' });
-  // Words about other units of this machine are not ours.
+  // Messages about other units of this machine do not count.
   const ours = verified.stderr.split('\n').filter((line) => line.includes('knock-otpd'));
   assert.deepEqual(ours, []);
   const args = ['security', '--offline=true', '--threshold=20', '--no-pager', file];
   const rated = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
   assert.equal(rated.status, 0, rated.stdout + rated.stderr);
   assert.match(rated.stdout, /Overall exposure level for knock-otpd\.service: [01]\.\d/);
-  // The same without one line is worse: what is rated is this file.
+  // Control: without one line the rating is worse, so this file is what was rated.
   writeFileSync(file, readFileSync(file, 'utf8').replace(/^CapabilityBoundingSet=.*$/m, ''));
   assert.notEqual(spawnSync('systemd-analyze', args).status, 0);
 });
@@ -316,7 +319,7 @@ for (const [name, text] of [
     const parsed = spawnSync('sh', ['-n'], { input, encoding: 'utf8' });
     assert.equal(parsed.status, 0, parsed.stderr);
     if (!has('shellcheck')) return t.skip('shellcheck is not installed');
-    // Variables and functions of a service script are read by what runs it; /etc/rc.subr is FreeBSD's.
+    // The init system uses the script's variables and functions; /etc/rc.subr is on FreeBSD.
     const args = ['-s', 'sh', '-e', 'SC2034,SC1091,SC2154,SC3043', '-'];
     const checked = spawnSync('shellcheck', args, { input, encoding: 'utf8' });
     assert.equal(checked.status, 0, checked.stdout);

@@ -1,4 +1,4 @@
-/** What the service manager is told, received on a real datagram socket. */
+/** The messages to the service manager, received on a real datagram socket. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { connectServiceManager, socketAddress, watchdogPauseMs } from '../../../
 const root = mkdtempSync(join(tmpdir(), 'knock-otp-notify-'));
 after(() => rmSync(root, { recursive: true }));
 
-/** A manager's end: Node cannot receive on such a socket, perl can. */
+/** The manager's socket: Node cannot receive on a datagram socket, but perl can. */
 async function manager(path: string): Promise<{ readonly next: () => Promise<string>; readonly end: () => void }> {
   const script = `use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ARGV[0])) or die;
     $| = 1; print "bound\\n"; while (1) { recv($s, my $m, 4096, 0); $m =~ s/\\n/|/g; print "$m\\n"; }`;

@@ -1,4 +1,4 @@
-/** The first configuration, the questions that lead to it, the picture of a profile, and durations as people write them. */
+/** The first configuration, the questions for it, the QR code of a profile, and durations as users write them. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ for (const [text, seconds] of [
   ['1h', 3_600],
   ['2d', 172_800],
   ['24d', 2_073_600],
-  // Beyond what a timer of the system holds.
+  // Longer than Node's timers allow.
   ['25d', undefined],
   ['0', undefined],
   ['-5m', undefined],

@@ -1,4 +1,4 @@
-/** Pictures of `knock-otpd watch` in terminals of several sizes. */
+/** Frames of `knock-otpd watch` in terminals of several sizes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

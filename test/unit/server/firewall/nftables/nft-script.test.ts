@@ -1,4 +1,4 @@
-/** nft scripts and listings as text, the nft program's failures, and the firewall of all doors. */
+/** The text of nft scripts and listings, failures of the nft program, and the firewall of all doors. */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * pf and ipfw, which this machine cannot have: programs that stand in for pfctl and ipfw refuse every command that is not of
- * the grammar of pfctl(8), pf.conf(5) and ipfw(8), and keep tables as those do.
+ * pf and ipfw, which Linux does not have: fakes of pfctl and ipfw refuse every command outside the grammar of pfctl(8),
+ * pf.conf(5) and ipfw(8), and keep tables as the real programs do.
  */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
@@ -21,7 +21,7 @@ function doorOf(kind: ServiceKind, name = 'a', protocol: 'tcp' | 'udp' = 'tcp'):
   return { name, action: { kind, services: [{ protocol, port: 22 }] } };
 }
 
-/** What pfctl -a knock-otp has been told. */
+/** A fake pfctl with the anchor knock-otp. */
 class FakePf {
   enabled = true;
   mainRules = [
@@ -130,7 +130,7 @@ describe('pf', () => {
   });
 });
 
-/** ipfw's rules by set, and its tables. */
+/** A fake ipfw: its rules by set, and its tables. */
 class FakeIpfw {
   enabled = '1';
   readonly sets = new Map<string, string[]>();

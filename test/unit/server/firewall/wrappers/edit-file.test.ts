@@ -1,4 +1,6 @@
-/** Editing a file that others edit too: what they save at the wrong moment is kept, and so are mode, owner and links. */
+/**
+ * Editing a file that other programs edit too: their changes at any moment are kept, and so are mode, owner and links.
+ */
 import assert from 'node:assert/strict';
 import {
   appendFileSync,
@@ -108,7 +110,7 @@ describe('editing a file', () => {
         rmSync(file);
         mkdirSync(file);
       },
-      /no regular file/,
+      /not a regular file/,
     ],
   ] as const) {
     test(`when ${what} then it is not changed`, async () => {
@@ -150,7 +152,7 @@ describe('a line of ours', () => {
   for (const [content, expected] of [
     ['', 'sshd: 192.0.2.7\n'],
     ['a: b\n', 'a: b\nsshd: 192.0.2.7\n'],
-    // Behind these, libwrap would take ours for their end, or begin to heed what it ignored.
+    // After these, our line would become part of theirs, or an ignored line would take effect.
     ['a: b', 'sshd: 192.0.2.7\na: b'],
     ['a: b\nc: \\\n', 'a: b\nsshd: 192.0.2.7\nc: \\\n'],
     ['a: b\nc\0: d\n', 'a: b\nsshd: 192.0.2.7\nc\0: d\n'],
@@ -168,7 +170,7 @@ describe('a line of ours', () => {
   });
 });
 
-/** Saved a while ago: a fresh file is waited for. */
+/** Writes the file with an old time: after a recent change the daemon waits. */
 function write(content: string): void {
   writeFileSync(file, content);
   utimesSync(file, 1_700_000_000, 1_700_000_000);
