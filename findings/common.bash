@@ -38,6 +38,32 @@ use_root() {
   export LD_LIBRARY_PATH=$work/root/usr/lib/$triplet:$work/root/lib/$triplet
 }
 
+# debian13_root NAME=VERSION...: a Debian 13 with these, and what they need, in $work/debian13, to chroot into. Nothing of
+# it is configured; its only user is root, besides sshd.
+debian13_root() {
+  command -v apt-get >/dev/null || skip 'needs a Debian with apt'
+  local keys=/usr/share/keyrings/debian-archive-keyring.gpg state=$work/apt13 root=$work/debian13 mirror one
+  # shellcheck disable=SC2016
+  mirror=$(apt-get indextargets --format '$(REPO_URI) $(COMPONENT) $(CREATED_BY)' |
+    awk '$2 == "main" && $3 == "Packages" { print $1; exit }')
+  [[ -n $mirror && -e $keys ]] || skip "needs a mirror of Debian among apt's sources, and Debian's keys"
+  mkdir -p "$state/lists/partial" "$state/archives/partial" "$root"/{etc,run/sshd,dev,root,tmp,proc}
+  : >"$state/status"
+  printf 'deb [signed-by=%s] %s trixie main\n' "$keys" "$mirror" >"$state/sources.list"
+  local apt=(apt-get -qq -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o Dir::State="$state"
+    -o Dir::State::status="$state/status" -o Dir::Cache="$state" -o Dir::Etc::sourcelist="$state/sources.list"
+    -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferencesparts=/dev/null)
+  "${apt[@]}" update >"$work/apt.log" 2>&1 || skip 'the mirror has no Debian 13'
+  # What every Debian has, and therefore no package asks for.
+  "${apt[@]}" -y --no-install-recommends --download-only install "$@" base-files dash coreutils >"$work/apt.log" 2>&1 ||
+    skip "Debian 13 no longer has $*"
+  for one in "$state"/archives/*.deb; do dpkg-deb -x "$one" "$root"; done
+  cp -a /dev/{null,zero,random,urandom} "$root/dev/"
+  printf 'root:x:0:0::/root:/bin/sh\nsshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n' >"$root/etc/passwd"
+  printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
+  for one in "$@"; do say "Debian 13 package: ${one/=/ }"; done
+}
+
 # npm_package NAME VERSION: into $work/node_modules.
 npm_package() {
   command -v npm >/dev/null || skip 'needs Node.js with npm'
