@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What the scripts in this folder share; each sources it and ends with `run_finding "$@"`. A script gives two functions:
 #   prepare   fetches the packages, with the network, into the folder $work
 #   observe   looks at what they do: in namespaces of its own, whose only network is an empty loopback, and whose
