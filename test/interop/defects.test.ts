@@ -1,6 +1,6 @@
 /**
  * Defects of knockd outside matching: each test shows the defect in Debian's knockd, and that knock-otpd does not have it.
- * packet-scripts and one-time-scripts have the defects that a packet script can show.
+ * sequence-scripts, door-key-scripts and one-time-scripts have the defects that a packet script can show.
  */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -4,11 +4,13 @@ import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { sourceAddress } from '../support/core/packet-script.ts';
 import { BesideKnockd, type Side, skipWithoutPrograms } from '../support/host/beside-knockd.ts';
+import { DOOR_KEY_SCRIPTS } from './door-key-scripts.ts';
 import { type DifferenceName, INTENDED_DIFFERENCES } from './intended-differences.ts';
 import { ONE_TIME_SCRIPTS } from './one-time-scripts.ts';
-import { SCRIPT_GROUPS } from './packet-scripts.ts';
+import { SEQUENCE_SCRIPTS } from './sequence-scripts.ts';
 
 const options = { skip: skipWithoutPrograms('tcpreplay'), timeout: 300_000 };
+const SCRIPT_GROUPS = [...SEQUENCE_SCRIPTS, ...DOOR_KEY_SCRIPTS];
 const LETTERS = ['A', 'B', 'C', 'A6', 'B6'];
 /** Scripts that share one knock-otpd, each with its own sources: as many as the numbers below the barrier's source. */
 const SHARE = 9;
