@@ -23,7 +23,8 @@ const FOLDERS = {
   'property/server/core':
     'bound-doors contest demand grants matcher matcher-commands packet penalty sequence-index throttle',
   'property/shared': 'ini-document sequences-file',
-  'contract/files': 'one-time-file one-time-file-turns whole-files',
+  'contract/files':
+    'file-lock one-time-file one-time-file-crash-safety one-time-file-turns private-file system-error whole-files',
   golden: 'completion',
 } as const;
 

@@ -9,6 +9,7 @@ import type { NftRunner } from '../../../server/nft/nft-runner.ts';
 import { FirewallWorld, nft, PORTS } from '../../support/host/firewall-world.ts';
 import { hasPatience } from '../../support/host/inside-namespaces.ts';
 import { type FirewallUnderTest, firewallContract } from './firewall.ts';
+import { conntrackTests } from './firewall-conntrack.ts';
 import { nftablesTests } from './firewall-nftables.ts';
 import { onceTests } from './firewall-once.ts';
 
@@ -35,6 +36,7 @@ for (const runner of runners) {
   // Both runners get the same scripts; the other suites test the rest.
   if (runner === runners[0] || hasPatience()) {
     nftablesTests(theWorld, runner);
+    conntrackTests(theWorld, runner);
     onceTests(theWorld, runner);
   }
 }

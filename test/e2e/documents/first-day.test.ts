@@ -4,7 +4,8 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
-import { Bastion, HIDDEN_PORT } from '../../support/host/bastion.ts';
+import { Bastion } from '../../support/host/bastion.ts';
+import { HIDDEN_PORT } from '../../support/host/bastion-config.ts';
 import { hasPatience } from '../../support/host/inside-namespaces.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 120_000 };

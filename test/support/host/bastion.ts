@@ -13,28 +13,14 @@ import { type Profile, parseProfileUri, profileShape } from '../../../shared/for
 import type { Knock } from '../../../shared/knock.ts';
 import { timeStepAt } from '../../../shared/moving-factor.ts';
 import { pcapOf } from '../core/frames.ts';
+import { BARRIER_DOOR, type BastionOptions, configText, HIDDEN_PORT } from './bastion-config.ts';
 import { CLIENT_PROGRAM, SERVER_PROGRAM } from './built.ts';
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const recordFrames = join(repository, 'scripts/lab/record-frames.mjs');
 const shiftedClock = join(repository, 'test/support/faults/shifted-clock.mjs');
 
-/** The port that doors hide unless a test says otherwise. */
-export const HIDDEN_PORT = 22;
-const BARRIER_DOOR = 'barrier';
 const BARRIER_SOURCE = '10.77.0.200';
-
-export interface BastionOptions {
-  /** Sections of the configuration; `[ssh]` with `otp = totp` and a grant of 30 s when not given. */
-  readonly doors?: string;
-  readonly serverId?: string;
-  readonly interfaces?: string;
-  readonly capture?: 'kernel' | 'pcap';
-  /** The name of another state directory. */
-  readonly stateDir?: string;
-  /** False leaves the hidden port to the test; otherwise a greeting service stands there. */
-  readonly service?: boolean;
-}
 
 /** All that a daemon needs. */
 const FEW = '-all,+net_admin,+net_raw';
@@ -70,12 +56,6 @@ export interface SendOptions {
   /** Packets a second; 1000 when not given. */
   readonly rate?: number;
 }
-
-export const DEFAULT_DOOR = `[ssh]
-otp = totp
-open = nftables tcp/${HIDDEN_PORT}
-cmd_timeout = 30
-`;
 
 export class Bastion implements AsyncDisposable {
   readonly network: Network;
@@ -120,21 +100,7 @@ export class Bastion implements AsyncDisposable {
   }
 
   async configure(options: BastionOptions): Promise<void> {
-    const { doors = DEFAULT_DOOR, serverId = 'bastion', interfaces = 'eth0', capture, stateDir = 'state' } = options;
-    const text = `[options]
-interface = ${interfaces}
-server_id = ${serverId}
-state_dir = ${join(this.dir, stateDir)}
-clients_dir = ${join(this.dir, 'clients')}
-${capture === undefined ? '' : `capture = ${capture}\n`}
-[${BARRIER_DOOR}]
-otp = hotp
-look_ahead = 50
-open = nftables tcp/9
-cmd_timeout = 1
-
-${doors}`;
-    await writeFile(this.configFile, text, { mode: 0o600 });
+    await this.rewriteConfig(configText(this.dir, options));
   }
 
   /** A configuration of the test's own making. */

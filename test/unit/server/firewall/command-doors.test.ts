@@ -1,15 +1,13 @@
-/** Command doors: how a line becomes arguments, what environment a command gets, and when start and stop run. */
+/** Command doors: what environment a command gets, and when start and stop run. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import fc from 'fast-check';
 import { CommandFirewall } from '../../../../server/firewall/command-doors.ts';
 import type { ActionDoor, DoorAction } from '../../../../server/firewall/firewall.ts';
-import { argumentsFor, parseCommandLine } from '../../../../server/process/command-line.ts';
-import { type AddressKey, addressKey, addressKeyOfBytes } from '../../../../shared/address.ts';
+import { type AddressKey, addressKey } from '../../../../shared/address.ts';
 import { KnockError } from '../../../../shared/errors.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'knock-otp-command-'));
@@ -17,63 +15,6 @@ after(() => rmSync(directory, { recursive: true, force: true }));
 const diary = join(directory, 'diary');
 const SOURCE = keyOf('192.0.2.7');
 const MINUTE = 60_000;
-
-describe('a command line', () => {
-  test('when it has quotes then they keep words together, and the address may stand anywhere in them', () => {
-    const command = parseCommandLine(
-      `/usr/sbin/iptables -A INPUT -s %IP%/32 -m comment --comment="by %IP% of '%IP%'" ''`,
-    );
-    assert.equal(command.program, '/usr/sbin/iptables');
-    assert.deepEqual(argumentsFor(command, SOURCE).slice(2), [
-      '-s',
-      '192.0.2.7/32',
-      '-m',
-      'comment',
-      "--comment=by 192.0.2.7 of '192.0.2.7'",
-      '',
-    ]);
-  });
-
-  for (const line of [
-    '',
-    '   ',
-    "''",
-    'a; b',
-    'a && b',
-    'a | b',
-    'a > f',
-    'a `b`',
-    'a $HOME',
-    'a *',
-    'a \\ b',
-    'a "b',
-    "a 'b",
-    '%IP% a',
-    'a\0b',
-  ]) {
-    test(`when it is ${JSON.stringify(line)} then it is refused with a hint`, () => {
-      assert.throws(
-        () => parseCommandLine(line),
-        (error) => error instanceof KnockError && error.code === 'CONFIG_INVALID' && error.hint !== undefined,
-      );
-    });
-  }
-
-  test('whatever the address, it stays within its argument and holds no sign that means something', () => {
-    const command = parseCommandLine('program %IP% x%IP%y');
-    const bytes = fc.oneof(
-      fc.uint8Array({ minLength: 4, maxLength: 4 }),
-      fc.uint8Array({ minLength: 16, maxLength: 16 }),
-    );
-    fc.assert(
-      fc.property(bytes, (address) => {
-        const found = argumentsFor(command, addressKeyOfBytes(address));
-        assert.equal(found.length, 2);
-        assert.match(found.join(' '), /^[0-9a-f.:]+ x[0-9a-f.:]+y$/);
-      }),
-    );
-  });
-});
 
 describe('a command door', () => {
   beforeEach(() => rmSync(diary, { force: true }));
