@@ -1,7 +1,7 @@
 /**
  * What is wrong with knockd 0.8, found in its source and by running it: each test fails on its behaviour. Here are those
  * that the daemon's decisions answer for; those of files are in one-time-file and one-time-files, those of interfaces in
- * e2e/capture, those of processes in command-firewall.
+ * e2e/capture, those of processes in command-doors.
  */
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
