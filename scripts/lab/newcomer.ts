@@ -1,6 +1,6 @@
 /**
- * What a newcomer does, typed from README.md line by line: two clean Debians, one tarball, a session of ssh through a port
- * that no scan sees. Each line is timed; more than five minutes from the first to the session is a failure.
+ * Follows the README as a new user: types its lines on two clean Debians with one tarball, until an ssh session through a
+ * hidden port works. Times each line. More than five minutes from the first line to the session is a failure.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { type Typed, typedSession } from './typed-session.ts';
 
 const NAME = 'bastion1.example.org';
 const LIMIT_SECONDS = 300;
-/** What is downloaded comes through this machine's network: the namespaces have no way out. */
+/** Lines that download go through the network of this machine, because the namespaces have no way out. */
 const DOWNLOADS = /^(sudo )?(apt-get|npm) /;
 
 const [tarball] = process.argv.slice(2);
@@ -46,7 +46,7 @@ interface Stage {
   readonly stranger: NetworkHost;
 }
 
-/** Before the README begins: a server that its user reaches by ssh, and the tarball on both sides. */
+/** Prepares what the README assumes: a server that its user reaches by ssh, and the tarball on both sides. */
 async function furnish(server: DebianHost, client: DebianHost, file: string): Promise<void> {
   for (const { net } of [server, client]) await net.ip('route add default via 10.77.0.254 dev eth0');
   await server.must('mkdir -p /run/sshd && ssh-keygen -A && /usr/sbin/sshd');
@@ -85,7 +85,7 @@ async function play(stage: Stage, steps: readonly Typed[]): Promise<void> {
     await scan(stranger, server, 'filtered');
   }
   if (daemon === undefined || !session) throw new Error('the README starts no daemon, or begins no session');
-  // What the tarball also brings: the client on the server, and the manuals where man(1) looks for them.
+  // The tarball also holds the client for the server, and the manual pages for man(1).
   await server.must(
     'knock-otp --version && ls /usr/local/share/man/man1/knock-otp.1 /usr/local/share/man/man8/knock-otpd.8',
   );
@@ -96,7 +96,7 @@ async function play(stage: Stage, steps: readonly Typed[]): Promise<void> {
 async function type({ server, client }: Stage, { host, command, answers }: Typed): Promise<void> {
   const online = DOWNLOADS.test(command);
   const typed = { online, timeoutMs: LIMIT_SECONDS * 1000 };
-  // Whoever is let in says where he is, and leaves.
+  // The user who logs in prints the host name and leaves.
   const input = command.includes('&& ssh ') ? 'echo "inside $(hostname)"\n' : '';
   const done =
     host === 'server'
@@ -116,7 +116,7 @@ function report({ host, command }: Typed, from: number): void {
   say(`${seconds.padStart(6)} s  ${host === 'server' ? 'server#' : 'client$'} ${command}`);
 }
 
-/** What nmap says of port 22: `open`, `closed`, `filtered`. */
+/** The state that nmap reports for port 22: `open`, `closed`, `filtered`. */
 async function scan(from: NetworkHost, server: DebianHost, want: string): Promise<void> {
   const said = await from.must(['nmap', '-n', '-Pn', '-p', '22', server.net.ipv4]);
   const state = /^22\/tcp +(\w+)/m.exec(said)?.[1];

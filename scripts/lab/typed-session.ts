@@ -1,14 +1,14 @@
-/** Sessions that documents show, as data: who types what on which host, and what must be answered. Pure. */
+/** Reads the terminal sessions that documents show: who types what on which host, and the expected answer. Pure. */
 
 export interface Typed {
-  /** What stands before the prompt: `server`, `client`, `b1`. */
+  /** The word before the prompt: `server`, `client`, `b1`. */
   readonly host: string;
   readonly command: string;
-  /** Lines that stand below the command. */
+  /** The lines below the command. */
   readonly answers: readonly string[];
 }
 
-/** The console block below the mark `<!-- test: NAME -->`. @throws Error where there is none, or a line of it is odd */
+/** The console block below the mark `<!-- test: NAME -->`. @throws Error when there is none, or for an unknown line */
 export function typedSession(document: string, name: string): readonly Typed[] {
   const block = new RegExp(`^<!-- test: ${name} -->\\n\`\`\`console\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(document)?.[1];
   if (block === undefined) throw new Error(`no console block is marked "test: ${name}"`);

@@ -1,8 +1,7 @@
 /**
- * Small charts as SVG text: horizontal bars and lines, on scales that are given. Knows no measurement; everything that
- * is written is escaped. Drawn for a white page, readable at the width of a README.
+ * Draws small charts as SVG text: horizontal bars and lines, on given scales. Escapes all text. The charts are made for a
+ * white page and for the width of a README.
  */
-
 export interface Bar {
   readonly label: string;
   readonly value: number;
