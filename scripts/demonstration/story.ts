@@ -15,7 +15,7 @@ export class Story {
 
   /** @throws Error when the check fails */
   check(what: string, holds: boolean): void {
-    if (!holds) throw new Error(`not as told: ${what}`);
+    if (!holds) throw new Error(`the check failed: ${what}`);
     console.log(`   ${pc.green('✓')} ${what}`);
   }
 }

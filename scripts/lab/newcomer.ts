@@ -107,7 +107,7 @@ async function type({ server, client }: Stage, { host, command, answers }: Typed
   if (input !== '' && !/^inside bastion1$/m.test(done.stdout)) throw new Error(`no session: ${command}\n${said}`);
   for (const answer of answers) {
     const want = answer.replace('192.0.2.10', server.net.ipv4);
-    if (!said.includes(want)) throw new Error(`"${want}" is not what came: ${command}\n${said}`);
+    if (!said.includes(want)) throw new Error(`"${want}" is not in the output: ${command}\n${said}`);
   }
 }
 

@@ -18,7 +18,7 @@ export function typedSession(document: string, name: string): readonly Typed[] {
     const last = typed.at(-1);
     if (host !== undefined && command !== undefined) typed.push({ host, command, answers: [] });
     else if (last !== undefined) last.answers.push(line);
-    else throw new Error(`nobody types "${line}"`);
+    else throw new Error(`no host has typed a command before "${line}"`);
   }
   return typed;
 }

@@ -9,9 +9,9 @@ import { type TargetName, targetNames } from './target.ts';
 const USAGE = `usage: scripts/fuzz [TARGET...] [--seconds N | --inputs N | --forever] [--seed N] [--keep]
        scripts/fuzz TARGET --input FILE
 targets: ${targetNames.join(' ')}; default all, 10 seconds each
-  --seed N      the same inputs again; default: one that is printed
-  --keep        write test/fuzz/corpus/TARGET anew: the fewest inputs that reach all that was reached
-  --input FILE  run one input, as it was saved after a failure`;
+  --seed N      repeats the inputs of this seed; default: a random seed, which is printed
+  --keep        writes test/fuzz/corpus/TARGET again: the fewest inputs that reach the same branches
+  --input FILE  runs one input that was saved after a failure`;
 
 const { values, positionals } = parsed();
 const budget: Budget = {

@@ -1,5 +1,5 @@
 /**
- * Replaces fast-check during mutation tests: the same few cases each time, and no shrinking, because nobody reads it.
+ * Replaces fast-check during mutation tests: the same few cases each time, and no shrinking.
  */
 import fc from 'fast-check';
 

@@ -107,10 +107,10 @@ async function judgeAll(): Promise<void> {
     const codes = unfinished.map(({ subject: { path } }) => [path, instrumented.get(path)?.code ?? ''] as const);
     await bundleTests(new Map(codes), bundle);
     await using judge = new Judge(bundle);
-    for (const failure of await judge.prepare()) say(`notices nothing, since it fails without a mutant: ${failure}`);
+    for (const failure of await judge.prepare()) say(`left out, because it fails without a mutant: ${failure}`);
     for (const { subject, open } of unfinished) {
       for (const [at, mutation] of open.entries()) {
-        if (performance.now() > endsAt) return say(`the time is over in the midst of ${subject.file}: call it again`);
+        if (performance.now() > endsAt) return say(`the time is over in ${subject.file}: run it again to continue`);
         const startedAt = performance.now();
         const verdict = await judge.judge(mutation.id);
         subject.note({ ...mutation, ...verdict }, (performance.now() - startedAt) / 1000);

@@ -120,7 +120,7 @@ export class Rig implements AsyncDisposable {
     const before = now();
     await send?.(source);
     const knocker = this.#knocker;
-    if (knocker === undefined) throw new Error('nobody knocks');
+    if (knocker === undefined) throw new Error('the rig has no client that knocks');
     const answer = once(knocker, 'message');
     knocker.send(order);
     const done = ((await answer) as [Knocked])[0];
