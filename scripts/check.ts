@@ -43,25 +43,44 @@ async function check(): Promise<number> {
     for (const [test, reason] of selection.tests) console.log(`${test}: ${reason}`);
     return 0;
   }
-  const steps = { lint: ['biome', 'check', '.'], types: ['tsc', '-b'] };
-  const [lint, types, selection] = await Promise.all([
-    runStep(root, steps.lint),
-    runStep(root, steps.types),
-    selecting,
-  ]);
-  report('format and lint', steps.lint.join(' '), lint, 'npm run fix corrects most of it');
-  report('types', steps.types.join(' '), types);
+  const commands = { lint: ['biome', 'check', '.'], types: ['tsc', '-b'] };
+  const lint = runStep(root, commands.lint);
+  const types = runStep(root, commands.types);
+  const selection = await selecting;
+  // Tests load the sources, so most of them need not wait for the compiler.
+  const tested = selection instanceof Error ? [] : await testAll(selection, types);
+  const results = [
+    report('format and lint', commands.lint.join(' '), await lint, 'npm run fix corrects most of it'),
+    report('types', commands.types.join(' '), await types),
+    ...tested.map(({ count, result }) => {
+      const [sums = ''] = result.output.split('\n', 1);
+      return report(counted(count, 'test file'), result.passed ? sums : 'see above', result);
+    }),
+  ];
   if (selection instanceof Error) return failed('the import graph', selection.message);
-  describe(selection);
-  const tests = [...selection.tests.keys()];
-  const tested = tests.length === 0 ? undefined : await runTests(root, tests);
-  if (tested !== undefined) {
-    const [sums = ''] = tested.output.split('\n', 1);
-    report('tests', tested.passed ? sums : counted(tests.length, 'test file'), tested);
-  }
-  const passed = lint.passed && types.passed && tested?.passed !== false;
+  const passed = !results.includes(false);
   say(`${passed ? 'all passed' : 'FAILED'} after ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
   return passed ? 0 : 1;
+}
+
+interface Tested {
+  readonly count: number;
+  readonly result: StepResult;
+}
+
+async function testAll(selection: Selection, types: Promise<StepResult>): Promise<readonly Tested[]> {
+  describe(selection);
+  const [now, later] = [false, true].map((waits) =>
+    [...selection.tests.keys()].filter((test) => selection.compiled.has(test) === waits),
+  );
+  const tested: Tested[] = [];
+  for (const files of [now, later]) {
+    if (files === later) await types;
+    if (files !== undefined && files.length > 0) {
+      tested.push({ count: files.length, result: await runTests(root, files) });
+    }
+  }
+  return tested;
 }
 
 function describe({ tests, slow }: Selection): void {
@@ -75,11 +94,12 @@ function describe({ tests, slow }: Selection): void {
     say(`  not run here: ${counted(slow.length, 'test file')} of the slow groups; npm test runs all`);
 }
 
-function report(name: string, detail: string, { passed, seconds, output }: StepResult, hint?: string): void {
+/** Prints the output of a failed step, and one line for each step. Returns whether the step passed. */
+function report(name: string, detail: string, { passed, seconds, output }: StepResult, hint?: string): boolean {
+  if (!passed) process.stderr.write(`${output.trimEnd()}\n`);
   say(`${passed ? 'ok    ' : 'FAILED'} ${seconds.toFixed(1).padStart(5)} s  ${name}: ${detail}`);
-  if (passed) return;
-  process.stderr.write(`${output.trimEnd()}\n`);
-  if (hint !== undefined) say(hint);
+  if (!passed && hint !== undefined) say(hint);
+  return passed;
 }
 
 function failed(name: string, message: string): number {

@@ -14,6 +14,8 @@ export interface SourceTree {
 export interface Selection {
   /** Each test file that the check runs, and why it runs. */
   readonly tests: ReadonlyMap<string, string>;
+  /** Those of `tests` that start compiled programs, so they must wait for the compiler. */
+  readonly compiled: ReadonlySet<string>;
   /** Test files of the slow groups that use a changed file: the check does not run them. */
   readonly slow: readonly string[];
 }
@@ -27,6 +29,8 @@ const TEXT_TEST = /^test\/(?:unit\/documents|golden)\/.*\.test\.ts$/;
 const COMMON = /^package(?:-lock)?\.json$|(?:^|\/)tsconfig[^/]*\.json$|^test\/support\/host\//;
 /** Documents, manual pages, examples for administrators, goldens. */
 const TEXT = /^(?:docs|man|contrib|test\/golden)\/|^[A-Z]+\.md$/;
+/** Every test that starts a compiled program finds it by this file. */
+const BUILT = 'test/support/host/built.ts';
 /** Where the words of `--help` are written. */
 const HELP = /^(?:client\/cli|server\/program|shared\/command-line)\/|^server\/cli\.ts$/;
 
@@ -68,7 +72,8 @@ export function selectTests(changed: readonly string[], { imports, texts }: Sour
       `reads documents, help or test titles; ${text} changed`,
     );
   }
-  return { tests, slow: [...slow].sort() };
+  const starters = closure(BUILT, importers);
+  return { tests, compiled: new Set([...tests.keys()].filter((test) => starters.has(test))), slow: [...slow].sort() };
 }
 
 /** The import graph backwards: a file, and the files that import it or name it. */

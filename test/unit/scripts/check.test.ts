@@ -20,12 +20,13 @@ const FILES: Readonly<Record<string, readonly [imports: readonly string[], text?
   'client/run.ts': [['shared/errors.ts'], 'see vectors.json'],
   'test/support/core/doors.ts': [['server/core/door.ts']],
   'test/support/daemon/store-child.ts': [['server/core/door.ts']],
+  'test/support/host/built.ts': [[]],
   'test/unit/policy.test.ts': [['server/core/policy.ts']],
   'test/unit/run.test.ts': [['client/run.ts']],
   'test/unit/odds.test.ts': [[], "'../vectors/vectors.json'"],
   'test/unit/documents/manual.test.ts': [[], "'../../man'"],
   'test/property/matcher.test.ts': [['test/support/core/doors.ts']],
-  'test/property/store.test.ts': [[], "supportProgram('daemon/store-child')"],
+  'test/property/store.test.ts': [['test/support/host/built.ts'], "supportProgram('daemon/store-child')"],
   'test/golden/client.test.ts': [[]],
   'test/e2e/door.test.ts': [['server/core/policy.ts']],
 };
@@ -82,6 +83,10 @@ test('each test has a reason, and tests of the slow groups are counted and not c
   const { tests, slow } = selectTests(['server/core/policy.ts'], tree);
   assert.deepEqual([...tests], [['test/unit/policy.test.ts', 'uses server/core/policy.ts']]);
   assert.deepEqual(slow, ['test/e2e/door.test.ts']);
+});
+
+test('tests that start compiled programs wait for the compiler', () => {
+  assert.deepEqual([...selectTests(['server/core/door.ts'], tree).compiled], ['test/property/store.test.ts']);
 });
 
 test('parts hold every file once, and there are no empty parts', () => {
