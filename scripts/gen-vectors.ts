@@ -1,7 +1,7 @@
 /**
- * Writes test/vectors/sequence.json: the frozen vectors of SPEC section 9. The trace of draws is made here with
- * node:crypto and compared with what shared/derive says before anything is written. Vectors are a contract: run this
- * to add some, never to make a failing test pass.
+ * Writes test/vectors/sequence.json: the frozen vectors of SPEC section 9. It computes the trace of draws with
+ * node:crypto, and compares the result with shared/derive before it writes. Vectors are a contract: run this program to
+ * add vectors, never to make a failing test pass.
  */
 import { createHmac, hkdfSync } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -94,7 +94,7 @@ const inputs: readonly Input[] = [
   { ...base, name: '32 knocks from 36 ports: the stream grows', ports: '60000-60035', knocks: 32, protocols: 'both' },
 ];
 
-/** Whole attempts at doors that bind to the source: the second part behind the first. */
+/** Whole attempts at doors that bind to the source: the first part, then the second part. */
 const attempts: readonly Input[] = [
   { ...base, name: 'attempt from an IPv4 source', boundSource: '192.0.2.7', exclude: DEFAULT_EXCLUDE_PORTS },
   {

@@ -1,6 +1,6 @@
 /**
- * `scripts/generate-sequences`: makes files of one-time sequences where no daemon is installed, on the laptop that is to
- * knock. The same as `knock-otpd sequences`; the only place here that knows the process.
+ * `scripts/generate-sequences`: makes files of one-time sequences on a machine without a daemon, such as the laptop that
+ * will knock. It is the command `knock-otpd sequences` as a program.
  */
 import { Command, CommanderError } from 'commander';
 import { addSequencesCommand } from '../server/one-time/sequences-command.ts';

@@ -1,6 +1,7 @@
 /*
- * Sends paced TCP SYNs as raw frames, for benchmarks in network namespaces: from random sources or one, to random ports
- * or to those of a list that may change meanwhile. Bounded in time and count; says at its end what it has sent.
+ * Sends paced TCP SYNs as raw frames, for benchmarks in network namespaces: from random sources or one source, to
+ * random ports or to the ports of a list, which may change meanwhile. Bounded in time and count. Prints at its end how
+ * many SYNs it sent.
  *
  *   flood INTERFACE SRC-MAC DST-MAC DST-IPV4 RATE SECONDS MAX-PACKETS SOURCE PORTS
  *     RATE     packets a second, 0 for as many as possible
@@ -140,7 +141,7 @@ int main(int argc, char **argv) {
 			at = now();
 			continue;
 		}
-		/* Late is late: what a busy machine did not let us send is not made up for in one burst. */
+		/* Packets that a busy machine delayed are not sent later in one burst. */
 		unsigned count = due - sent > BATCH ? BATCH : (unsigned)(due - sent);
 		if (sent + count > most) count = (unsigned)(most - sent);
 		unsigned listed = ports ? ports[0] : 0;

@@ -1,10 +1,10 @@
 /*
- * A bad path: forwards frames between two interfaces, and loses, delays (so that later ones overtake) and repeats some of
- * them, both ways, each packet for itself. For tests and benchmarks in network namespaces.
+ * Imitates a bad path: forwards frames between two interfaces, both ways. It loses, delays (so later frames overtake) and
+ * repeats some of them, each packet independently. For tests and benchmarks in network namespaces.
  *
  *   lossy INTERFACE-A INTERFACE-B DELAY-MS LOSS-% REORDER-% DUPLICATE-% [SEED]
  *     DELAY-MS   of every frame; a reordered one takes up to MOST_EXTRA_MS more
- * Address resolution passes unharmed: what is lost of it is the kernel's second, not the knock's.
+ * Never loses address resolution, because its retry would cost the kernel a second that is no part of the knock.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -92,7 +92,7 @@ static uint32_t add(const uint8_t *bytes, int length, uint32_t sum) {
 	return length & 1 ? sum + (uint32_t)(bytes[length - 1] << 8) : sum;
 }
 
-/* The sender's stack leaves the sum of TCP and UDP to a network card, which a veth pair has not, and we are none. */
+/* The kernel leaves the checksums of TCP and UDP to the network card. A veth pair is none, so this program adds them. */
 static void complete(uint8_t *frame, int length) {
 	int is4 = frame[12] == 8 && frame[13] == 0, is6 = frame[12] == 0x86 && frame[13] == 0xdd;
 	if ((!is4 || length < 34) && (!is6 || length < 54)) return;
@@ -145,7 +145,7 @@ int main(int argc, char **argv) {
 					if (errno != EAGAIN && errno != EINTR && errno != ENETDOWN) fail("read");
 					break;
 				}
-				/* Our own frames come back here too. */
+				/* The socket also receives the frames that this program sent. */
 				if (from.sll_pkttype == PACKET_OUTGOING || length < 14) continue;
 				int out = wires[1 - i].fd;
 				double due = now() + delay;

@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: measures section by section, keeps the figures in benchmarks.json, and makes the report from them. A
- * section that is measured again replaces the old one, so a long run can be made in parts. `--report` makes the report
- * again from the kept figures, without a measurement. The bench does not touch the host's network. To measure, it needs
- * root, or a user namespace as scripts/test makes one.
+ * `npm run bench`: measures section by section, stores the figures in benchmarks.json, and writes the report from them. A
+ * new measurement of a section replaces the old one, so a long run can be made in parts. `--report` writes the report
+ * again from the stored figures, without a measurement. The bench does not touch the network of the host. A measurement
+ * needs root, or a user namespace such as scripts/test makes.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
@@ -35,7 +35,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const SECTIONS: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client', 'lossy', 'flat'];
 /** Sections that run without an option. The others take long. */
 const USUAL: readonly SectionName[] = ['flood', 'opening', 'rest', 'rotation', 'client'];
-/** As the tasks of this bench are numbered where they are discussed. */
+/** Letters by which the sections are numbered in discussions of the bench. */
 const LETTERS: Readonly<Record<string, SectionName>> = {
   a: 'flood',
   b: 'flood',
@@ -74,7 +74,7 @@ type Measure = { readonly [Name in SectionName]: () => Promise<Sections[Name]> }
 
 function measures(sizes: Sizes, contestants: readonly ContestantName[]): Measure {
   const ours = contestants.filter((name) => name === 'kernel' || name === 'pcap');
-  /** One after the other: two at once would measure each other. */
+  /** Runs one after the other, because two measurements at once would measure each other. */
   const each = async <Item, Result>(
     items: readonly Item[],
     run: (item: Item) => Promise<Result>,
@@ -140,7 +140,7 @@ async function bench(options: Options): Promise<void> {
       const at = machine();
       const section = await run[name]();
       const results = withSection(readResults(file), name, at, section as Sections[typeof name]);
-      // After each section: a run that is cut short has its report too.
+      // After each section, so that an interrupted run has a report too.
       writeResults(file, results);
       report(folder, results);
     }

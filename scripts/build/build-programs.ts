@@ -1,4 +1,4 @@
-/** `npm run build` after tsc: writes the programs as single files into dist/, for the repository that we stand in. */
+/** `npm run build` after tsc: writes the programs as single files into dist/ of the current folder. */
 import { join } from 'node:path';
 import { bundleClient, bundleServer } from './single-file.ts';
 

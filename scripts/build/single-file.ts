@@ -1,13 +1,13 @@
 /**
- * Programs as one file each that runs with bare node: our modules and the packages they use, with the licences of those
- * packages at its end. CommonJS, because that is what Node starts fastest; modules that a command loads when it needs
- * them stay apart inside the file and are run only then. Packages with native parts stay packages.
+ * Bundles each program into one file that runs with plain node: our modules, the packages that they use, and the licences
+ * of those packages at its end. The format is CommonJS, because Node starts it fastest. Modules that a command loads on
+ * demand stay separate inside the file and run only then. Packages with native parts stay packages.
  */
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
-/** The daemon, and what it starts: how it finds them is server/process/child-programs's knowledge. */
+/** The daemon and the programs that it starts. `server/process/child-programs.ts` finds them at run time. */
 const SERVER_PROGRAMS = {
   'knock-otpd': 'server/main.ts',
   'knock-otpd-capture': 'server/capture/pcap/capture-child.ts',
@@ -15,17 +15,17 @@ const SERVER_PROGRAMS = {
   'knock-otpd-keeper': 'server/trial/trial-keeper.ts',
 } as const;
 
-/** @param root the repository; `outFile` is made or replaced, with its folder, and may be executed */
+/** @param root the repository; makes or replaces `outFile` as an executable, with its folder */
 export async function bundleClient(root: string, outFile: string): Promise<void> {
   await bundle(root, 'client/main.ts', outFile, { minifyWhitespace: true });
 }
 
-/** @param root the repository; each program is made or replaced in `folder`, by its name with `.cjs` */
+/** @param root the repository; makes or replaces each program in `folder`, by its name with `.cjs` */
 export async function bundleServer(root: string, folder: string): Promise<void> {
   for (const [name, entry] of Object.entries(SERVER_PROGRAMS)) {
     await bundle(root, entry, join(folder, `${name}.cjs`), {
       define: { KNOCK_OTP_SINGLE_FILE: 'true', 'import.meta.url': 'thisFile' },
-      // Strictness must come first, or it is nothing.
+      // 'use strict' has an effect only as the first statement.
       banner: { js: "'use strict';\nconst thisFile = require('node:url').pathToFileURL(__filename).href;" },
     });
   }

@@ -1,6 +1,6 @@
 /**
- * The shorter story, where packets cannot be had: no namespaces, no rights, no pcap. A daemon that listens, a service that
- * asks whom to admit, one knock, its replay, a sweep, all on loopback. For some seconds ports of this host listen.
+ * The shorter story, for hosts without namespaces, rights or pcap: a daemon that listens, a service that asks which
+ * sources to admit, one knock, its replay and a sweep, all on loopback. For some seconds ports of this host listen.
  */
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -113,14 +113,14 @@ async function greeting(from: string): Promise<string> {
   return said;
 }
 
-/** What listens, and is the same for whoever scans. */
+/** The ports that listen; a scanner sees the same ports. */
 function listeningPorts(): readonly number[] {
   const text = readFileSync(join(folder, 'state', 'listening.json'), 'utf8');
   const { cohorts } = JSON.parse(text) as { readonly cohorts: readonly { readonly ports: readonly number[] }[] };
   return [...new Set(cohorts.flatMap(({ ports }) => ports))].sort((a, b) => a - b);
 }
 
-/** Connects to each, some at a time; how many answered. */
+/** Connects to each port, twenty at a time, and returns how many answered. */
 async function touch(ports: readonly number[], from: string): Promise<number> {
   let answered = 0;
   const queue = [...ports];
@@ -132,7 +132,7 @@ async function touch(ports: readonly number[], from: string): Promise<number> {
         isThere = true;
         socket.destroy();
       });
-      // It may be reset before we know that it is there.
+      // The reset may come before the connect event.
       socket.on('error', (error: NodeJS.ErrnoException) => {
         isThere ||= error.code === 'ECONNRESET';
       });

@@ -1,6 +1,6 @@
 /**
- * The demo's story: three hosts on a switch (bastion, laptop, thief), a hidden service, one knock, its replay. Every step
- * checks what it shows; the first that is not as told ends the demo with exit code 1.
+ * Plays the demo: three hosts on a switch (bastion, laptop, thief), a hidden service, one knock, its replay. Every step
+ * checks what it shows. The first check that fails ends the demo with exit code 1.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -98,7 +98,7 @@ async function scan(thief: NetworkHost, bastion: NetworkHost): Promise<void> {
   story.check('nmap finds nothing open', !/^\d+\/tcp\s+open/m.test(nmap.stdout));
 }
 
-/** As tcpreplay does it: the very packets, with the thief's address in them and checksums made right. */
+/** Replays with tcpreplay: the same packets, with the thief's address and corrected checksums. */
 async function replay(capture: string, laptop: NetworkHost, thief: NetworkHost): Promise<string> {
   const edited = join(folder, 'replay.pcap');
   await thief.must([
@@ -137,7 +137,7 @@ function isShut({ state }: Connection): boolean {
   return state === 'silent';
 }
 
-/** The other side's ticks still come through, which takes packets both ways. */
+/** Whether ticks of the other side still arrive, which takes packets both ways. */
 async function isAlive(session: RunningProcess): Promise<boolean> {
   const before = session.stdout.length;
   const deadline = Date.now() + 3000;

@@ -1,4 +1,4 @@
-/** A story told in steps, each of which checks what it shows: the first that is not as told ends it. */
+/** Prints a story in steps, and checks each step. The first check that fails ends the story. */
 import pc from 'picocolors';
 
 export class Story {
@@ -13,9 +13,9 @@ export class Story {
     for (const line of text.trimEnd().split('\n')) console.log(pc.dim(`   ${line}`));
   }
 
-  /** @throws Error when it does not hold */
+  /** @throws Error when the check fails */
   check(what: string, holds: boolean): void {
-    if (!holds) throw new Error(`not as told: ${what}`);
+    if (!holds) throw new Error(`the check failed: ${what}`);
     console.log(`   ${pc.green('✓')} ${what}`);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * A machine of its own as far as the kernel gives one: a clean Debian (debian-root) under an overlay, with mount, process
- * and host name namespaces, on a host of the network. Commands are typed as somebody who has logged in. Node.js is lent by
- * this machine, program, npm and headers, because bookworm's own is too old. Dies with the process that started it.
+ * A host of the network that is a clean Debian (`debian-root.ts`) under an overlay, with its own mount, process and
+ * host name namespaces. Commands run as a logged-in user types them. The host borrows Node.js from this machine
+ * (program, npm and headers), because bookworm's own is too old. It dies with the process that started it.
  */
 import { access, copyFile, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -9,13 +9,15 @@ import type { NetworkHost } from './namespaces.ts';
 import { type Finished, mustRun, RunningProcess, run, type SpawnOptions } from './running-process.ts';
 
 export interface TypeOptions extends SpawnOptions {
-  /** Who types; root when not given. */
+  /** The user who types; root when not given. */
   readonly user?: string;
-  /** Through the network of the machine that all of this runs on: the only way to what is downloaded. */
+  /** Uses the network of this machine, which is the only way to download. */
   readonly online?: boolean;
 }
 
-/** Mounts go away with the namespace. $1 is the root below, $2 the folder of the host, $3 its name, the rest is lent. */
+/**
+ * The namespace removes its mounts. $1 is the lower root, $2 the folder of the host, $3 its name; the rest is borrowed.
+ */
 const HOLD = `set -e
 root=$2/root
 mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" overlay "$root"
@@ -46,7 +48,7 @@ export class DebianHost implements AsyncDisposable {
     this.#pid = pid;
   }
 
-  /** `folder` must not be on an overlay itself. */
+  /** @param folder a folder that is not on an overlay */
   static async start(net: NetworkHost, root: string, folder: string): Promise<DebianHost> {
     const dir = await mkdtemp(join(folder, `${net.name}-`));
     for (const name of ['upper', 'work', 'root']) await mkdir(join(dir, name), { mode: 0o755 });
@@ -64,12 +66,12 @@ export class DebianHost implements AsyncDisposable {
     return this.#net;
   }
 
-  /** One line, typed into a shell after login. */
+  /** Types one line into a login shell, and waits for its end. */
   async type(line: string, { user, online, ...options }: TypeOptions = {}): Promise<Finished> {
     return await run(this.#login(line, user, online), options);
   }
 
-  /** As type, and it goes on running. */
+  /** Types one line into a login shell, and lets it run. */
   start(line: string, { user, online, ...options }: TypeOptions = {}): RunningProcess {
     return new RunningProcess(this.#login(line, user, online), options);
   }
@@ -104,10 +106,10 @@ export class DebianHost implements AsyncDisposable {
     return ['nsenter', `--target=${this.#pid}`, ...spaces, '--', ...shell];
   }
 
-  /** Names are resolved, and npm asks the registry, as on this machine. */
+  /** Gives the host the name resolution and the npm registry of this machine. */
   async #settle(): Promise<void> {
     await this.bring('/etc/resolv.conf', '/etc/resolv.conf');
-    // Without its own name in there, sudo waits for a name server that is not to be reached.
+    // Without its own name in this file, sudo waits for an unreachable name server.
     await this.write('/etc/hosts', `127.0.0.1 localhost\n127.0.1.1 ${this.#net.name}\n`);
     const setting = async (key: string) => (await mustRun(['npm', 'config', 'get', key])).trim();
     const lines = [`registry=${await setting('registry')}`, 'nodedir=/usr/local', 'update-notifier=false'];
@@ -122,14 +124,14 @@ export class DebianHost implements AsyncDisposable {
   }
 }
 
-/** Pairs: what is here, and where a host sees it. */
+/** Pairs: a path on this machine, and its path on a host. */
 async function nodeOfThisMachine(): Promise<readonly (readonly [string, string])[]> {
   const npm = await realpath((await mustRun(['sh', '-c', 'command -v npm'])).trim());
   const pairs: (readonly [string, string])[] = [
     [process.execPath, '/usr/local/bin/node'],
     [dirname(dirname(npm)), '/usr/local/lib/node_modules/npm'],
   ];
-  // Native modules are compiled against them; where they are not here, node-gyp downloads them.
+  // Native modules compile against the headers. Without them, node-gyp downloads headers.
   const headers = join(dirname(dirname(process.execPath)), 'include', 'node');
   await access(headers).then(
     () => pairs.push([headers, '/usr/local/include/node']),

@@ -1,7 +1,7 @@
 /**
- * A Debian as debootstrap makes it, for hosts that have nothing of this machine's: the smallest set of packages, ssh, and
- * an ordinary user. Kept in a folder of root's between runs, since it is a download of minutes; hosts lay their changes
- * over it (debian-host) and never write to it.
+ * Makes a clean Debian with debootstrap: the smallest set of packages, ssh, and an ordinary user. A folder of root
+ * keeps it between runs, because the download takes minutes. Hosts lay their changes over it (`debian-host.ts`) and
+ * never write to it.
  */
 import { lstat, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,20 +9,22 @@ import { join } from 'node:path';
 import { mustRun } from './running-process.ts';
 
 const SUITE = 'bookworm';
-/** What a host has that is reached by ssh and kept up to date by apt; nothing that ours wants. */
+/** The packages of a server that its users reach by ssh and update by apt. None is there for knock-otp. */
 const PACKAGES = ['ca-certificates', 'iproute2', 'openssh-client', 'openssh-server', 'sudo'];
-/** The user of both hosts: in his own home, with sudo. */
+/** The user of both hosts, with a home and sudo. */
 export const USER = 'me';
-/** Older than this, it is made anew: its packages would be those of the past. */
+/** An older Debian is replaced, because its packages are out of date. */
 const KEPT_DAYS = 7;
 
-/** The folder of the root, made when it is not there. Needs real root. @throws Error with what debootstrap said */
+/**
+ * The folder of the Debian; makes it when it is missing. Needs real root. @throws Error with the output of debootstrap
+ */
 export async function debianRoot(): Promise<string> {
   const shelf = join(tmpdir(), 'knock-otp-debian');
   await mkdir(shelf, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
   });
-  // The temporary folder is everybody's: what somebody else put there would run as root.
+  // Every user can write to the temporary folder, and files from here run as root.
   const found = await lstat(shelf);
   if (!found.isDirectory() || found.uid !== 0 || (found.mode & 0o077) !== 0) {
     throw new Error(`${shelf} is not a folder of root's alone: remove it`);
@@ -32,7 +34,7 @@ export async function debianRoot(): Promise<string> {
   if (made !== undefined && Date.now() - made.mtimeMs < KEPT_DAYS * 86_400_000) return root;
   const draft = await mkdtemp(join(shelf, `${SUITE}-`));
   try {
-    // Mounts of its own: what it mounts in the draft is gone when it ends in whatever way, before the draft is removed.
+    // Its own mount namespace: mounts in the draft are gone when it ends, however it ends, before the draft is removed.
     const own = ['unshare', '--mount', '--'];
     await mustRun([...own, 'debootstrap', '--variant=minbase', `--include=${PACKAGES.join(',')}`, SUITE, draft], {
       timeoutMs: 600_000,
@@ -47,7 +49,7 @@ export async function debianRoot(): Promise<string> {
   return root;
 }
 
-/** Unsafe is what dpkg does in the images of containers: nobody needs this host after a crash. */
+/** force-unsafe-io is what images of containers use: this host need not survive a crash. */
 const PREPARE = `
 useradd --create-home --shell /bin/bash ${USER}
 echo '${USER} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/${USER}

@@ -1,8 +1,8 @@
 /**
- * Hosts for end-to-end tests: network namespaces on one switch, each with eth0, an IPv4 and an IPv6 address. They are
- * anonymous: a holder process keeps each one and reads from a pipe of ours, so that the kernel takes everything down
- * when this process ends in whatever way. Works as root, and as root of a user namespace (`unshare -Urnm`); nothing of
- * the host's network is touched.
+ * Builds hosts for end-to-end tests: network namespaces on one switch, each with eth0, an IPv4 and an IPv6 address. The
+ * namespaces are anonymous. A holder process keeps each one and reads from a pipe of this process, so the kernel removes
+ * all of them when this process ends, however it ends. Works as root, and as root of a user namespace (`unshare -Urnm`).
+ * Does not touch the network of the host.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { type Finished, mustRun, RunningProcess, run, type SpawnOptions } from '
 
 export type Availability = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
-/** Whether namespaces, veth pairs, a bridge and nftables can be had here; asked once. */
+/** Whether namespaces, veth pairs, a bridge and nftables are available here; tried once. */
 export function namespacesAvailable(): Availability {
   availability ??= probe();
   return availability;
@@ -30,8 +30,8 @@ function probe(): Availability {
 }
 
 /**
- * The `skip` option of an end-to-end test: the reason, or false where it can run. With CI=true it always runs, and so
- * fails where it cannot: a test that CI skips protects nothing.
+ * The `skip` option of an end-to-end test: the reason, or false where the test can run. With CI=true the test always
+ * runs, and fails where it cannot run, because a test that CI skips protects nothing.
  */
 export function skipWithoutNamespaces(): string | false {
   const found = namespacesAvailable();
@@ -64,7 +64,7 @@ export class NetworkHost {
     return this.#pid;
   }
 
-  /** The command, in this namespace. nsenter replaces itself by it: the process id is the command's. */
+  /** The command, in this namespace. nsenter execs the command, so the process id is that of the command. */
   inside(argv: readonly string[]): readonly string[] {
     return ['nsenter', `--net=/proc/${this.#pid}/ns/net`, '--', ...argv];
   }
@@ -83,8 +83,8 @@ export class NetworkHost {
   }
 
   /**
-   * One attempt at a TCP connection from here, closed at once: `open` and what the service said first, `refused`, or
-   * `silent` after a good half second (the kernel repeats its SYN after one).
+   * Tries one TCP connection from here and closes it at once: `open` with the first line of the service, `refused`, or
+   * `silent` after 0.7 seconds. The kernel repeats its SYN only after one second.
    */
   async connect(address: string, port: number): Promise<Connection> {
     const script = 'exec 3<>"/dev/tcp/$0/$1" || exit 3; read -t 0.3 -r line <&3; echo "$line"';
@@ -93,13 +93,13 @@ export class NetworkHost {
     return { state: code === 3 ? 'refused' : 'silent', banner: '' };
   }
 
-  /** Commands of iproute2, one a line, in one process. */
+  /** Runs commands of iproute2, one a line, in one process. */
   async ip(batch: string): Promise<void> {
     await this.must(['ip', '-batch', '-'], { input: `${batch}\n` });
   }
 }
 
-/** Hosts on a switch. `await using` or dispose() takes all of it down. */
+/** Hosts on a switch. `await using` or dispose() removes all of it. */
 export class Network implements AsyncDisposable {
   readonly #holders: ChildProcess[] = [];
   readonly #hosts = new Map<string, NetworkHost>();
@@ -109,7 +109,7 @@ export class Network implements AsyncDisposable {
     const network = new Network();
     try {
       network.#switch = new NetworkHost('switch', 254, await network.#hold());
-      // No snooping: neighbour solicitations are multicast, and nobody here asks for membership.
+      // No snooping: neighbour solicitations are multicast, and no host here sends membership reports.
       await network.#switch.ip('link add br0 type bridge mcast_snooping 0\nlink set br0 up\nlink set lo up');
       for (const [index, name] of names.entries()) {
         const host = new NetworkHost(name, index + 1, await network.#hold());
@@ -130,7 +130,7 @@ export class Network implements AsyncDisposable {
     return host;
   }
 
-  /** Gives the host its eth0, with its addresses unless `addresses` is false; also after unplug. */
+  /** Gives the host its eth0, with its addresses unless `addresses` is false. Works after unplug, too. */
   async plug(host: NetworkHost, { addresses = true } = {}): Promise<void> {
     const port = `to-${host.name}`;
     await this.#switchHost().ip(
@@ -141,7 +141,7 @@ export class Network implements AsyncDisposable {
   }
 
   async address(host: NetworkHost, ipv4 = host.ipv4): Promise<void> {
-    // nodad: an IPv6 address is usable at once, not after the second that duplicate detection takes.
+    // nodad: an IPv6 address is usable at once, and not only after the second that duplicate detection takes.
     await host.ip(`addr add ${ipv4}/24 dev eth0\naddr add ${host.ipv6}/64 dev eth0 nodad`);
   }
 
@@ -170,7 +170,7 @@ export class Network implements AsyncDisposable {
   }
 
   async #hold(): Promise<number> {
-    // `cat` ends when our end of the pipe closes, which the kernel does even after SIGKILL.
+    // `cat` ends when the pipe closes at this end. The kernel closes it even after SIGKILL.
     const holder = spawn('unshare', ['-n', 'sh', '-c', 'echo held; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#holders.push(holder);
     if (holder.pid === undefined) throw new Error('cannot start unshare');

@@ -103,7 +103,7 @@ async function play(stage: Stage, steps: readonly Typed[]): Promise<void> {
 async function type({ server, client }: Stage, { host, command, answers }: Typed): Promise<void> {
   const online = DOWNLOADS.test(command);
   const typed = { online, timeoutMs: LIMIT_SECONDS * 1000 };
-  // Whoever is let in says where he is, and leaves.
+  // The user who logs in prints the host name and leaves.
   const input = command.includes('&& ssh ') ? 'echo "inside $(hostname)"\n' : '';
   const done =
     host === 'server'
@@ -114,7 +114,7 @@ async function type({ server, client }: Stage, { host, command, answers }: Typed
   if (input !== '' && !/^inside bastion1$/m.test(done.stdout)) throw new Error(`no session: ${command}\n${said}`);
   for (const answer of answers) {
     const want = answer.replace('192.0.2.10', server.net.ipv4);
-    if (!said.includes(want)) throw new Error(`"${want}" is not what came: ${command}\n${said}`);
+    if (!said.includes(want)) throw new Error(`"${want}" is not in the output: ${command}\n${said}`);
   }
 }
 
@@ -123,7 +123,7 @@ function report({ host, command }: Typed, from: number): void {
   say(`${seconds.padStart(6)} s  ${host === 'server' ? 'server#' : 'client$'} ${command}`);
 }
 
-/** What nmap says of port 22: `open`, `closed`, `filtered`. */
+/** The state that nmap reports for port 22: `open`, `closed`, `filtered`. */
 async function scan(from: NetworkHost, server: DebianHost, want: string): Promise<void> {
   const said = await from.must(['nmap', '-n', '-Pn', '-p', '22', server.net.ipv4]);
   const state = /^22\/tcp +(\w+)/m.exec(said)?.[1];

@@ -1,6 +1,6 @@
 /**
- * `node record-frames.mjs FILE FILTER`: writes what eth0 hears into a pcap file until SIGINT. Not tcpdump: that insists
- * on setgroups, which a user namespace of one user does not allow.
+ * `node record-frames.mjs FILE FILTER`: writes the frames of eth0 into a pcap file until SIGINT. This is not tcpdump,
+ * because tcpdump requires setgroups, which a user namespace of one user does not allow.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';

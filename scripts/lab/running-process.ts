@@ -1,6 +1,6 @@
 /**
- * A child process under test: its output as it comes, waiting for a line of it, and its end. It dies with the test
- * process, however that ends, so that no daemon outlives a crashed run.
+ * A child process under test: collects its output, waits for a line of it, and ends it. The child dies with the test
+ * process, however that ends, so no daemon outlives a crashed run.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,7 +24,7 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** What a waiter gives up after: far above what anything here takes, far below the runner's patience. */
+/** How long waitForLine waits: much longer than any wait here takes, much shorter than the limit of the test runner. */
 const LINE_TIMEOUT_MS = 20_000;
 
 export class RunningProcess {
@@ -44,7 +44,7 @@ export class RunningProcess {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       env: { ...process.env, ...options.env },
     });
-    // A child that ends before it has read its input is no failure of ours.
+    // A child may end before it has read its input. That is no failure.
     this.#child.stdin.on('error', () => {});
     if (options.keepInput === true) this.#child.stdin.write(options.input ?? '');
     else this.#child.stdin.end(options.input ?? '');
@@ -62,7 +62,7 @@ export class RunningProcess {
     }
   }
 
-  /** The program's own id: every wrapper replaces itself by it. */
+  /** The id of the program itself, because every wrapper execs it. */
   get pid(): number {
     return this.#child.pid ?? 0;
   }
@@ -79,18 +79,18 @@ export class RunningProcess {
     return this.#code !== undefined;
   }
 
-  /** To a process that was started with `keepInput`. */
+  /** Writes to a process that was started with `keepInput`. */
   write(text: string): void {
     this.#child.stdin.write(text);
   }
 
-  /** Ends the stdin of a process that was started with `keepInput`, and waits for its end. */
+  /** Closes the stdin of a process that was started with `keepInput`, and waits for its end. */
   async endInput(): Promise<Finished> {
     this.#child.stdin.end();
     return await this.finished();
   }
 
-  /** How much has been said so far: give it to waitForLine to look only at what comes later. */
+  /** The length of the output so far. Give it to waitForLine to search only later output. */
   get mark(): number {
     return this.#stderr.length;
   }
@@ -152,12 +152,12 @@ export class RunningProcess {
   }
 }
 
-/** Runs to the end; the exit code is the caller's to judge. */
+/** Runs the command to its end; the caller judges the exit code. */
 export async function run(argv: readonly string[], options: SpawnOptions = {}): Promise<Finished> {
   return await new RunningProcess(argv, { timeoutMs: 60_000, ...options }).finished();
 }
 
-/** Runs to the end and throws when that is not 0. */
+/** Runs the command to its end, and throws when the exit code is not 0. */
 export async function mustRun(argv: readonly string[], options: SpawnOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await run(argv, options);
   if (code !== 0) throw new Error(`exit ${code}: ${argv.join(' ')}\n${stdout}${stderr}`);

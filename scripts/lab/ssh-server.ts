@@ -1,7 +1,7 @@
 /**
- * A real sshd on a host of the network, with keys, an account and a configuration of its own. It runs as an ordinary
- * user of a nested user namespace: as root it insists on changing groups, which is not to be had without real root, and
- * so one way serves both. Its account stands in a password file that only its own mount namespace sees.
+ * Starts a real sshd on a host of the network, with its own keys, account and configuration. It runs as an ordinary user
+ * of a nested user namespace: as root, sshd always changes groups, which needs real root. This way works for both kinds
+ * of user. Only the mount namespace of sshd sees the password file with its account.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,18 +12,18 @@ const USER = 'engineer';
 
 export interface SshServer {
   readonly process: RunningProcess;
-  /** `ssh` with everything but the host, options to be added behind it. */
+  /** `ssh` with all options except the host; further options go behind it. */
   readonly command: readonly string[];
   readonly user: string;
 }
 
-/** What {@link startSshServer} starts, for whoever starts it otherwise. */
+/** What {@link startSshServer} starts, for callers that start it themselves. */
 export interface PreparedSshServer extends Omit<SshServer, 'process'> {
-  /** Becomes sshd in the foreground, on port 22 over IPv4 and IPv6. */
+  /** The command that execs sshd in the foreground, on port 22 over IPv4 and IPv6. */
   readonly argv: readonly string[];
 }
 
-/** Its files are kept in `parent`/ssh. */
+/** Writes the files of the server into `parent`/ssh. */
 export async function prepareSshServer(parent: string): Promise<PreparedSshServer> {
   const dir = join(parent, 'ssh');
   await mkdir(dir, { mode: 0o700 });
@@ -52,7 +52,7 @@ exec unshare -U --map-user=1000 --map-group=1000 "$(command -v sshd || echo /usr
   return { argv: ['unshare', '-m', 'sh', '-c', script, dir], command, user: USER };
 }
 
-/** Starts sshd on port 22 over IPv4 and IPv6; its files are kept in `parent`/ssh. */
+/** Starts sshd on port 22 over IPv4 and IPv6, with its files in `parent`/ssh. */
 export async function startSshServer(host: NetworkHost, parent: string): Promise<SshServer> {
   const { argv, ...rest } = await prepareSshServer(parent);
   const process = host.spawn(argv);

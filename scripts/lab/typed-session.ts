@@ -1,10 +1,10 @@
-/** Sessions that documents show, as data: who types what on which host, and what must be answered. Pure. */
+/** Reads the terminal sessions that documents show: who types what on which host, and the expected answer. Pure. */
 
 export interface Typed {
-  /** What stands before the prompt: `server`, `client`, `b1`. */
+  /** The word before the prompt: `server`, `client`, `b1`. */
   readonly host: string;
   readonly command: string;
-  /** Lines that stand below the command. */
+  /** The lines below the command. */
   readonly answers: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export function typedSession(document: string, name: string): readonly Typed[] {
     const last = typed.at(-1);
     if (host !== undefined && command !== undefined) typed.push({ host, command, answers: [] });
     else if (last !== undefined) last.answers.push(line);
-    else throw new Error(`nobody types "${line}"`);
+    else throw new Error(`no host has typed a command before "${line}"`);
   }
   return typed;
 }

@@ -1,11 +1,11 @@
-/** debian/copyright, in the machine-readable form 1.0: ours, and each package that is inside, with its licence's text. */
+/** Writes debian/copyright in the machine-readable form 1.0: knock-otp and each bundled package, with their licences. */
 import { licenceText, type RuntimePackage } from './runtime-packages.ts';
 
 export function copyrightFile(
   ours: { readonly holder: string; readonly text: string },
   packages: readonly RuntimePackage[],
 ): string {
-  // One licence may be worded differently in each package: every package has its own paragraph.
+  // The same licence may be worded differently in each package, so every package has its own paragraph.
   const parts = packages.map((each) => {
     const text = shortText(each);
     return `Files: usr/lib/knock-otp/node_modules/${each.name}/*
@@ -27,10 +27,10 @@ ${indented(ours.text)}
 ${parts.join('\n')}`;
 }
 
-/** Longer ones hold the licences of all that is linked into a binary: they get a file of their own. */
+/** Longer texts hold the licences of everything that a binary links, and get a file of their own. */
 const LONG = 10_000;
 
-/** The texts that are too long for the copyright file, and what their files are called. */
+/** The texts that are too long for the copyright file, and the names of their files. */
 export function longTexts(
   packages: readonly RuntimePackage[],
 ): readonly { readonly file: string; readonly text: string }[] {
@@ -50,7 +50,7 @@ function fileOf({ name }: RuntimePackage): string {
   return `linked-into-${name.replaceAll(/[^\w.-]/g, '-').replace(/^-/, '')}`;
 }
 
-/** Empty lines are a dot, as in a control file. */
+/** Writes an empty line as a dot, as in a control file. */
 function indented(text: string): string {
   return text
     .split('\n')

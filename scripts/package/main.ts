@@ -1,6 +1,6 @@
 /**
- * Builds the Debian package: what `npm pack` would publish and the packages that it loads, as a tree; then dpkg-deb. Knows
- * where things go on Debian. What is the same each time stands in debian/ beside this file.
+ * Builds the Debian package: puts the files that `npm pack` would publish, and the packages that they load, where Debian
+ * wants them; then calls dpkg-deb. The parts that are the same in every package are in debian/.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -43,7 +43,7 @@ try {
   rmSync(stage, { recursive: true, force: true });
 }
 
-/** The package's path. */
+/** Builds the package and returns its path. */
 function build(folder: string): string {
   const { version: upstream } = manifestOf(root);
   const version = `${upstream}-${values.revision}`;
@@ -86,7 +86,7 @@ function build(folder: string): string {
   return file;
 }
 
-/** What npm would publish, by npm's own rules. */
+/** Unpacks the files that npm would publish, by the rules of npm. */
 function unpackOurs(folder: string, at: (path: string) => string): void {
   const [{ filename }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', folder])) as [
     { filename: string },
@@ -94,21 +94,21 @@ function unpackOurs(folder: string, at: (path: string) => string): void {
   run('tar', ['-xzf', join(folder, filename), '-C', folder]);
   const from = (path: string): string => join(folder, 'package', path);
   for (const path of ['package.json', 'dist']) cpSync(from(path), at(`${LIB}/${path}`), { recursive: true });
-  // Types are for those who write programs with the library, which they have from npm.
+  // Types are for programs that use the library. Their authors get the library from npm.
   for (const file of filesUnder(at(LIB)).filter((each) => /\.d\.ts$|\.map$|\.tsbuildinfo$/.test(each))) rmSync(file);
   for (const path of ['README.md', 'docs']) cpSync(from(path), at(`${DOC}/${path}`), { recursive: true });
   cpSync(from('contrib'), at(`${DOC}/examples`), { recursive: true });
   chmodSync(at(`${LIB}/dist/knock-otpd.cjs`), 0o755);
 }
 
-/** Strips them; lets cap find libpcap without its development package. Returns their paths. */
+/** Strips the native parts, lets cap find libpcap without its development package, and returns the paths. */
 function finishNatives(modules: string): readonly string[] {
   const natives = filesUnder(modules).filter((file) => file.endsWith('.node'));
   for (const file of natives) {
     chmodSync(file, 0o644);
     run('strip', ['--strip-unneeded', file]);
   }
-  // It asks for libpcap.so by that name, for packets without delay.
+  // cap loads libpcap.so by that name, to get packets without delay.
   const folder = join(modules, 'cap/build/Release');
   run('patchelf', ['--set-rpath', '$ORIGIN', join(folder, 'cap.node')]);
   const triplet = run('dpkg-architecture', ['-qDEB_HOST_MULTIARCH']).trim();
@@ -116,7 +116,7 @@ function finishNatives(modules: string): readonly string[] {
   return natives;
 }
 
-/** What was left out is not loaded: each package is, from the tree. Those of one platform are loaded by others. */
+/** Loads each package from the tree, to see that no needed file is missing. Other packages load platform packages. */
 function tryPackages(folder: string, packages: readonly RuntimePackage[]): void {
   const names = packages.map(({ name }) => name).filter((name) => !/linux|koromix|^@otplib|^@noble|^@scure/.test(name));
   const script = `for (const name of ${JSON.stringify(names)}) await import(name);
@@ -141,7 +141,7 @@ function installManuals(at: (path: string) => string): void {
   }
 }
 
-/** As the programs print it. */
+/** Writes the completion scripts as the programs print them. */
 function installCompletions(at: (path: string) => string): void {
   for (const [name, main] of [
     ['knock-otp', 'dist/knock-otp.cjs'],
@@ -165,7 +165,7 @@ function debianChangelog(version: string): string {
 }
 
 function writeControl(folder: string, tree: string, version: string, natives: readonly string[]): void {
-  // dpkg-shlibdeps wants a source package around it.
+  // dpkg-shlibdeps needs a source package.
   write(join(folder, 'debian/control'), `Source: ${NAME}\n\nPackage: ${NAME}\nArchitecture: any\n`);
   const libraries = run(
     'dpkg-shlibdeps',
@@ -175,7 +175,7 @@ function writeControl(folder: string, tree: string, version: string, natives: re
   );
   const needed = /^shlibs:Depends=(.*)$/m.exec(libraries)?.[1] ?? '';
   const major = Number(process.versions.node.split('.')[0]);
-  // The native parts are built for one ABI of Node, which is one major version.
+  // The native parts are built for one ABI of Node, which means one major version.
   const depends = [
     `nodejs (>= ${major === 20 ? '20.19' : major})`,
     `nodejs (<< ${major + 1}~)`,
@@ -215,7 +215,7 @@ function writeSums(tree: string): void {
   write(join(tree, 'DEBIAN/md5sums'), sums);
 }
 
-/** As Debian has them, whatever the mask of whoever builds. */
+/** Sets the modes that Debian wants, whatever the umask of the build is. */
 function settleModes(tree: string): void {
   run('find', [tree, '-type', 'd', '-exec', 'chmod', '755', '{}', '+']);
   run('find', [tree, '-type', 'f', '-perm', '/111', '-exec', 'chmod', '755', '{}', '+']);
@@ -223,7 +223,7 @@ function settleModes(tree: string): void {
   run('find', [tree, '-type', 'd', '-empty', '-delete']);
 }
 
-/** Who makes the package, as Debian's tools ask; otherwise whoever made the last commit. */
+/** The maintainer: from the variables of Debian's tools, otherwise the author of the last commit. */
 function maintainer(): string {
   const { DEBFULLNAME: name, DEBEMAIL: email } = process.env;
   return name !== undefined && email !== undefined
@@ -231,7 +231,7 @@ function maintainer(): string {
     : run('git', ['log', '-1', '--format=%an <%ae>']).trim();
 }
 
-/** Unix seconds of the last commit, so that the same tree gives the same package. */
+/** Unix seconds of the last commit, so the same tree gives the same package. */
 function lastChange(): number {
   return Number(run('git', ['log', '-1', '--format=%ct']).trim());
 }
@@ -240,7 +240,7 @@ function architecture(): string {
   return run('dpkg', ['--print-architecture']).trim();
 }
 
-/** Regular files, absolute. */
+/** Absolute paths of the regular files. */
 function filesUnder(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -254,7 +254,7 @@ function write(path: string, text: string): void {
 
 function writeZipped(path: string, content: string | Uint8Array): void {
   mkdirSync(join(path, '..'), { recursive: true });
-  // Without a name and a time in it, as gzip -9n.
+  // Without name and time in the header, like gzip -9n.
   writeFileSync(path, gzipSync(content, { level: 9 }));
 }
 

@@ -1,6 +1,6 @@
 /**
- * The packages of node_modules that the programs load, and of each the files that are loaded. Knows which dependencies of
- * dependencies serve building alone, and what in the native ones is left of their building.
+ * Lists the packages of node_modules that the programs load, and copies of each the files that Node loads. Leaves out
+ * dependencies that only builds need, and what builds leave behind in native packages.
  */
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
@@ -8,9 +8,9 @@ import { basename, join, relative } from 'node:path';
 export interface RuntimePackage {
   readonly name: string;
   readonly version: string;
-  /** As its package.json has it: one SPDX identifier. */
+  /** The licence in package.json: one SPDX identifier. */
   readonly license: string;
-  /** Absolute. */
+  /** An absolute path. */
   readonly folder: string;
   readonly copyright: string;
 }
@@ -19,21 +19,21 @@ interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly license?: string;
-  /** As it was written before npm knew `license`. */
+  /** The form that package.json had before npm knew `license`. */
   readonly licenses?: readonly { readonly type: string }[];
   readonly author?: string | { readonly name?: string };
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-/** They fetch or compile native parts, which are there already. */
+/** Packages that download or compile native parts. The native parts are already there. */
 const BUILDING_ALONE = new Set(['prebuild-install', 'nan', 'node-addon-api', 'node-gyp-build']);
 
-/** What nobody loads: documents, types, maps, tests, sources. Licences go into the package's copyright file. */
+/** Files that no program loads: documents, types, maps, tests, sources. Licences go into the copyright file. */
 const LEFT_OUT =
   /(^|\/)(test|tests|docs?|example|examples|benchmark|deps|vendor|obj\.target|\.deps|\.github|musl_x64|musl_arm64)(\/|$)|\.(md|markdown|d\.[cm]?ts|ts|map|gyp|gypi|mk|yml|c|cc|cpp|h|hh|hpp|inc|lzz|s|asm|sh|sql|txt|lock|cmake)$|(^|\/)(licen[cs]e|copying|makefile|changelog|history|\.[\w.-]*)$|(^|\/)(test_extension\.node|cnoke\.cjs)$/i;
 
-/** All packages that the root package needs when it runs, by name; optional ones only where they are installed. */
+/** All packages that the root package needs at run time, by name; optional packages only where they are installed. */
 export function runtimePackages(root: string): readonly RuntimePackage[] {
   const found = new Map<string, RuntimePackage>();
   const visit = (manifest: Manifest): void => {
@@ -60,7 +60,7 @@ export function runtimePackages(root: string): readonly RuntimePackage[] {
   return [...found.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-/** Copies what is loaded of a package into `modules`/NAME. */
+/** Copies the files of a package that Node loads into `modules`/NAME. */
 export function copyRuntimeFiles({ name, folder }: RuntimePackage, modules: string): void {
   cpSync(folder, join(modules, name), {
     recursive: true,
@@ -73,7 +73,7 @@ export function copyRuntimeFiles({ name, folder }: RuntimePackage, modules: stri
   });
 }
 
-/** The text of its licence file. */
+/** The text of the package's licence file. */
 export function licenceText({ folder }: RuntimePackage): string | undefined {
   const file = readdirSync(folder).find((each) => /^(licen[cs]e|copying)/i.test(each));
   return file === undefined ? undefined : readFileSync(join(folder, file), 'utf8').trim();

@@ -1,6 +1,6 @@
 /**
- * Runs the demo and writes what it said, with its times, as an animated picture: docs/pictures/demo.svg, or the file that is
- * given. Started by scripts/record-demo. A demo that fails, or that is the shorter one, leaves the picture as it was.
+ * Runs the demo and writes its output, with its times, as an animated picture: docs/pictures/demo.svg, or the given file.
+ * scripts/record-demo starts it. When the demo fails, or plays the shorter story, the picture stays as it was.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,10 +11,10 @@ import { LineCollector, type Pace, paced, type TimedLine } from './timed-lines.t
 
 const ROOT = join(import.meta.dirname, '../../..');
 const DEMO = ['bash', 'scripts/demo'] as const;
-/** The demo says so on stderr when it tells the story without packets. */
+/** The demo prints this on stderr when it plays the story without packets. */
 const SHORTER = /the shorter story/;
 
-/** Milliseconds in which the command stands there alone. */
+/** Milliseconds during which the picture shows only the command. */
 const LEAD = 700;
 const PACE: Pace = { stretch: 1.5, perLetter: 13, longest: 2500 };
 const PICTURE: Picture = {
@@ -40,7 +40,7 @@ try {
   process.exitCode = 1;
 }
 
-/** @throws Error when the demo does not end well, or is not the whole one */
+/** @throws Error when the demo fails, or plays the shorter story */
 async function recorded(): Promise<readonly TimedLine[]> {
   const collector = new LineCollector();
   const [program, ...words] = DEMO;
@@ -49,7 +49,7 @@ async function recorded(): Promise<readonly TimedLine[]> {
   let said = '';
   let start: number | undefined;
   demo.stdout.setEncoding('utf8').on('data', (piece: string) => {
-    // What happens before the first line (building, making namespaces) is no part of the story.
+    // The time before the first line (building, making namespaces) is not part of the story.
     start ??= performance.now();
     collector.add(piece, LEAD + performance.now() - start);
   });

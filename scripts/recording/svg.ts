@@ -1,32 +1,33 @@
 /**
- * A recording as an animated SVG: a terminal window in which lines appear at their times, and which scrolls. Pure: the same
- * recording gives the same picture. Without animation (prefers-reduced-motion, or a viewer that has none) it shows its last frame.
+ * Draws a recording as an animated SVG: a terminal window that scrolls, with lines that appear at their times. Pure: the
+ * same recording gives the same picture. Without animation (prefers-reduced-motion, or a viewer that cannot animate) the
+ * picture shows its last frame.
  */
 import { type Row, type Span, spansOf, wrapped } from './terminal-rows.ts';
 import type { TimedLine } from './timed-lines.ts';
 
 export interface Picture {
-  /** On the window's bar, and the title for screen readers. */
+  /** The text on the bar of the window, and the title for screen readers. */
   readonly title: string;
   readonly description: string;
-  /** What is typed; it stands there from the start. */
+  /** The command; it is visible from the start. */
   readonly command: string;
   readonly columns: number;
-  /** Rows that are visible at once. */
+  /** The number of rows that are visible at once. */
   readonly height: number;
-  /** Milliseconds that the last frame stays before the recording starts again. */
+  /** Milliseconds for which the last frame stays before the recording starts again. */
   readonly hold: number;
 }
 
 interface PlacedLine {
   readonly at: number;
   readonly rows: readonly Row[];
-  /** The row on which it starts. */
+  /** The first row of the line. */
   readonly top: number;
 }
 
 const FONT = 15;
-/** Of the widest of the fonts. */
+/** The width of a letter in the widest of the fonts. */
 const LETTER = FONT * 0.603;
 const LINE = 21;
 const BAR = 34;
@@ -73,7 +74,7 @@ function place(lines: readonly TimedLine[], columns: number): readonly PlacedLin
   });
 }
 
-/** One group a line, one text a row: texts of a group, one after the other, are the line as it was. */
+/** Each line is a group and each row a text: the texts of a group, joined, are the original line. */
 function lineOf({ rows, top }: PlacedLine, time: number): string {
   const texts = rows.map(({ indent, spans }, at) => {
     const x = indent === 0 ? '' : ` x="${fixed(indent * LETTER)}"`;
@@ -87,7 +88,7 @@ function spanOf({ text, bold, dim, colour }: Span): string {
   return names.length === 0 ? escaped(text) : `<tspan class="${names.join(' ')}">${escaped(text)}</tspan>`;
 }
 
-/** Everything is visible unless an animation hides it; only viewers who allow motion get animations. */
+/** Everything is visible unless an animation hides it; only viewers that allow motion get animations. */
 function styleOf(placed: readonly PlacedLine[], times: readonly number[], total: number, height: number): string {
   const scrollAt = (at: number) => {
     const used = placed.filter((line) => line.at <= at).reduce((sum, { rows }) => sum + rows.length, 0);

@@ -1,4 +1,4 @@
-/** A line of terminal output as rows of styled text: reads colours (SGR), expands tabs, and wraps at a number of columns. */
+/** Turns a line of terminal output into rows of styled text: reads colours (SGR), expands tabs, wraps long lines. */
 
 export interface Style {
   readonly bold: boolean;
@@ -12,7 +12,7 @@ export interface Span extends Style {
 }
 
 export interface Row {
-  /** Columns that stay empty on the left: rows after the first line up under the line's text. */
+  /** Columns that stay empty on the left, so that later rows line up under the text of the first row. */
   readonly indent: number;
   readonly spans: readonly Span[];
 }
@@ -21,15 +21,15 @@ const PLAIN: Style = { bold: false, dim: false };
 const TAB = 8;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with a control character
 const SEQUENCE = /\x1b\[([0-9;?]*)([@-~])/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what no XML may contain
+// biome-ignore lint/suspicious/noControlCharactersInRegex: characters that XML does not allow
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f]/g;
 
-/** The text of a line in its styles; escape sequences other than colours are left out. */
+/** The text of a line in its styles; removes escape sequences other than colours. */
 export function spansOf(line: string): readonly Span[] {
   const spans: Span[] = [];
   let style = PLAIN;
   let column = 0;
-  // A capture in split() stays in the result: text, numbers, letter, text, ...
+  // split() keeps the captures of its pattern in the result: text, numbers, letter, text, ...
   const parts = line.split(SEQUENCE);
   for (let at = 0; at < parts.length; at += 3) {
     const text = expandTabs((parts[at] ?? '').replace(CONTROL, ''), column);
@@ -40,14 +40,14 @@ export function spansOf(line: string): readonly Span[] {
   return spans;
 }
 
-/** A line as it is read: without escape sequences. */
+/** The text of a line, without escape sequences. */
 export function plain(line: string): string {
   return spansOf(line)
     .map(({ text }) => text)
     .join('');
 }
 
-/** Rows of at most `columns`, broken after a space or an ampersand where there is one. No character is lost. */
+/** Rows of at most `columns`, broken after a space or an ampersand where possible. No character is lost. */
 export function wrapped(spans: readonly Span[], columns: number): readonly Row[] {
   const letters = spans.flatMap((span) => [...span.text].map((text) => ({ ...span, text })));
   const first = letters.findIndex(({ text }) => text !== ' ');
@@ -65,7 +65,7 @@ export function wrapped(spans: readonly Span[], columns: number): readonly Row[]
   return rows;
 }
 
-/** Where a row ends: after the last space or ampersand that is not in its left half, otherwise at its full width. */
+/** The end of a row: after the last space or ampersand that is not in its left half, otherwise at its full width. */
 function breakOf(letters: readonly Span[], room: number, first: number): number {
   for (let end = room; end > Math.max(room >> 1, first); end -= 1) {
     if (/[ &]/.test(letters[end - 1]?.text ?? '')) return end;

@@ -1,10 +1,10 @@
-/** A program's output as lines with times, and the times at which a reader can follow them. Runs nothing, reads no clock. */
+/** Turns a program's output into lines with times, and stretches the times so that a reader can follow. Pure. */
 import { plain } from './terminal-rows.ts';
 
 export interface TimedLine {
   /** Milliseconds since the start. */
   readonly at: number;
-  /** As the program wrote it, with its escape sequences. */
+  /** The line as the program wrote it, with its escape sequences. */
   readonly text: string;
 }
 
@@ -13,17 +13,17 @@ export interface Pace {
   readonly stretch: number;
   /** Milliseconds for each letter: the next line appears no earlier. */
   readonly perLetter: number;
-  /** No pause is longer, in milliseconds. */
+  /** The longest pause, in milliseconds. */
   readonly longest: number;
 }
 
-/** Puts pieces of output together: a line has the time of the piece that ends it. */
+/** Joins pieces of output into lines: a line gets the time of the piece that ends it. */
 export class LineCollector {
   readonly #lines: TimedLine[] = [];
   #rest = '';
   #last = 0;
 
-  /** @param at Milliseconds since the start; not before the piece before it */
+  /** @param at Milliseconds since the start; not before the previous piece */
   add(piece: string, at: number): void {
     const parts = (this.#rest + piece).split('\n');
     this.#rest = parts.pop() ?? '';
@@ -31,14 +31,14 @@ export class LineCollector {
     for (const text of parts) this.#lines.push({ at, text: text.replace(/\r$/, '') });
   }
 
-  /** All lines; a last one that no line feed ends is a line too. */
+  /** All lines, with the last one even when no line feed ends it. */
   finish(): readonly TimedLine[] {
     if (this.#rest !== '') this.add('\n', this.#last);
     return this.#lines;
   }
 }
 
-/** The same lines with times to read them: pauses are scaled, no line comes too early, and no pause is long. */
+/** The same lines at times for readers: scales the pauses, keeps a minimum for each line, and limits long pauses. */
 export function paced(lines: readonly TimedLine[], pace: Pace): readonly TimedLine[] {
   let real = 0;
   let shown = 0;

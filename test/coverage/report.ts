@@ -1,6 +1,7 @@
 /**
- * From what V8 has counted in every process of a test run (NODE_V8_COVERAGE) to a table of folders. Below the thresholds it
- * ends with 1. c8 does the work: it maps the built programs and what tsx loaded back to the same sources.
+ * Turns the counts of V8 from every process of a test run (NODE_V8_COVERAGE) into a table of folders. Exits with 1
+ * below the thresholds. c8 does the work: it maps the built programs, and the sources that tsx loaded, back to the
+ * same sources.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -12,12 +13,11 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const RAW = join(ROOT, 'coverage/raw');
 const REPORT = join(ROOT, 'coverage');
 const PRODUCT = ['shared', 'server', 'client', 'scripts'];
-/** What makes the product and its papers, and is no part of it. */
+/** Programs that make the product and its documents, and are not part of it. */
 const NO_PRODUCT = [
   'scripts/gen-vectors.ts',
   'scripts/demonstration/demo.ts',
   'scripts/demonstration/demo-listen.ts',
-  'scripts/build-client.ts',
   'scripts/build/**',
   'scripts/lab/**',
   'scripts/recording/main.ts',
@@ -77,7 +77,7 @@ function percent(parts: readonly Parts[], kind: keyof Parts): number {
   return sum('total') === 0 ? 100 : (100 * sum('covered')) / sum('total');
 }
 
-/** A file of types alone is loaded by nobody, and has nothing to cover. */
+/** A file with only types is never loaded, and has nothing to cover. */
 function isOnlyTypes(file: string): boolean {
   if (file.endsWith('.d.ts')) return true;
   const { outputText } = ts.transpileModule(readFileSync(join(ROOT, file), 'utf8'), {

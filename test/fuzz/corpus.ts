@@ -1,6 +1,6 @@
 /**
- * Kept inputs: one line each in corpus/TARGET, as a JSON string of one character a byte where it is text that a person
- * could read, else in hexadecimal.
+ * Reads and writes the stored inputs: one line each in corpus/TARGET, as a JSON string with one character a byte for
+ * readable text, otherwise in hexadecimal.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -15,13 +15,13 @@ export function readCorpus(name: string): Uint8Array[] {
   return readFileSync(file, 'latin1').split('\n').filter(Boolean).map(fromLine);
 }
 
-/** Shortest first. */
+/** The shortest input first. */
 export function writeCorpus(name: string, inputs: readonly Uint8Array[]): void {
   const lines = inputs.toSorted((a, b) => a.length - b.length).map(toLine);
   writeFileSync(here(`corpus/${name}`), `${[...new Set(lines)].join('\n')}\n`);
 }
 
-/** Where the input was put. */
+/** Returns the path of the stored input. */
 export function saveFailure(name: string, input: Uint8Array): string {
   const digest = createHash('sha256').update(input).digest('hex').slice(0, 12);
   const file = here(`failures/${name}-${digest}`);

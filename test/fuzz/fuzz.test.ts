@@ -1,4 +1,4 @@
-/** Every target for a moment, in CI for a minute in all; scripts/fuzz goes on for as long as one likes. */
+/** Runs every target for half a second, and ten seconds in CI. scripts/fuzz runs them for as long as you like. */
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, test } from 'node:test';

@@ -1,7 +1,7 @@
 /**
- * Makes a fuzz target out of TypeScript: one bundle in which every branch of `shared`, `server` and `client` counts how
- * often it was taken. What a kept tool would do: jsfuzz ended before ES modules, and the prebuilt fuzzer of Jazzer.js
- * asks for a newer C library than Debian 12 has.
+ * Makes a fuzz target out of TypeScript: one bundle in which every branch of `shared`, `server` and `client` counts
+ * how often it was taken. No maintained tool does this: jsfuzz is older than ES modules, and the prebuilt fuzzer of
+ * Jazzer.js needs a newer C library than Debian 12 has.
  */
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -10,20 +10,20 @@ import { build, type Plugin } from 'esbuild';
 import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-/** The product, and the bug that tests the fuzzer. */
+/** The product, and the planted bug that tests the fuzzer. */
 const OURS = /^(?:shared|server|client|test\/fuzz\/planted-bug)\b/;
 const COUNTERS = '__edges';
 
 export interface Instrumented {
-  /** Where the bundle lies. */
+  /** The path of the bundle. */
   readonly file: string;
-  /** How many counters it has; `globalThis.__edges` must be that long before it is loaded. */
+  /** The number of counters; `globalThis.__edges` must have this length before the bundle is loaded. */
   readonly edges: number;
-  /** Strings and numbers that the sources compare with: words that a mutator should know. */
+  /** Strings and numbers that the sources compare with, as words for the mutator. */
   readonly words: readonly Uint8Array[];
 }
 
-/** Bundles `entry` into `outfile`, which must lie where node_modules is found from. */
+/** Bundles `entry` into `outfile`, which must be in a folder from which node_modules is found. */
 export async function instrument(entry: string, outfile: string): Promise<Instrumented> {
   let edges = 0;
   const words = new Map<string, Uint8Array>();
@@ -127,7 +127,7 @@ function countBranches(next: () => number, words: Map<string, Uint8Array>): ts.T
       collectWord(node, words);
       const visited = ts.visitEachChild(node, visit, context);
       if (!ts.isBlock(visited)) return branch(visited);
-      // Only the original knows its parent. Constructors are left alone: nothing may stand before super().
+      // Only the original node knows its parent. Constructors stay as they are, because no code may come before super().
       const isBody = ts.isFunctionLike(node.parent) && !ts.isConstructorDeclaration(node.parent);
       return isBody ? body(visited) : visited;
     };

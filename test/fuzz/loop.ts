@@ -1,12 +1,13 @@
 /**
- * The loop: take a kept input, change it, run it; keep it where it reached a branch, or took one more often, than any
- * before. The same seed, target and kept inputs give the same inputs in the same order.
+ * The fuzzing loop: takes a stored input, changes it and runs it. Stores the new input when it reaches a new branch,
+ * or takes a branch more often than any input before. The same seed, target and stored inputs give the same inputs in
+ * the same order.
  */
 import { Chance, Mutator } from './mutate.ts';
 import type { Target } from './target.ts';
 
 export interface Budget {
-  /** Whichever is used up first; both may be endless. */
+  /** The loop ends when one of the two is used up; both may be infinite. */
   readonly inputs: number;
   readonly seconds: number;
 }
@@ -14,19 +15,19 @@ export interface Budget {
 export interface Outcome {
   readonly inputs: number;
   readonly seconds: number;
-  /** Branches reached, of those that there are. */
+  /** The number of reached branches, and of all branches. */
   readonly reached: number;
   readonly edges: number;
-  /** Inputs worth keeping: no smaller set of the seen reaches as much. */
+  /** A small set of inputs that reaches as much as all inputs together. */
   readonly kept: readonly Uint8Array[];
   readonly failure?: { readonly input: Uint8Array; readonly error: unknown };
 }
 
-/** An input that keeps the processor busy longer than this, three times in a row, is a failure. */
+/** An input that keeps the processor busy for longer, three times in a row, is a failure. */
 const MAX_CPU_MS = 500;
-/** How many inputs pass between thorough ones. */
+/** The number of inputs between two thorough checks. */
 const THOROUGH_EVERY = 256;
-/** And between looks at the clock. */
+/** The number of inputs between two looks at the clock. */
 const CLOCK_EVERY = 16;
 
 interface Kept {
@@ -38,7 +39,7 @@ export class Loop {
   readonly #target: Target;
   readonly #counts: Uint8Array;
   readonly #edges: number;
-  /** For each branch, the orders of magnitude of how often an input took it, as bits. */
+  /** For each branch, how often inputs took it: one bit for each order of magnitude. */
   readonly #seen: Uint8Array;
   readonly #kept: Kept[] = [];
   readonly #chance: Chance;
@@ -79,14 +80,14 @@ export class Loop {
     return outcome();
   }
 
-  /** Half of the time one of the newest: they are where the unknown begins. */
+  /** Chooses one of the newest inputs half of the time, because new branches are nearest to them. */
   #pick(): Uint8Array {
     const { length } = this.#kept;
     const span = this.#chance.below(2) === 0 ? Math.min(length, 8) : length;
     return this.#kept[length - 1 - this.#chance.below(Math.max(1, span))]?.input ?? new Uint8Array(0);
   }
 
-  /** What was thrown, if anything was. Synchronous where the target is. */
+  /** The thrown value, if any. Synchronous where the target is. */
   #try(
     input: Uint8Array,
     thorough: boolean,
@@ -130,7 +131,7 @@ export class Loop {
     return false;
   }
 
-  /** Asked again, by processor time: other programs may have been what took so long. */
+  /** Runs the input again and measures processor time, because other programs may have caused the delay. */
   #isSlow(input: Uint8Array): boolean {
     for (let again = 0; again < 3; again += 1) {
       const before = process.cpuUsage();
@@ -151,7 +152,7 @@ function magnitude(count: number): number {
   return count < 128 ? 64 : 128;
 }
 
-/** Enough inputs for every feature, preferring short ones. */
+/** A set of inputs that has every feature; prefers short inputs. */
 function smallestSet(kept: readonly Kept[]): Uint8Array[] {
   const covered = new Set<number>();
   const chosen: Uint8Array[] = [];

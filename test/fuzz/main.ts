@@ -1,4 +1,4 @@
-/** The program behind scripts/fuzz: which targets, for how long, and what is done with what they find. */
+/** The program behind scripts/fuzz: chooses targets and budgets, and reports and stores the findings. */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { writeCorpus } from './corpus.ts';
@@ -9,9 +9,9 @@ import { type TargetName, targetNames } from './target.ts';
 const USAGE = `usage: scripts/fuzz [TARGET...] [--seconds N | --inputs N | --forever] [--seed N] [--keep]
        scripts/fuzz TARGET --input FILE
 targets: ${targetNames.join(' ')}; default all, 10 seconds each
-  --seed N      the same inputs again; default: one that is printed
-  --keep        write test/fuzz/corpus/TARGET anew: the fewest inputs that reach all that was reached
-  --input FILE  run one input, as it was saved after a failure`;
+  --seed N      repeats the inputs of this seed; default: a random seed, which is printed
+  --keep        writes test/fuzz/corpus/TARGET again: the fewest inputs that reach the same branches
+  --input FILE  runs one input that was saved after a failure`;
 
 const { values, positionals } = parsed();
 const budget: Budget = {
@@ -25,13 +25,13 @@ const seed = values.seed === undefined ? Date.now() % 1_000_000 : wholeNumber('s
 const names = positionals.length === 0 ? targetNames : positionals.map(targetName);
 let failed = false;
 process.on('uncaughtException', (error) => {
-  // A promise of the product that nobody waited for: the input is one of the last.
+  // The product left a promise without a handler. One of the last inputs caused it.
   console.error(`fuzz: uncaught in seed ${seed}: ${error.stack}`);
   process.exit(1);
 });
 if (values.input !== undefined) await runOne(names[0] ?? 'packet', values.input);
 else if (values.forever) {
-  // Round about, so that no target waits for ever.
+  // Takes turns, so that every target gets its time.
   for (let turn = 0; !failed; turn += 1)
     for (const name of names) await fuzz(name, { ...budget, seconds: 60 }, seed + turn);
 } else for (const name of names) await fuzz(name, budget, seed);

@@ -1,4 +1,4 @@
-/** Chance, repeatable by its seed, and what it does to inputs. */
+/** Changes inputs by chance. The seed makes the changes repeatable. */
 
 /** sfc32: a small generator that passes PractRand; 32 bits a call. */
 export class Chance {
@@ -31,7 +31,7 @@ export class Chance {
 
 const EDGES = [0, 1, 2, 4, 8, 0x0f, 0x10, 0x1f, 0x20, 0x3f, 0x40, 0x7f, 0x80, 0xc0, 0xf0, 0xfe, 0xff];
 
-/** Changes inputs in place in one buffer, which it hands out: copy what is to be kept. */
+/** Changes inputs in one buffer, in place. Copy the result if you store it. */
 export class Mutator {
   readonly #chance: Chance;
   readonly #words: readonly Uint8Array[];
@@ -46,7 +46,7 @@ export class Mutator {
     this.#spare = new Uint8Array(maxLength);
   }
 
-  /** `input` after one to sixteen changes; `other` is what parts may be taken from. */
+  /** `input` after one to sixteen changes; some changes copy parts of `other`. */
   mutated(input: Uint8Array, other: Uint8Array): Uint8Array {
     const chance = this.#chance;
     this.#length = Math.min(input.length, this.#bytes.length);

@@ -1,4 +1,4 @@
-/** A reader with a bug behind five bytes, which chance alone would not find in a lifetime: the fuzzer's own test. */
+/** A reader with a bug behind five bytes, which random inputs would not find in a lifetime. It tests the fuzzer. */
 import type { Target } from './target.ts';
 
 export const target: Target = {

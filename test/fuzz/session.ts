@@ -1,4 +1,4 @@
-/** One target from its source to what was found in it, for the program and for the tests. */
+/** Runs one target from its source to its findings, for the program and for the tests. */
 import { mkdirSync } from 'node:fs';
 import { basename, dirname, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -9,7 +9,7 @@ import type { Target, TargetName } from './target.ts';
 
 export interface Session {
   readonly outcome: Outcome;
-  /** What failed, on which input, and how to see it again; the input is saved. */
+  /** The failure, its input, and the command that repeats it. The input is saved. */
   readonly failure?: string;
 }
 
@@ -41,7 +41,7 @@ export interface LoadedTarget extends Instrumented {
 }
 
 export async function loadTarget(entry: string): Promise<LoadedTarget> {
-  // Beside the built programs, where node_modules is found and git looks away.
+  // In dist, from which node_modules is found, and which git ignores.
   const outfile = fileURLToPath(
     new URL(`../../dist/fuzz/${basename(entry, '.ts')}-${process.pid}.mjs`, import.meta.url),
   );
@@ -50,7 +50,7 @@ export async function loadTarget(entry: string): Promise<LoadedTarget> {
   if (instrumented.edges > MOST_EDGES) throw new Error(`${instrumented.edges} branches: raise MOST_EDGES`);
   const counts = new Uint8Array(MOST_EDGES);
   (globalThis as { __edges?: Uint8Array }).__edges = counts;
-  // A bundle keeps the counters that are there when it is loaded; another query is another module.
+  // A bundle keeps the counters that exist when it is loaded. Another query loads another module.
   const { target } = (await import(`${pathToFileURL(outfile).href}?${performance.now()}`)) as { target: Target };
   return { ...instrumented, target, counts };
 }

@@ -1,15 +1,15 @@
-/** What is fuzzed: one reader of bytes that strangers can send or write, and what must hold whatever they are. */
+/** Describes a target: one reader of bytes that strangers can send or write, and what must hold for all inputs. */
 export interface Target {
-  /** Inputs to begin with, besides those that were kept. */
+  /** Inputs to begin with, besides the stored inputs. */
   readonly seeds: readonly Uint8Array[];
-  /** Bytes of the longest input. */
+  /** The length of the longest input, in bytes. */
   readonly maxLength: number;
   /**
-   * Throws when something does not hold. `thorough` asks for checks too slow for every input; kept inputs, and each of a
-   * number of others, get them.
+   * Throws when a rule does not hold. `thorough` asks for checks that are too slow for every input. All stored inputs
+   * get them, and every input after a number of others.
    */
   run(input: Uint8Array, thorough: boolean): void | Promise<void>;
-  /** Called once before the first input and once after the last. */
+  /** `begin` runs once before the first input, `end` once after the last. */
   begin?(): Promise<void>;
   end?(): Promise<void>;
 }

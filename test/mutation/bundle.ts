@@ -1,12 +1,12 @@
 /**
- * Puts the tests of `shared` and `server/core` into one file, with some sources in their mutated form, ./collect in the place of
- * node:test and ./few-runs in that of fast-check.
+ * Bundles the tests of `shared` and `server/core` into one file. In it, some sources have their mutated form,
+ * `collect.ts` replaces node:test, and `few-runs.ts` replaces fast-check.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
-/** Tests that are quick and touch nothing but files of their own. Others reach the same code, later and slower. */
+/** Quick tests that use only files of their own. Other tests reach the same code, later and more slowly. */
 const FOLDERS = {
   'unit/server/config': 'stray-budget',
   'unit/server/core':
@@ -30,7 +30,7 @@ const FOLDERS = {
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** `codes`, by path, take the places of files. */
+/** @param codes texts by path, which replace the files of these paths */
 export async function bundleTests(codes: ReadonlyMap<string, string>, outfile: string): Promise<void> {
   const files = Object.entries(FOLDERS).flatMap(([folder, names]) =>
     names.split(' ').map((name) => ({ path: here(`../${folder}/${name}.test.ts`), title: `${folder}/${name}` })),
@@ -45,7 +45,7 @@ export async function bundleTests(codes: ReadonlyMap<string, string>, outfile: s
     setup({ onLoad, onResolve }) {
       onLoad({ filter: /\.ts$/ }, ({ path }) => {
         const contents = codes.get(path) ?? readFileSync(path, 'utf8');
-        // A file reads others by paths relative to itself, wherever the bundle is.
+        // Each file finds others relative to its own path, wherever the bundle is.
         return {
           contents: contents.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)),
           loader: 'ts',

@@ -1,9 +1,9 @@
 /**
- * Stands in for node:test while mutants are tested: keeps the tests instead of running them, so that one process can run
- * those that reach a mutant, thousands of times over. Knows as much of node:test as the tests of `shared` and
- * `server/core` use.
+ * Replaces node:test during mutation tests: collects the tests instead of running them, so that one process can run
+ * the tests that reach a mutant, thousands of times over. Implements only what the tests of `shared` and `server/core`
+ * use.
  */
-// The one of Node, of which mutants need nothing else.
+// Node's own mock, unchanged.
 export { mock } from 'node:test';
 
 type Body = (context: TestContext) => unknown;
@@ -21,7 +21,7 @@ interface Suite {
   prepared: boolean;
 }
 
-/** What a test is given. A skipped test here is one that cannot run, which is a mistake of the list of tests. */
+/** The context of a test. A test that skips here cannot run, so it must not be in the list of tests. */
 class TestContext {
   readonly afters: (() => unknown)[] = [];
   after(work: () => unknown): void {
@@ -43,7 +43,7 @@ function newSuite(path: readonly string[]): Suite {
   return { path, before: [], afterEach: [], prepared: false };
 }
 
-/** Names the file whose tests follow; its hooks are its own. */
+/** Names the file of the tests that follow, and starts with no hooks. */
 export function beginFile(name: string): void {
   suites = [newSuite([name])];
 }
@@ -94,7 +94,7 @@ export function afterEach(work: () => unknown): void {
   suites.at(-1)?.afterEach.push(work);
 }
 
-/** What a file takes away at its end stays until the process ends: its tests run many times. */
+/** Runs the hook when the process ends, because the tests of a file run many times. */
 export function after(work: () => unknown): void {
   process.once('exit', work);
 }

@@ -1,4 +1,6 @@
-/** fast-check for mutants: the same few cases each time, and no shrinking of what nobody will read. */
+/**
+ * Replaces fast-check during mutation tests: the same few cases each time, and no shrinking.
+ */
 import fc from 'fast-check';
 
 const MOST_RUNS = 60;

@@ -1,17 +1,17 @@
 /**
- * Puts all mutants of sources into them, each behind a switch, by Stryker's instrumenter. What runs them is ours: Stryker's own
- * core copies the project and starts anew for every run, and keeps nothing of one that was cut off.
+ * Puts all mutants of the sources into them, each behind a switch, with Stryker's instrumenter. `main.ts` runs them,
+ * because Stryker's core copies the project, starts again for every run, and stores nothing of an interrupted run.
  */
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import type { Mutant } from '@stryker-mutator/api/core';
 
 export interface Mutation {
-  /** Of the switch; unique among the sources that were instrumented together. */
+  /** The id of the switch; unique among the sources that were instrumented together. */
   readonly id: string;
   readonly line: number;
   readonly column: number;
-  /** `line:column` behind it: a condition and its left side begin at one place. */
+  /** `line:column` of the end: a condition and its left side begin at the same place. */
   readonly end: string;
   readonly mutator: string;
   readonly replacement: string;
@@ -37,7 +37,7 @@ interface Instrumenter {
   }>;
 }
 
-/** By path. */
+/** The result for each path. */
 export async function instrument(sources: readonly Source[]): Promise<ReadonlyMap<string, Instrumented>> {
   const instrumenter = await loadInstrumenter();
   const options = { plugins: null, excludedMutations: [], ignorers: [] };
@@ -59,7 +59,7 @@ function mutationsOf(mutants: readonly Mutant[], path: string): readonly Mutatio
     }));
 }
 
-/** Part of Stryker's core, which is what is installed. */
+/** A part of Stryker's core, which is the installed package. */
 async function loadInstrumenter(): Promise<Instrumenter> {
   const core = createRequire(import.meta.url).resolve('@stryker-mutator/core');
   const path = createRequire(core).resolve('@stryker-mutator/instrumenter');

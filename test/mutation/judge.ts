@@ -1,6 +1,6 @@
 /**
- * A worker process seen from whoever gives it mutants: which tests reach which mutant, what each mutant comes to, and an end to
- * those that never come to one. Knows nothing of results that are kept.
+ * Controls the worker process: asks which tests reach which mutant, asks for the verdict on each mutant, and kills the
+ * worker when a mutant runs for ever.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,12 +9,12 @@ import type { Fate } from './results.ts';
 import type { Answer, Reached, Request } from './worker.ts';
 
 const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
-/** Mutants leave something behind in memory; a fresh process now and then has none of it. */
+/** Mutants leave garbage in memory, so a fresh process replaces the worker after this many. */
 const MOST_PER_PROCESS = 300;
-/** A test under a mutant may take so much longer than it does without, on a machine that is busy otherwise. */
+/** A test may take this many times longer under a mutant, because the machine may be busy. */
 const SLOWER = 10;
 const LEAST_MS = 5000;
-/** Times that a mutant may be passed, against those without it, before that is an endless loop. */
+/** A mutant may be reached this many times more often than without it. More means an endless loop. */
 const MORE_HITS = 100;
 
 export interface Verdict {
@@ -33,17 +33,17 @@ export class Judge implements AsyncDisposable {
     this.#bundle = bundle;
   }
 
-  /** Runs all tests without a mutant. Answers those that fail: they notice nothing. */
+  /** Runs all tests without a mutant. Returns the tests that fail: they cannot judge mutants. */
   async prepare(): Promise<readonly string[]> {
     const answer = await this.#ask({ kind: 'reach' }, 600_000);
     if (answer?.kind !== 'reached') throw new Error('the tests do not come to an end');
-    // Quick ones first, for most mutants end with the first failure.
+    // Quick tests first, because most mutants end with the first failure.
     this.#reached = answer.reached.toSorted((a, b) => a.ms - b.ms);
     this.#loading = new Set(answer.loading);
     return answer.failed;
   }
 
-  /** `unreached` where no test passes it, `constant` where only loading does. */
+  /** `unreached` when no test reaches the mutant, `constant` when only loading does. */
   async judge(id: string): Promise<Verdict> {
     const reaching = this.#reached.filter(({ hits }) => hits[id] !== undefined);
     if (reaching.length === 0) return { fate: this.#loading.has(id) ? 'constant' : 'unreached' };
@@ -59,7 +59,7 @@ export class Judge implements AsyncDisposable {
     await this.#end();
   }
 
-  /** Undefined when it took too long, or ended the process. */
+  /** Undefined when the worker took too long, or the request ended it. */
   async #ask(request: Request, patienceMs: number): Promise<Answer | undefined> {
     if (this.#judged >= MOST_PER_PROCESS) await this.#end();
     const worker = await this.#running();

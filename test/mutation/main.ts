@@ -1,6 +1,6 @@
 /**
- * `scripts/mutation`: small faults put into sources one at a time, each of which some test must notice. What was
- * judged is kept at once, so that a run can be cut off and goes on where it was.
+ * `scripts/mutation`: puts small faults into sources, one at a time, and checks that some test notices each. Stores
+ * every verdict, so that an interrupted run can continue.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -22,9 +22,9 @@ const FOLDERS = [
   'server/core/matching',
   'server/core/packet',
 ];
-/** Of all mutants that tests can reach. */
+/** The least share of noticed mutants, of all mutants that count. */
 const GOAL_PERCENT = 85;
-/** A run that is cut off loses no more than so many verdicts. */
+/** An interrupted run loses at most this many verdicts. */
 const KEEP_EACH = 10;
 
 const { values, positionals } = parseArgs({
@@ -36,7 +36,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const endsAt = performance.now() + Number(values.minutes ?? 'Infinity') * 60_000;
-// Declarations hold nothing to judge.
+// Type declarations hold no code.
 const files = (positionals.length > 0 ? positionals.flatMap(matching) : FOLDERS.flatMap(sourcesOf)).filter(
   (name) => name.endsWith('.ts') && !name.endsWith('.d.ts'),
 );
@@ -45,12 +45,12 @@ function sourcesOf(folder: string): readonly string[] {
   return readdirSync(join(repository, folder)).map((name) => `${folder}/${name}`);
 }
 
-/** `shared/*.ts` in quotes is all sources of the folder; anything else is the name of one. */
+/** `shared/*.ts` in quotes means all sources of the folder; any other argument is one file. */
 function matching(given: string): readonly string[] {
   return given.endsWith('/*.ts') ? sourcesOf(dirname(given)) : [given];
 }
 
-/** One file's mutants, and what is known of them. */
+/** One file's mutants and the verdicts on them. */
 class Subject {
   readonly file: string;
   readonly path: string;
@@ -67,7 +67,7 @@ class Subject {
     this.#seconds = kept.seconds;
   }
 
-  /** To be judged: never judged before, or, where that is asked for, not noticed then. */
+  /** The mutants to judge: without a verdict, or with --again also those that no test noticed. */
   open(mutations: readonly Mutation[]): readonly Mutation[] {
     return mutations.filter((mutation) => {
       const fate = this.#judged.get(keyOf(mutation))?.fate;
@@ -86,12 +86,14 @@ class Subject {
   }
 }
 
-/** The same as long as the source is. */
+/** A key of the mutant, which stays the same until the source changes. */
 function keyOf({ line, column, end, mutator, replacement }: Mutation): string {
   return `${line}:${column}-${end} ${mutator} ${replacement}`;
 }
 
-/** All files together: to find out which test reaches what takes longer than most files' mutants do. */
+/**
+ * All files share one bundle, because finding out which test reaches what takes longer than the mutants of most files.
+ */
 async function judgeAll(): Promise<void> {
   const instrumented = await instrument(files.map((file) => new Subject(file)));
   const work = files.map((file) => {
@@ -105,10 +107,10 @@ async function judgeAll(): Promise<void> {
     const codes = unfinished.map(({ subject: { path } }) => [path, instrumented.get(path)?.code ?? ''] as const);
     await bundleTests(new Map(codes), bundle);
     await using judge = new Judge(bundle);
-    for (const failure of await judge.prepare()) say(`notices nothing, since it fails without a mutant: ${failure}`);
+    for (const failure of await judge.prepare()) say(`left out, because it fails without a mutant: ${failure}`);
     for (const { subject, open } of unfinished) {
       for (const [at, mutation] of open.entries()) {
-        if (performance.now() > endsAt) return say(`the time is over in the midst of ${subject.file}: call it again`);
+        if (performance.now() > endsAt) return say(`the time is over in ${subject.file}: run it again to continue`);
         const startedAt = performance.now();
         const verdict = await judge.judge(mutation.id);
         subject.note({ ...mutation, ...verdict }, (performance.now() - startedAt) / 1000);

@@ -1,12 +1,12 @@
-/** What became of each mutant of a source, kept between runs as long as the source stays as it is. */
+/** Stores the verdict on each mutant of a source between runs, until the source changes. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Mutation } from './instrument.ts';
 
 /**
- * `endless`: ended from without, which a test would have to be too. `constant`: passed only while files are loaded, before any
- * test can choose a mutant; not counted.
+ * `endless`: the judge had to kill the worker, as one would have to kill a test. `constant`: reached only while files
+ * are loaded, before a test can choose a mutant; does not count.
  */
 export type Fate = 'killed' | 'endless' | 'survived' | 'unreached' | 'constant';
 
@@ -19,7 +19,7 @@ export interface Result extends Mutation {
 interface Kept {
   readonly source: string;
   readonly results: readonly Result[];
-  /** That judging took, in all runs together. */
+  /** The time of the verdicts, in all runs together. */
   readonly seconds: number;
 }
 
@@ -36,7 +36,7 @@ export class Results {
     this.#folder = folder;
   }
 
-  /** Nothing where the source has changed since. */
+  /** Empty when the source has changed. */
   of(file: string, source: string): Omit<Kept, 'source'> {
     try {
       const kept = JSON.parse(readFileSync(this.#pathOf(file), 'utf8')) as Kept;

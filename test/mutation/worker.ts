@@ -1,13 +1,13 @@
 /**
- * Runs collected tests, first all of them without any mutant, then for each mutant those that reach it, until one fails. All
- * in one process, since a process for each mutant takes hours where this takes minutes. Whoever started it ends it when a
- * mutant runs for ever.
+ * Runs the collected tests: first all tests without a mutant, then for each mutant the tests that reach it, until one
+ * fails. One process runs them all, because a process for each mutant takes hours instead of minutes. `judge.ts` kills
+ * this process when a mutant runs for ever.
  */
 import { pathToFileURL } from 'node:url';
 import type { InstrumenterContext } from '@stryker-mutator/api/core';
 import type { CollectedTest } from './collect.ts';
 
-/** What a test reached, by mutant: how often. */
+/** How often a test reached each mutant. */
 export interface Reached {
   readonly test: string;
   readonly ms: number;
@@ -23,23 +23,26 @@ export type Answer =
       readonly kind: 'reached';
       readonly reached: readonly Reached[];
       readonly failed: readonly string[];
-      /** Mutants that were passed while files were loaded. */
+      /** Mutants that were reached while files were loaded. */
       readonly loading: readonly string[];
     }
   /** The test that failed; undefined when none did. */
   | { readonly kind: 'judged'; readonly id: string; readonly killer?: string };
 
-/** These wait for disks, count a hundred thousand draws, or send floods: seconds of it, for mutants that others notice. */
+/**
+ * Tests that wait for disks, count a hundred thousand draws or send floods. They take seconds, and others notice the
+ * same.
+ */
 const SLOW =
   /when any file on disk is used up|a naive line parser reads the same|uniform|biased|sees a bias|fair|flood|thousands|sweep/;
-/** These look at what another process does, which has no mutants. */
+/** Tests of another process, which runs without mutants. */
 const OF_OTHERS = /> (a disk without room|two processes at one file|the order of system calls|kill -9 at any step)/;
 
 const [bundle = ''] = process.argv.slice(2);
-// Tests of one file after the other want to be told of the process's end.
+// Each test file adds a listener for the end of the process.
 process.setMaxListeners(0);
 const context = instrumented();
-// Before the source is loaded, which keeps a hold of it.
+// Before the source is loaded, because the source keeps a reference to it.
 const coverage: NonNullable<InstrumenterContext['mutantCoverage']> = { static: {}, perTest: {} };
 context.mutantCoverage = coverage;
 const { collectedTests } = (await import(pathToFileURL(bundle).href)) as {
@@ -61,7 +64,7 @@ async function reach(): Promise<Answer> {
       await run();
       const hits = { ...coverage.perTest[id] };
       reached.push({ test: id, ms: performance.now() - startedAt, hits });
-      // One that only passes the first time would seem to notice every mutant after that.
+      // A test that passes only the first time would seem to notice every later mutant.
       await run();
     } catch (error) {
       if (reached.at(-1)?.test === id) reached.pop();
@@ -83,7 +86,7 @@ async function judge(id: string, wanted: readonly string[], hitLimit: number): P
       } catch {
         return { kind: 'judged', id, killer: name };
       }
-      // Somebody caught the error that ends a loop.
+      // A source caught the error that ends a loop.
       if ((context.hitCount ?? 0) > hitLimit) return { kind: 'judged', id, killer: `${name} (endless)` };
     }
     return { kind: 'judged', id };
@@ -92,7 +95,7 @@ async function judge(id: string, wanted: readonly string[], hitLimit: number): P
   }
 }
 
-/** What the mutated source and this process tell each other. */
+/** The state that the mutated sources share with this process. */
 function instrumented(): InstrumenterContext {
   const scope = globalThis as { __stryker__?: InstrumenterContext };
   scope.__stryker__ ??= {};
@@ -103,6 +106,6 @@ process.on('message', (request: Request) => {
   const work = request.kind === 'reach' ? reach() : judge(request.id, request.tests, request.hitLimit);
   void work.then((answer) => process.send?.(answer));
 });
-// A test of something else may reject behind its own back under a mutant: that is noticed, or it is not, by a test.
+// Under a mutant, a test may leave a rejected promise without a handler. Only the result of the test counts.
 process.on('unhandledRejection', () => undefined);
 process.send?.({ kind: 'reached', reached: [], failed: [], loading: [] } satisfies Answer);

@@ -1,19 +1,19 @@
 /**
- * Small charts as SVG text: horizontal bars and lines, on scales that are given. Knows no measurement; everything that
- * is written is escaped. Drawn for a white page, readable at the width of a README.
+ * Draws small charts as SVG text: horizontal bars and lines, on given scales. Escapes all text. The charts are made for a
+ * white page and for the width of a README.
  */
 
 export interface Bar {
   readonly label: string;
   readonly value: number;
-  /** What stands behind the bar. */
+  /** The text behind the bar. */
   readonly text: string;
   readonly series: number;
 }
 
 export interface Series {
   readonly label: string;
-  /** Of the palette. */
+  /** An index of the palette. */
   readonly colour: number;
   readonly points: readonly (readonly [x: number, y: number])[];
 }
@@ -30,12 +30,12 @@ export interface LineChart {
   readonly title: string;
   readonly xLabel: string;
   readonly series: readonly Series[];
-  /** The y axis, from bottom to top. */
+  /** The values on the y axis, from bottom to top. */
   readonly from: number;
   readonly to: number;
   readonly yText: (value: number) => string;
   readonly xText: (value: number) => string;
-  /** Values of x are spread evenly in their order, whatever their distance. */
+  /** The values of x in their order. They stand at equal distances. */
   readonly ordinal?: boolean;
 }
 
@@ -49,11 +49,11 @@ const GAP = 5;
 const HEAD = 34;
 const PLOT_HEIGHT = 170;
 const LEGEND = 18;
-/** Of a letter, at most, in the middle of words. */
+/** The width of a letter, at most, in the middle of words. */
 const LETTER = 7.2;
 const COLOURS = ['#1b6ca8', '#7fb2d9', '#c96f2b', '#8a8a8a', '#4a8f55'];
 
-/** One below the other, in one file. */
+/** Charts one below the other, in one file. */
 export function renderCharts(charts: readonly Chart[]): string {
   const parts: string[] = [];
   let at = 10;
@@ -119,12 +119,12 @@ function lines(chart: LineChart): { svg: string; height: number } {
     return `<line x1="${left}" x2="${WIDTH - 30}" y1="${y}" y2="${y}" stroke="#ddd"/>${text(left - 6, Number(y) + 4, yText(value), 'end')}`;
   });
   const marks = xs.filter((_, at) => xs.length <= 12 || at % Math.ceil(xs.length / 12) === 0);
-  // The last one ends with the plot: long words would leave the page.
+  // The last label ends with the plot, because a long label would leave the page.
   const ticks = marks.map((x) =>
     text(xOf(x), top + PLOT_HEIGHT + 16, xText(x), x === last && xs.length > 1 ? 'end' : 'middle'),
   );
   const drawn = series.map(({ points, colour: shade }, at) => {
-    // The first is the thickest, so that it is seen where others lie on it.
+    // The first line is the thickest, so that it stays visible where other lines cover it.
     const thickness = 2 + (series.length - 1 - at);
     const path = points.map(([x, y]) => `${xOf(x).toFixed(1)},${yOf(y).toFixed(1)}`).join(' ');
     const dots =

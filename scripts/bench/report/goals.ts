@@ -1,4 +1,4 @@
-/** The goals of the project, and whether the results reach them. Pure. */
+/** Compares the results with the goals of the project. Pure. */
 import { TITLES } from '../run/contestants.ts';
 import type { FloodCell, FloodKind, Sections } from './results.ts';
 import { drift, rateAtLeast } from './statistics.ts';

@@ -1,18 +1,18 @@
-/** What the bench and the process that knocks for it in the client's namespace say to each other. */
+/** The messages between the bench and the process that knocks in the client's namespace. */
 
-/** Nanoseconds of CLOCK_MONOTONIC, which all namespaces share, as text: messages are JSON. */
+/** Nanoseconds of CLOCK_MONOTONIC, which all namespaces share; as text, because messages are JSON. */
 export type Moment = string;
 
 export type Order =
   | {
-      /** The client's own way: `client/knock/knock-run` with its repetitions, from a counter on. */
+      /** Knocks as the client does, by `client/knock/knock-run` with its repetitions, from a counter on. */
       readonly kind: 'otp';
       readonly uri: string;
       readonly counter: number;
       readonly timeoutMs: number;
     }
   | {
-      /** SYNs to these ports in their order, once, as knock(1) sends them; then the port is watched. */
+      /** Sends SYNs to these ports in their order, once, as knock(1) sends them; then watches the port. */
       readonly kind: 'ports';
       readonly ports: readonly number[];
       readonly host: string;
@@ -20,7 +20,7 @@ export type Order =
       readonly timeoutMs: number;
     }
   | {
-      /** Only the port is watched. */
+      /** Only watches the port. */
       readonly kind: 'watch';
       readonly host: string;
       readonly verifyPort: number;
@@ -28,14 +28,14 @@ export type Order =
     };
 
 export interface Knocked {
-  /** Whether a connection to the hidden port was made. */
+  /** Whether the client has had a connection to the hidden port. */
   readonly opened: boolean;
-  /** Before the first packet, and after the last one of the first time. */
+  /** The times before the first packet, and after the last packet of the first attempt. */
   readonly first: Moment;
   readonly last: Moment;
-  /** When that connection stood. */
+  /** The time when the connection was established. */
   readonly connected: Moment;
-  /** The first counter that was not used. */
+  /** The first unused counter. */
   readonly nextCounter: number;
 }
 

@@ -1,4 +1,4 @@
-/** The charts of the report out of results: which, of what, in which colours. How one is drawn is chart.ts. Pure. */
+/** Chooses the charts of the report: their figures and colours. `chart.ts` draws them. Pure. */
 
 import { CONTESTANTS, TITLES } from '../run/contestants.ts';
 import { type Chart, renderCharts } from './chart.ts';

@@ -1,4 +1,4 @@
-/** The report: Markdown from results, whenever they were measured. Pure. report-charts makes the charts in it. */
+/** Writes the report: Markdown from stored results. `report-charts.ts` makes its charts. Pure. */
 import { CONTESTANTS, TITLES } from '../run/contestants.ts';
 import { cores, type Goal, goals, KINDS, mb, ms, perSecond } from './goals.ts';
 import type { FloodCell, LossyResult, Machine, Results, SectionName, Sections } from './results.ts';

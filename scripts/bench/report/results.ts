@@ -1,6 +1,6 @@
 /**
- * What a run of the bench found, as it is kept in a file, section by section: a section that is measured again replaces
- * the old one, and the report is made from the file. Milliseconds unless a name says otherwise.
+ * The results of the bench, stored in a file by section: a new measurement of a section replaces the old one, and the
+ * report is made from the file. All times are milliseconds unless a name says otherwise.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ContestantName } from '../run/contestants.ts';
@@ -11,15 +11,15 @@ export type FloodKind = 'random' | 'live' | 'one-host';
 export interface FloodCell {
   readonly contestant: ContestantName;
   readonly kind: FloodKind;
-  /** Packets a second that were asked for; 0 for none, -1 for as many as this machine can send. */
+  /** The packets a second that the bench asked for: 0 for none, -1 for as many as this machine can send. */
   readonly rate: number;
-  /** That were sent. */
+  /** The packets a second that the flood sent. */
   readonly sentPerSecond: number;
   readonly knocks: number;
   readonly opened: number;
-  /** First packet to rule, of those that opened. */
+  /** Time from the first packet to the rule, of the knocks that opened. */
   readonly firstToRule: Summary;
-  /** Cores that the daemon used while the flood went on and nobody knocked: CPU seconds a second. */
+  /** Cores that the daemon used during the flood without knocks: CPU seconds a second. */
   readonly cores: number;
   readonly rssKb: number;
 }
@@ -33,24 +33,24 @@ export interface OpeningResult {
 }
 
 export interface RestResult {
-  /** `knock-otpd, 100 clients`. */
+  /** For example `knock-otpd, 100 clients`. */
   readonly title: string;
   readonly contestant: ContestantName;
   readonly clients: number;
   readonly doors: number;
-  /** Seconds that were watched: whole time steps. */
+  /** Length of the measurement in seconds: whole time steps. */
   readonly seconds: number;
   readonly coresPercent: number;
   readonly rssKb: number;
-  /** Until it listened. */
+  /** Time until the daemon listened. */
   readonly startMs: number;
 }
 
 export interface RotationResult {
   readonly clients: number;
-  /** CPU of one time step's derivations. */
+  /** CPU time of the derivations of one time step. */
   readonly totalMs: number;
-  /** The longest that nothing else got its turn. */
+  /** The longest time for which the event loop was busy. */
   readonly longestTurnMs: number;
 }
 
@@ -63,7 +63,7 @@ export interface FlatResult {
   readonly contestant: ContestantName;
   readonly ratePerSecond: number;
   readonly minutes: number;
-  /** One for each `everySeconds`. */
+  /** One value for each `everySeconds`. */
   readonly rssKb: readonly number[];
   readonly everySeconds: number;
 }
@@ -75,7 +75,7 @@ export interface LossyResult {
   readonly duplicatePercent: number;
   readonly runs: number;
   readonly opened: number;
-  /** From the program's start to its end with an open door, of those that opened. */
+  /** Time from the program's start to its end with an open door, of the runs that opened. */
   readonly wall: Summary;
 }
 
@@ -85,7 +85,7 @@ export interface Machine {
   readonly kernel: string;
   readonly node: string;
   readonly date: string;
-  /** Of the last minute, when the section began. */
+  /** The load of the last minute, when the section began. */
   readonly load: number;
 }
 
@@ -111,7 +111,7 @@ export function readResults(path: string): Results {
   return JSON.parse(readFileSync(path, 'utf8')) as Results;
 }
 
-/** NaN has no JSON: no value is null there, and is read as such. */
+/** JSON has no NaN: it becomes null, and null is read as NaN. */
 export function writeResults(path: string, results: Results): void {
   const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toFixed(3)) : value);
   writeFileSync(path, `${JSON.stringify(results, rounded, 1)}\n`);

@@ -1,4 +1,4 @@
-/** Arithmetic of measurements: order statistics and bounds of rates. Pure; every unit is the caller's. */
+/** Arithmetic of measurements: order statistics and bounds of rates. Pure; callers choose the units. */
 
 export interface Summary {
   readonly count: number;
@@ -9,7 +9,7 @@ export interface Summary {
 }
 
 /**
- * The smallest value that at least `percent` of all values do not exceed (nearest rank): always one that was measured.
+ * The smallest value that at least `percent` of all values do not exceed (nearest rank): always a measured value.
  * @param percent above 0, at most 100
  * @returns NaN for no values
  */
@@ -30,8 +30,8 @@ export function summarize(values: readonly number[]): Summary {
 }
 
 /**
- * The lower end of Wilson's interval for a rate, 95 % one-sided: what the true rate is at least, going by so many
- * successes. 0 of 0 says nothing: 0.
+ * The lower end of Wilson's interval for a rate, 95 % one-sided: the least true rate that fits this number of
+ * successes. 0 for 0 of 0.
  */
 export function rateAtLeast(successes: number, runs: number): number {
   if (runs === 0) return 0;
@@ -42,7 +42,10 @@ export function rateAtLeast(successes: number, runs: number): number {
   return Math.max(0, (middle - spread) / (1 + z ** 2 / runs));
 }
 
-/** How much a series rises from its first third to its last, in the unit of its values: medians, so that one spike is no rise. */
+/**
+ * The rise of a series from its first third to its last, in the unit of its values. Uses medians, so one spike is no
+ * rise.
+ */
 export function drift(values: readonly number[]): number {
   const third = Math.max(1, Math.floor(values.length / 3));
   return percentile(values.slice(-third), 50) - percentile(values.slice(0, third), 50);

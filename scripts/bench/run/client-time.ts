@@ -1,4 +1,4 @@
-/** Section f: how long the whole client program takes, beside others and beside Node that does nothing. */
+/** Section f: how long the whole client program takes, compared with other clients and with Node doing nothing. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -14,7 +14,7 @@ import { Rig } from './rig.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** An open port to verify, with no daemon behind it: what is measured is the client. */
+/** An open port to verify, without a daemon, because only the client is measured. */
 const VERIFY_PORT = 22;
 
 interface Program {
@@ -22,7 +22,7 @@ interface Program {
   readonly argv: readonly string[];
 }
 
-/** All programs take turns, so that a busy moment is not one program's. */
+/** The programs take turns, so that a busy moment does not hit one program only. */
 export async function measureClients(runs: number, say: (line: string) => void): Promise<readonly ClientResult[]> {
   await using rig = await Rig.create();
   const file = join(rig.dir, 'knock-otp.cjs');
@@ -51,7 +51,7 @@ export async function measureClients(runs: number, say: (line: string) => void):
     for (const [at, { argv }] of programs.entries()) {
       await forgetSuccess(home);
       const wallMs = await timed(rig.client.inside(argv), { ...process.env, ...env });
-      // The first two fill the caches.
+      // The first two runs fill the caches.
       if (run >= 0) times[at]?.push(wallMs);
     }
   }
@@ -70,7 +70,7 @@ async function fwknopWords(home: string, server: string, client: string): Promis
   return ['fwknop', '-n', 'work', '--rc-file', join(home, 'rc'), '--no-save-args'];
 }
 
-/** Milliseconds, with the millisecond that `nsenter` takes in each of them alike. */
+/** Milliseconds, including the millisecond of `nsenter`, which is the same for all programs. */
 async function timed(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const beganAt = performance.now();
   const [program = '', ...words] = argv;

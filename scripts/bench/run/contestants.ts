@@ -1,6 +1,6 @@
 /**
- * The daemons that are compared, each set up on a rig the way its own documentation has it, hiding the same port with
- * nftables or, where it knows nothing else, iptables; and how each is knocked at.
+ * Sets up the daemons that the bench compares, each as its own documentation says. Each hides the same port with
+ * nftables, or with iptables where it supports nothing else. Also knows how to knock at each.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -15,20 +15,20 @@ import { HIDDEN_PORT, type Rig, type TimedKnock } from './rig.ts';
 const SERVER = fileURLToPath(new URL('../../../dist/knock-otpd.cjs', import.meta.url));
 const LOOK_AHEAD = 10;
 const KNOCKD_PORTS = [7000, 8000, 9000];
-/** How long a single shot is given: those who do not repeat open at once or never. */
+/** Time limit for a client that sends once: it opens at once or never. */
 const SHOT_PATIENCE_MS = 1500;
 const KNOCK_TIMEOUT_MS = 10_000;
-/** Longer than the kernel remembers who touched a live port. */
+/** Longer than the kernel remembers the sources that touched a live port. */
 const CALM_PATIENCE_MS = 120_000;
 
 export interface Contestant {
   readonly daemon: RunningProcess;
-  /** Ports that it listens for now. */
+  /** The ports that the daemon listens for now. */
   livePorts(): readonly number[];
   knock(): Promise<TimedKnock>;
-  /** Resolves when the last flood has left nothing behind that would be counted as the next one's cost. */
+  /** Resolves when the effects of the last flood are over, so that they do not count as costs of the next one. */
   readonly calm?: () => Promise<void>;
-  /** Runs the program of those who send once, on a host of the rig, from an address of it. */
+  /** Runs the program of a client that sends once, on a host of the rig, from an address of the host. */
   readonly shoot?: (host: NetworkHost, source: string) => Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export type CaptureMode = 'kernel' | 'pcap';
 export const CONTESTANTS = ['kernel', 'pcap', 'knockd', 'fwknopd'] as const;
 export type ContestantName = (typeof CONTESTANTS)[number];
 
-/** What reports call them. */
+/** The names in reports. */
 export const TITLES: Readonly<Record<ContestantName, string>> = {
   kernel: 'knock-otpd',
   pcap: 'knock-otpd, capture = pcap',
@@ -53,7 +53,7 @@ export async function start(name: ContestantName, rig: Rig): Promise<Contestant>
   return name === 'fwknopd' ? await startFwknopd(rig) : await startOurs(rig, name);
 }
 
-/** The configuration's first section; `kernel` is what the daemon does when nothing is said. */
+/** The first section of the configuration; `kernel` is the default of the daemon. */
 export function optionsText(rig: Rig, capture: CaptureMode): string {
   return `[options]
 interface = eth0
@@ -63,7 +63,7 @@ clients_dir = ${join(rig.dir, 'clients')}
 ${capture === 'pcap' ? 'capture = pcap\n' : ''}`;
 }
 
-/** Starts knock-otpd on a configuration and waits until it hears. */
+/** Starts knock-otpd with a configuration and waits until it captures packets. */
 export async function launchOurs(rig: Rig, config: string): Promise<RunningProcess> {
   const file = join(rig.dir, 'knock-otp.conf');
   await writeFile(file, config, { mode: 0o600 });
@@ -73,7 +73,7 @@ export async function launchOurs(rig: Rig, config: string): Promise<RunningProce
   return daemon;
 }
 
-/** Whether this version has the way of capturing that is asked for, besides the default one. */
+/** Whether this version supports the capture mode, besides the default mode. */
 export async function knowsCapture(rig: Rig): Promise<boolean> {
   const file = join(rig.dir, 'probe.conf');
   await writeFile(file, `${optionsText(rig, 'pcap')}\n[ssh]\notp = hotp\nopen = nftables tcp/22\n`, { mode: 0o600 });
@@ -133,7 +133,7 @@ add rule inet guard in tcp dport ${HIDDEN_PORT} ip saddr != @granted drop
   const file = join(rig.dir, 'knockd.conf');
   await writeFile(file, config, { mode: 0o600 });
   const daemon = rig.daemon(['knockd', '-i', 'eth0', '-c', file, '-p', join(rig.dir, 'knockd.pid')]);
-  // Its log says that it listens before its filter is in the kernel: libpcap's own first filter has one instruction.
+  // The log says that it listens before its filter is in the kernel: libpcap's own first filter has one instruction.
   await rig.until('knockd listens', async () => /bpf filter \((?!1\))/.test(await rig.server.must(['ss', '-0bn'])));
   return {
     daemon,
@@ -152,7 +152,7 @@ add rule inet guard in tcp dport ${HIDDEN_PORT} ip saddr != @granted drop
   };
 }
 
-/** A packet of fwknop is authorized by its content; its port is fixed, and it is UDP. */
+/** fwknop authorizes a packet by its content; the port is fixed, and the packet is UDP. */
 const FWKNOP_PORT = 62_201;
 
 async function startFwknopd(rig: Rig): Promise<Contestant> {

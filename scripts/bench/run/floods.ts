@@ -1,4 +1,4 @@
-/** Sections a and b: who gets in, how soon, and at what cost, while floods of SYNs go on. */
+/** Sections a and b: which knocks open, how soon, and at what cost, during floods of SYNs. */
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FlatResult, FloodCell, FloodKind } from '../report/results.ts';
@@ -8,22 +8,22 @@ import { type Contestant, type ContestantName, start, TITLES } from './contestan
 import { costOf } from './process-cost.ts';
 import { Rig, type TimedKnock } from './rig.ts';
 
-/** As fast as this machine can send. */
+/** The rate is what this machine can send. */
 export const MOST = -1;
 
 export interface FloodPlan {
   readonly kinds: readonly FloodKind[];
   readonly rates: readonly number[];
-  /** Knocks in each cell of one who repeats what is lost, and of one who sends once. */
+  /** Knocks in each cell, for a client that repeats lost packets and for a client that sends once. */
   readonly knocks: number;
   readonly shots: number;
-  /** Knocks of ours at the largest rate. */
+  /** Knocks of knock-otp at the largest rate. */
   readonly knocksAtMost: number;
-  /** How long the daemon's CPU is watched in each cell. */
+  /** How long the bench measures the daemon's CPU in each cell. */
   readonly watchMs: number;
 }
 
-/** A flood goes on for this at most: the cell ends it when it has what it wants. */
+/** The longest flood; a cell ends it earlier, when its measurements are done. */
 const LONGEST_CELL_S = 300;
 const SETTLE_MS = 300;
 
@@ -35,7 +35,7 @@ export async function measureFloods(
   await using rig = await Rig.create();
   const subject = await start(contestant, rig);
   const repeats = contestant === 'kernel' || contestant === 'pcap';
-  // The first knock of a daemon finds cold code; it is nobody's measurement.
+  // The first knock of a daemon runs cold code, so it does not count.
   await subject.knock();
   const cells: FloodCell[] = [];
   for (const rate of plan.rates) {
@@ -95,7 +95,7 @@ async function measureCell(rig: Rig, subject: Contestant, request: CellRequest):
   };
 }
 
-/** Whether memory grows while a flood goes on. */
+/** Whether memory grows during a flood. */
 export async function measureFlatness(
   contestant: ContestantName,
   minutes: number,

@@ -1,4 +1,6 @@
-/** A path that loses, reorders and repeats packets: how often one run of each client's program opens the door. */
+/**
+ * Measures a path that loses, reorders and repeats packets: how often one run of each client's program opens the door.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,21 +15,21 @@ import { HIDDEN_PORT, type PathQuality, Rig } from './rig.ts';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const SERVER = join(ROOT, 'dist/knock-otpd.cjs');
 
-/** One way: a round trip of 20 ms. */
+/** One way; the round trip is 20 ms. */
 export const DELAY_MS = 10;
-/** After a single shot: a packet is through by then, or never will be. */
+/** After a single shot, a packet has arrived within this time or never will. */
 const SHOT_PATIENCE_MS = 300;
-/** Of one run of our client; its own limit is 60 s. */
+/** The limit for one run of knock-otp; its own limit is 60 s. */
 const RUN_LIMIT_MS = 70_000;
 
 export interface LossyPoint extends Omit<PathQuality, 'delayMs'> {
   readonly program: LossyResult['program'];
   readonly runs: number;
-  /** Hosts that knock at the same time. */
+  /** The number of hosts that knock at the same time. */
   readonly lanes: number;
 }
 
-/** One attempt on a lane, from an address that is new: its wall time, or undefined when the door stayed shut. */
+/** One attempt on a lane, from a new address: its wall time, or undefined when the door stayed shut. */
 type Run = (lane: NetworkHost, source: string) => Promise<number | undefined>;
 
 export async function measureLossy(point: LossyPoint, say: (line: string) => void): Promise<LossyResult> {
@@ -66,7 +68,7 @@ export async function measureLossy(point: LossyPoint, say: (line: string) => voi
   return result;
 }
 
-/** Whole runs of the client as one file: exit 0 says that it has had a connection to the hidden port. */
+/** Whole runs of the client as one file: exit 0 means that it has had a connection to the hidden port. */
 async function ourRuns(rig: Rig): Promise<Run> {
   const client = join(rig.dir, 'knock-otp.cjs');
   await bundleClient(ROOT, client);
@@ -103,7 +105,7 @@ cmd_timeout = 600
   };
 }
 
-/** Runs of a program that sends once. Whether it worked is asked of the server's firewall, not through the bad path. */
+/** Runs of a program that sends once. The server's firewall tells whether it worked, not the bad path. */
 async function shots(rig: Rig, program: 'knock' | 'fwknop'): Promise<Run> {
   const { shoot } = await start(program === 'knock' ? 'knockd' : 'fwknopd', rig);
   if (shoot === undefined) throw new Error(`${program} has no program`);

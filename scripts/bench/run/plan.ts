@@ -1,4 +1,4 @@
-/** How much is measured: in full, or just enough to see that the bench works. */
+/** The size of the measurements: in full, or just enough to see that the bench works. */
 import { type FloodPlan, MOST } from './floods.ts';
 import type { LossyPoint } from './lossy-path.ts';
 import type { RestCase } from './rest.ts';
@@ -7,17 +7,17 @@ export interface Sizes {
   readonly flood: FloodPlan;
   readonly openings: number;
   readonly rest: readonly RestCase[];
-  /** Time steps of 30 s. */
+  /** In time steps of 30 s. */
   readonly restSteps: number;
   readonly rotation: readonly number[];
   readonly clientRuns: number;
-  /** For each way of capturing. */
+  /** For each capture mode. */
   readonly flatMinutes: number;
   readonly flatEveryS: number;
   readonly lossy: readonly LossyPoint[];
 }
 
-/** As many lanes as keep two cores busy: most of a run is waiting for the path. */
+/** As many lanes as keep two cores busy: a run mostly waits for the path. */
 const LANES = 4;
 
 /** [lost, reordered, repeated], percent. */
@@ -34,7 +34,7 @@ const PATHS: readonly (readonly [number, number, number])[] = [
   [0, 0, 20],
   [10, 25, 10],
 ];
-/** The one that the goal is about. */
+/** The path for which the project has a goal. */
 const GOAL_PATH = [10, 0, 0] as const;
 const RUNS_AT_GOAL = 3000;
 

@@ -1,10 +1,10 @@
-/** What a daemon costs: CPU time and memory of a process and everything that it started, from /proc. */
+/** Measures the cost of a daemon from /proc: CPU time and memory of a process and all its descendants. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Cost {
-  /** CPU milliseconds so far: of all threads that live, and of children that ended. */
+  /** CPU milliseconds so far: of all live threads, and of children that ended. */
   readonly cpuMs: number;
-  /** Resident kilobytes of all processes together; pages that two share count twice. */
+  /** Resident kilobytes of all processes together; shared pages count twice. */
   readonly rssKb: number;
   readonly processes: number;
 }
@@ -19,7 +19,7 @@ export function costOf(root: number): Cost {
   for (const pid of tree) {
     try {
       for (const thread of readdirSync(`/proc/${pid}/task`)) {
-        // Nanoseconds on a CPU: ticks are too coarse for a daemon that rests.
+        // Nanoseconds on a CPU: ticks are too coarse for an idle daemon.
         const [nanoseconds = '0'] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
         cpuMs += Number(nanoseconds) / 1e6;
       }
@@ -27,13 +27,13 @@ export function costOf(root: number): Cost {
       cpuMs += (Number(fields[13]) + Number(fields[14])) * TICK_MS;
       rssKb += Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
     } catch {
-      // Ended meanwhile: its parent's sum has it.
+      // The process has ended; the sum of its parent includes it.
     }
   }
   return { cpuMs, rssKb, processes: tree.length };
 }
 
-/** The process and its descendants, those that still live. */
+/** The process and its live descendants. */
 function treeOf(root: number): readonly number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync('/proc')) {
@@ -42,7 +42,7 @@ function treeOf(root: number): readonly number[] {
       const parent = Number(statFields(Number(name))[1]);
       children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
     } catch {
-      // Ended meanwhile.
+      // The process has ended.
     }
   }
   const tree = [root];
@@ -50,7 +50,10 @@ function treeOf(root: number): readonly number[] {
   return tree;
 }
 
-/** Of /proc/PID/stat from the state on: the name before it may hold anything. [1] parent, [13] [14] CPU of ended children. */
+/**
+ * The fields of /proc/PID/stat from the state on; the name before it may hold any character. [1] parent, [13] [14] CPU
+ * of ended children.
+ */
 function statFields(pid: number): readonly string[] {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return text.slice(text.lastIndexOf(')') + 2).split(' ');

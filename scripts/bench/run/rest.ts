@@ -1,4 +1,4 @@
-/** Sections d and g: what daemons cost while nothing happens, rotation included, as clients and doors grow in number. */
+/** Sections d and g: the cost of idle daemons, with rotation, as the numbers of clients and doors grow. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,12 +16,15 @@ export interface RestCase {
   readonly doors: number;
 }
 
-/** Whole time steps of 30 s, so that each rotation counts once. */
+/** A time step: the bench measures whole steps, so that each rotation counts once. */
 const STEP_S = 30;
-/** What a start leaves behind is over by then: half a minute later V8 tidies up the memory, which costs as much as a step. */
+/**
+ * The effects of the start are over after this time: after half a minute V8 compacts the memory, at the cost of a
+ * step.
+ */
 const CALM_MS = 60_000;
 
-/** All cases side by side: they rest, and each is asked for its own CPU time. */
+/** Runs all cases side by side, because they are idle, and reads the CPU time of each. */
 export async function measureRest(
   cases: readonly RestCase[],
   steps: number,
@@ -34,7 +37,7 @@ export async function measureRest(
     readonly case: RestCase;
   }[] = [];
   try {
-    // One after the other, so that the time that each takes to start is its own.
+    // Starts one after the other, so that each start time is its own.
     for (const each of cases) {
       const rig = await Rig.create();
       const beganAt = performance.now();

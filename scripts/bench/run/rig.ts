@@ -1,7 +1,7 @@
 /**
- * The place of a benchmark: a server with one daemon and a service behind it, a client that knocks, and a host that
- * floods, each in a namespace of its own. Every knock comes from an address that never knocked before, so that none has
- * to wait for a grant to end; when the firewall's rules let it in is seen by `nft monitor`.
+ * The network of a benchmark: a server with one daemon and a service behind it, a client that knocks, and a host that
+ * floods, each in its own namespace. Every knock comes from a new address, so that no knock waits for a grant to end.
+ * `nft monitor` shows when the firewall lets the address in.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,10 +21,10 @@ const KNOCKER = fileURLToPath(new URL('../../../dist/scripts/bench/traffic/knock
 export const HIDDEN_PORT = 22;
 const SERVICE = `require('node:net').createServer((s) => s.on('error', () => {}).end()).listen(${HIDDEN_PORT}, '::',
   () => console.log('serving'))`;
-/** How long an event of the kernel may take to reach us. */
+/** How long an event of the kernel may take to arrive. */
 const EVENT_PATIENCE_MS = 300;
 
-/** What the way to the server does to packets, both ways. Percentages of all packets. */
+/** What the path to the server does to packets, both ways. Percentages of all packets. */
 export interface PathQuality {
   readonly delayMs: number;
   readonly lossPercent: number;
@@ -33,18 +33,18 @@ export interface PathQuality {
 }
 
 export interface RigOptions {
-  /** Further hosts that knock. */
+  /** The number of further hosts that knock. */
   readonly lanes?: number;
-  /** A bad path in front of the server, where none is on a switch. */
+  /** The bad path in front of the server; a plain switch when not given. */
   readonly path?: PathQuality;
 }
 
-/** One knock as the bench saw it. Milliseconds; NaN where it did not open. */
+/** One measured knock. Milliseconds; NaN when it did not open. */
 export interface TimedKnock {
   readonly opened: boolean;
   /** From before the first packet until the rule is in the kernel. */
   readonly firstToRuleMs: number;
-  /** From after the last packet. */
+  /** The same from after the last packet. */
   readonly lastToRuleMs: number;
   /** From before the first packet until the client has a connection. */
   readonly firstToConnectedMs: number;
@@ -95,7 +95,7 @@ export class Rig implements AsyncDisposable {
     }
   }
 
-  /** Starts a daemon on the server, which ends with the rig, in an environment that keeps its own files out of our home. */
+  /** Starts a daemon on the server, which ends with the rig. Its environment keeps its files out of the user's home. */
   daemon(argv: readonly string[]): RunningProcess {
     const daemon = this.server.spawn(argv, { env: { HOME: this.dir } });
     this.#daemons.push(daemon);
@@ -106,7 +106,7 @@ export class Rig implements AsyncDisposable {
     return new Flood(this.#flood, this.flooder, this.server, request);
   }
 
-  /** From now on a host's packets to the server come from an address that is new. */
+  /** From now on the packets of a host to the server come from a new address. */
   async nextSource(host = this.client): Promise<string> {
     this.#sources += 1;
     const source = `10.78.${this.#sources >> 8}.${this.#sources & 255}`;
@@ -114,13 +114,13 @@ export class Rig implements AsyncDisposable {
     return source;
   }
 
-  /** One knock from a new address. `send` goes first where packets come from a program of its own. */
+  /** One knock from a new address. `send` runs first, when another program sends the packets. */
   async knock(order: Order, send?: (source: string) => Promise<unknown>): Promise<TimedKnock> {
     const source = await this.nextSource();
     const before = now();
     await send?.(source);
     const knocker = this.#knocker;
-    if (knocker === undefined) throw new Error('nobody knocks');
+    if (knocker === undefined) throw new Error('the rig has no client that knocks');
     const answer = once(knocker, 'message');
     knocker.send(order);
     const done = ((await answer) as [Knocked])[0];
@@ -146,14 +146,14 @@ export class Rig implements AsyncDisposable {
     };
   }
 
-  /** When the firewall let a source in; undefined when it does not in time. */
+  /** The time when the firewall let a source in; undefined when it does not do so in time. */
   async ruleFor(source: string, patienceMs: number): Promise<Moment | undefined> {
     const until = performance.now() + patienceMs;
     while (!this.#opened.has(source) && performance.now() < until) await pause(2);
     return this.#opened.get(source);
   }
 
-  /** Looks now and then until a condition holds. @throws Error after ten seconds */
+  /** Polls until a condition holds. @throws Error after ten seconds */
   async until(what: string, condition: () => Promise<boolean>, patienceMs = 10_000): Promise<void> {
     const end = performance.now() + patienceMs;
     while (!(await condition())) {
@@ -178,7 +178,7 @@ export class Rig implements AsyncDisposable {
     await this.dispose();
   }
 
-  /** Puts a host between switch and server that forwards frames as badly as it is told to. */
+  /** Puts a host between switch and server that forwards frames over a bad path. */
   async #insertPath({ delayMs, lossPercent, reorderPercent, duplicatePercent }: PathQuality): Promise<void> {
     const path = this.#network.host('path');
     const program = await compiled('lossy', this.dir);
@@ -194,7 +194,7 @@ export class Rig implements AsyncDisposable {
   }
 
   #watchRules(): void {
-    // It warns of each event whose set it did not see made.
+    // nft warns of each event of a set whose creation it did not see.
     const monitor = this.#spawn(this.server, ['sh', '-c', 'exec nft monitor 2>/dev/null']);
     if (monitor.stdout === null) return;
     createInterface({ input: monitor.stdout }).on('line', (line) => {

@@ -1,4 +1,4 @@
-/** Section e: what a time step costs the daemon, and how long it keeps the daemon from packets and timers. */
+/** Section e: what a time step costs the daemon, and for how long it blocks packets and timers. */
 import { randomBytes } from 'node:crypto';
 import { UNUSED } from '../../../server/core/door.ts';
 import { Engine } from '../../../server/core/engine.ts';
@@ -16,7 +16,7 @@ import type { RotationResult } from '../report/results.ts';
 
 const STEP_S = 30;
 
-/** A daemon's own engine and rotation, one time step after another; the median step. */
+/** Runs a daemon's own engine and rotation, one time step after another, and takes the median step. */
 export async function measureRotation(clients: number, say: (line: string) => void): Promise<RotationResult> {
   const time: { wallMs: number; monoMs: number } = { wallMs: Date.UTC(2026, 0, 1), monoMs: 0 };
   const ports = allowedPorts(parsePortRanges(DEFAULT_PORT_RANGE), parsePortRanges(DEFAULT_EXCLUDE_PORTS));

@@ -1,9 +1,9 @@
-/** The small C programs of the bench, compiled where they are needed: what they do, Node cannot do fast enough or at all. */
+/** Compiles the small C programs of the bench, which do what Node cannot do, or cannot do fast enough. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mustRun } from '../../lab/running-process.ts';
 
-/** Compiles a program of this folder into another folder, and says where it is. */
+/** Compiles a program of this folder into another folder, and returns its path. */
 export async function compiled(name: 'flood' | 'lossy', folder: string): Promise<string> {
   const source = fileURLToPath(new URL(`../${name}.c`, import.meta.url));
   const program = join(folder, name);

@@ -1,23 +1,23 @@
 /**
- * A paced flood of SYNs from one of our namespaces at another: flood.c, compiled where it is needed. It ends by itself
- * after the time and the number of packets that it was given, whatever becomes of us.
+ * Sends a paced flood of SYNs from one namespace to another, by flood.c. The flood ends by itself after its time and
+ * its number of packets, even when this process has died.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { NetworkHost } from '../../lab/namespaces.ts';
 import type { RunningProcess } from '../../lab/running-process.ts';
 
-/** As flood.c maps it. */
+/** The port file as flood.c maps it. */
 const PORT_FILE_BYTES = 131_074;
 const MAX_PACKETS = 100_000_000;
 
 export interface FloodRequest {
   /** Packets a second; 0 for as many as this machine can send. */
   readonly rate: number;
-  /** At most. */
+  /** The most packets that it sends. */
   readonly seconds: number;
-  /** One IPv4 address; random ones where there is none. */
+  /** One IPv4 address; random addresses when not given. */
   readonly source?: string;
-  /** Where it goes instead of to random ports. */
+  /** The ports that it sends to; random ports when not given. */
   readonly ports?: PortFile;
 }
 
@@ -30,7 +30,7 @@ export class Flood {
     this.#process = from.spawn([program, ...where, ...how.map(String)], { timeoutMs: (seconds + 10) * 1000 });
   }
 
-  /** Packets a second that were sent, in fact. */
+  /** Packets a second that were really sent. */
   async end(): Promise<number> {
     const { stdout, stderr, code } = await this.#process.end('SIGTERM');
     if (code !== 0) throw new Error(`the flood failed: ${stderr}`);
@@ -39,7 +39,7 @@ export class Flood {
   }
 }
 
-/** A list of ports that a running flood follows. */
+/** A list of ports that a running flood reads again. */
 export class PortFile {
   readonly path: string;
   readonly #file: number;

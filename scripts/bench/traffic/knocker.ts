@@ -1,6 +1,6 @@
 /**
- * Knocks when it is told to, in the client's namespace, with the client's own modules: so that a thousand knocks can be
- * timed without a thousand starts of Node. The time of the whole program is measured elsewhere.
+ * Knocks on request in the client's namespace, with the client's own modules, so that the bench can time a thousand
+ * knocks without a thousand starts of Node. `client-time.ts` measures the whole program.
  */
 import { connect } from 'node:net';
 import type { Network, ProbeSeen } from '../../../client/deps.ts';

@@ -1,8 +1,8 @@
 /**
- * `node --import tsx scripts/bench/traffic/spoofed-strays.ts [KNOCKS [LINE...]]`, with further lines for the door such as
- * `order = strict`: up to which rate of packets that carry the client's address,
- * sent to random ports by somebody else, a knock still opens. Real packets between three namespaces, the client's own
- * modules with their repetitions; prints a Markdown table for docs/SECURITY.md. Needs `npm run build` and root.
+ * `node --import tsx scripts/bench/traffic/spoofed-strays.ts [KNOCKS [LINE...]]`, with further lines for the door such
+ * as `order = strict`: measures up to which rate of spoofed packets a knock still opens. An attacker sends packets
+ * with the client's address to random ports. Uses real packets between three namespaces, and the client's own modules
+ * with their repetitions. Prints a Markdown table for docs/SECURITY.md. Needs `npm run build` and root.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,9 +17,9 @@ import type { Flood } from './flood.ts';
 const SERVER = fileURLToPath(new URL('../../../dist/knock-otpd.cjs', import.meta.url));
 const RATES = [0, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000];
 const DEFAULT_KNOCKS = 20;
-/** Of a knock: two factors with their repetitions. */
+/** The time limit of a knock: two factors with their repetitions. */
 const KNOCK_TIMEOUT_MS = 10_000;
-/** A flood is under way when the first knock leaves. */
+/** The flood starts this long before the first knock. */
 const LEAD_MS = 200;
 
 interface Cell {
@@ -36,7 +36,7 @@ const lines = process.argv.slice(3);
 if (!Number.isInteger(knocks) || knocks < 1) throw new Error('how many knocks? a whole number from 1');
 
 await using rig = await Rig.create();
-// As many live sequences as the default door has, totp with one client, and as many knocks as one likes.
+// The default door has as many live sequences: totp with one client. It allows any number of knocks.
 const config = `${optionsText(rig, 'kernel')}\n[ssh]\notp = hotp\nlook_ahead = 3\nopen = nftables tcp/${HIDDEN_PORT}\ncmd_timeout = 600\n${lines.join('\n')}\n`;
 const file = join(rig.dir, 'knock-otp.conf');
 await writeFile(file, config, { mode: 0o600 });
@@ -49,19 +49,19 @@ await launchOurs(rig, config);
 let counter = 0;
 async function knock(send?: (source: string) => Promise<unknown>) {
   const timed = await rig.knock({ kind: 'otp', uri, counter, timeoutMs: KNOCK_TIMEOUT_MS }, send);
-  // The server has not moved where nothing opened.
+  // The server has not moved on when the knock did not open.
   if (timed.opened) counter = timed.nextCounter;
   return timed;
 }
 
-// The first knock of a daemon finds cold code; it is nobody's measurement.
+// The first knock of a daemon runs cold code, so it does not count.
 await knock();
 const durations: number[] = [];
 for (let at = 0; at < knocks; at += 1) {
   const { firstToRuleMs, lastToRuleMs } = await knock();
   durations.push(firstToRuleMs - lastToRuleMs);
 }
-// What is measured ends when the first socket is asked for; the client's own pauses come on top.
+// The measurement starts when the client asks for the first socket; the pauses of the client follow.
 const pausesMs = lines.includes('order = strict') ? 5 * STRICT_GAP_MS : 0;
 const sendingMs = pausesMs + (durations.sort((a, b) => a - b)[Math.floor(durations.length / 2)] ?? Number.NaN);
 const cells: Cell[] = [];
@@ -95,6 +95,6 @@ process.stdout.write(
     '',
   ].join('\n'),
 );
-// Its knocker holds a channel open.
+// The knocker keeps a channel open.
 await rig.dispose();
 process.exit(0);

@@ -1,4 +1,4 @@
-/** The configuration and the clients' files: any text gives a draft and problems with words, never an exception. */
+/** The configuration and the client files: any text gives a draft and problems with words, never an exception. */
 import assert from 'node:assert/strict';
 import { parseClient } from '../../../server/config/clients/client-document.ts';
 import { Findings } from '../../../server/config/findings.ts';
@@ -29,7 +29,7 @@ function run(input: Uint8Array): void {
 }
 
 function checkProblems(problems: readonly Problem[], lines: number): void {
-  // Some twenty keys a door may be missing or in conflict, besides one problem or two for each line.
+  // A door can lack or combine wrongly some twenty keys, and each line can have one or two problems.
   assert.ok(problems.length <= lines * 25 + 25, `${problems.length} problems in ${lines} lines`);
   for (const problem of problems) {
     assert.match(problem.message, /^\S/);

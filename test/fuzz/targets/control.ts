@@ -1,6 +1,6 @@
 /**
- * The control socket: a real listener, and a stranger who writes anything, in pieces of the size that the first byte
- * says. He gets nothing or one answer of ours, and whoever asks properly afterwards is answered.
+ * The control socket: a real listener, and a stranger who writes any bytes, in pieces of the size of the first byte.
+ * The stranger gets no answer or one valid answer, and the next proper request is answered.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -55,7 +55,7 @@ function exchange(bytes: Buffer, piece: number): Promise<string> {
     let said = '';
     const socket = createConnection(join(directory, 'control.sock'), () => {
       for (let at = 0; at < bytes.length; at += piece) socket.write(bytes.subarray(at, at + piece));
-      // Whoever has said no line hangs up; the listener need not wait for more.
+      // A client without a complete line hangs up, so that the listener need not wait.
       if (!bytes.includes(0x0a)) socket.end();
     });
     socket.setEncoding('utf8');

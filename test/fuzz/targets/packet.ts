@@ -1,6 +1,6 @@
 /**
- * The packet decoder on frames of every link type. The first byte chooses the link type, the second whether every TCP
- * packet is asked for; the rest is the frame, which lies in a larger buffer as an earlier packet's bytes leave it.
+ * The packet decoder, with frames of every link type. The first byte chooses the link type, the second whether the
+ * decoder reports every TCP packet. The rest is the frame, inside a larger buffer with bytes of an earlier packet.
  */
 import assert from 'node:assert/strict';
 import { RECORD_BYTES, RecordReader, writePacket } from '../../../server/capture/records.ts';
@@ -24,11 +24,11 @@ import {
 import type { Target } from '../target.ts';
 
 const MAX_FRAME = 254;
-/** Behind the frame: enough that any field that is read too far finds something. */
+/** The number of bytes behind the frame: any field that is read too far ends in them. */
 const BEHIND = 64;
 const first = new Uint8Array(MAX_FRAME + BEHIND);
 const second = Buffer.alloc(MAX_FRAME + BEHIND);
-/** What lies behind: each byte and its opposite, with what would go on well behind a cut header among them. */
+/** The bytes behind the frame: each byte and its opposite, with valid continuations of a cut header among them. */
 const behind = Uint8Array.from(
   { length: MAX_FRAME + BEHIND },
   (_, at) => [0x45, 0x00, 0x06, 0x02, 0x50, 0x11][at % 6] ?? 0,
@@ -71,7 +71,7 @@ function checkPlaces(view: PacketView, length: number): void {
   if (pair < 0x10000 && !view.anyTcp && (flags & 0x12) !== 0x02) assert.fail(`flags ${flags} open no connection`);
 }
 
-/** Every single read is looked at, the frame is unchanged, and what is told of it survives the pipe. */
+/** Checks every single read, that the frame is unchanged, and that the reported values survive the pipe. */
 function checkThoroughly(linkType: number, frame: Uint8Array, isKnock: boolean, view: PacketView): void {
   const before = frame.slice();
   const guarded = new Proxy(frame, {
@@ -86,7 +86,7 @@ function checkThoroughly(linkType: number, frame: Uint8Array, isKnock: boolean, 
   const seen = { ...packetView(), anyTcp: view.anyTcp };
   assert.equal(decodePacket(linkType, guarded, frame.length, seen), isKnock);
   assert.deepEqual(frame, before);
-  // A length that lies: the frame's own end is the end.
+  // A false length: the decoder stops at the end of the frame.
   assert.equal(decodePacket(linkType, frame, frame.length + 9, { ...seen }), isKnock);
   if (!isKnock) return;
   assert.deepEqual(seen, view);

@@ -1,4 +1,4 @@
-/** Profile URIs, which people paste from anywhere: a profile that says the same, or one error without a secret in it. */
+/** Profile URIs, which people paste from anywhere: an equal profile, or one error without a secret in it. */
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { allowedPorts } from '../../../shared/allowed-ports.ts';

@@ -1,4 +1,4 @@
-/** The daemon's end of the capture pipe: the first byte says how the rest is cut into chunks. */
+/** The daemon's end of the capture pipe: the first byte sets how the rest is cut into chunks. */
 import assert from 'node:assert/strict';
 import {
   type Opened,

@@ -1,4 +1,4 @@
-/** Files of one-time sequences: any bytes, and what striking does to them. */
+/** Files of one-time sequences: any bytes, and the effect of striking lines. */
 import assert from 'node:assert/strict';
 import {
   findLine,
@@ -30,7 +30,7 @@ function run(input: Uint8Array): void {
   checkStrike(input, unspent);
 }
 
-/** The lines are struck, and nothing else is another line than it was. */
+/** The lines are struck, and no other line has changed. */
 function checkStrike(input: Uint8Array, lines: readonly SequenceLine[]): void {
   const after = struckBytes(input, lines);
   assert.ok(after.length >= input.length && after.length <= input.length + lines.length);

@@ -1,13 +1,13 @@
 /**
- * Runs a command again and again, each time with another of its writing system calls made to fail. Which calls touch the
- * files in question is seen in a run without faults, by thread and number, since temporary files have random names. Knows
- * strace; what must hold after each run is the tests' business.
+ * Runs a command again and again, and each time makes another of its writing system calls fail. A run without faults
+ * shows which calls touch the files, by thread and number, because temporary files have random names. The tests decide
+ * what must hold after each run.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Finished, run } from '../../../scripts/lab/running-process.ts';
 
-/** What changes files or makes their change durable. */
+/** System calls that change files or make their change durable. */
 const CALLS = [
   ...['write', 'pwrite64', 'fsync', 'fdatasync', 'ftruncate', 'fchmod', 'fchown'],
   ...['rename', 'link', 'unlink', 'mkdir'],
@@ -26,16 +26,16 @@ export interface Broken extends Finished {
 
 interface Place {
   readonly call: string;
-  /** Of that call in its thread, from 1. */
+  /** The number of the call in its thread, from 1. */
   readonly nth: number;
 }
 
-/** libuv's threads take turns otherwise, and strace counts by thread. */
+/** One thread of libuv, because otherwise threads take turns, and strace counts by thread. */
 const ONE_THREAD = { UV_THREADPOOL_SIZE: '1', NODE_EXTRA_CA_CERTS: '' };
 
 /**
- * Breaks each writing call of `command` on files below `dir` in its turn. `prepare` makes the folder as it was before each
- * run. Answers how many were broken, by call.
+ * Makes each writing call of `command` on files below `dir` fail once. `prepare` resets the folder before each run.
+ * Returns how many calls failed, by name.
  */
 export async function walkFaults(
   command: Command,
@@ -67,7 +67,7 @@ export async function walkFaults(
   return broken;
 }
 
-/** Undefined when the fault met, again and again, another thread's call of that number, or a file that is none of ours. */
+/** Undefined when the fault hit another thread's call of that number, or a file elsewhere, in every try. */
 async function aimed(
   command: Command,
   log: string,
@@ -89,7 +89,7 @@ async function underStrace({ argv, input, env }: Command, log: string, words: re
   return await run(all, { env: { ...env, ...ONE_THREAD }, ...(input === undefined ? {} : { input }) });
 }
 
-/** Rows are `PID call(...) = 0`, and `PID call(... <unfinished ...>` where another thread came in between. */
+/** Rows are `PID call(...) = 0`, and `PID call(... <unfinished ...>` where another thread interrupts. */
 function placesIn(log: string, dir: string): readonly Place[] {
   const counts = new Map<string, number>();
   const places = new Map<string, Place>();

@@ -1,4 +1,4 @@
-/** A daemon that opens a door and is killed at once: PORT SOURCE DURATION_MS [once]. */
+/** Opens a door like a daemon that is killed right afterwards: PORT SOURCE DURATION_MS [once]. */
 import assert from 'node:assert/strict';
 import { NftablesFirewall } from '../../../server/firewall/nftables/nftables.ts';
 import { openNftRunner } from '../../../server/nft/open-nft-runner.ts';

@@ -1,14 +1,14 @@
 /**
- * What all kill rounds have in common: how many of them and for how long, chance, and the summary that each kind prints as
- * it goes, for whoever adds them up (scripts/kill-rounds).
+ * Shared by all kill rounds: their number and time, chance, and the summary that each kind prints as it runs.
+ * scripts/kill-rounds adds the summaries up.
  *   KNOCK_OTP_ROUNDS      rounds; 20 when not given
  *   KNOCK_OTP_ROUNDS_MS   milliseconds after which no further round begins
  */
 
-/** Begins a summary on stdout; the runner of tests takes such a line for a diagnostic. */
+/** The beginning of a summary on stdout; the test runner takes such a line for a diagnostic. */
 export const SUMMARY_PREFIX = '# kill-rounds ';
 
-/** Counts by name; `rounds` is always there. */
+/** Counts by name; `rounds` is always present. */
 export type Summary = Record<string, number> & { rounds: number };
 
 const SAY_EVERY_MS = 5_000;
@@ -22,7 +22,7 @@ export class KillPlan {
     return rounds < this.wanted && Date.now() < this.#endsAt;
   }
 
-  /** Now and then, and at the end. */
+  /** Prints a summary from time to time, and at the end. */
   say(summary: Summary, isEnd = false): void {
     if (!isEnd && Date.now() - this.#saidAt < SAY_EVERY_MS) return;
     this.#saidAt = Date.now();
@@ -30,7 +30,7 @@ export class KillPlan {
   }
 }
 
-/** A whole number from 0 to below `below`. */
+/** A random whole number from 0 to `below` - 1. */
 export function random(below: number): number {
   return Math.floor(Math.random() * below);
 }

@@ -1,4 +1,7 @@
-/** The program behind scripts/kill-rounds: shares rounds among three runs in namespaces of their own, and adds them up. */
+/**
+ * The program behind scripts/kill-rounds: divides the rounds among three runs in their own namespaces, and adds them
+ * up.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -10,7 +13,7 @@ const USAGE = `usage: scripts/kill-rounds [--rounds N] [--only daemon|client|cap
   --rounds N   rounds in all; default 1000
   --only WHO   only the daemon with its doors' commands, the client, or the capture process`;
 
-/** Out of a hundred rounds. One with a capture process takes longest: it mostly waits for a process to start. */
+/** Shares of a hundred rounds. A round with a capture process takes longest, because a process must start. */
 const KINDS = {
   daemon: { share: 45, file: 'kill-rounds-daemon-inside.ts' },
   client: { share: 40, file: 'kill-rounds-clients-inside.ts' },
@@ -24,7 +27,7 @@ const KEPT_OUTPUT = 20_000;
 const { rounds, kinds } = asked();
 const summaries = new Map<Kind, Summary>();
 const failures: string[] = [];
-/** At once: a run that goes on for an hour may be ended before it tells. */
+/** Prints at once, because a long run may be ended before its summary. */
 const fail = (failure: string): void => {
   failures.push(failure);
   console.error(`kill-rounds: ${failure}`);
@@ -42,7 +45,7 @@ async function run(kind: Kind, some: number): Promise<void> {
   const own = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
   const file = fileURLToPath(new URL(`../../contract/kill-rounds/${KINDS[kind].file}`, import.meta.url));
   const argv = [...own, '--net', '--mount', '--kill-child', '--fork', process.execPath, '--import', 'tsx', file];
-  // Neither a budget of time nor a directory of an earlier run may make it do less than was asked for.
+  // No time limit and no directory of an earlier run may reduce the number of rounds.
   const { KNOCK_OTP_ROUNDS_MS: _ms, KNOCK_OTP_ROUNDS_DIR: _dir, ...environment } = process.env;
   const child: ChildProcess = spawn('unshare', argv, {
     env: { ...environment, KNOCK_OTP_ROUNDS: `${some}` },
@@ -62,7 +65,7 @@ async function run(kind: Kind, some: number): Promise<void> {
   else if (done < some) fail(`${kind}: only ${done} of ${some} rounds`);
 }
 
-/** The sums of all that was said so far. */
+/** The sums of all summaries so far. */
 function describe(): string {
   const sums: Record<string, number> = {};
   for (const summary of summaries.values()) {

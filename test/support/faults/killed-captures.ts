@@ -1,7 +1,6 @@
 /**
- * knock-otpd as it is built, on loopback, with its real capture process, which can be killed; knocks are SYNs of real
- * sockets, each sequence from an address of its own in 127/8. Keeps the book of what was sent from where. Needs a network
- * namespace of its own.
+ * The built knock-otpd on loopback, with its real capture process, which tests kill. Knocks are SYNs of real sockets,
+ * each sequence from its own address in 127/8. Records what was sent from where. Needs its own network namespace.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -34,9 +33,9 @@ export class CaptureWorld {
   readonly #key = derivationKey(this.#secret);
   #sources = 0;
   #nextFactor = 0;
-  /** Factors by source. */
+  /** The factor of each source. */
   readonly #uses = new Map<string, number>();
-  /** Sources by factor, of those that opened. */
+  /** The source of each factor that opened. */
   readonly #opened = new Map<number, string>();
 
   constructor(dir: string) {
@@ -47,7 +46,7 @@ export class CaptureWorld {
     writeFileSync(join(dir, 'clients/laptop.client'), secret, { mode: 0o600 });
   }
 
-  /** A daemon whose packets are chosen by the one or the other. */
+  /** Starts a daemon with one of the two capture modes. */
   async start(capture: 'kernel' | 'pcap'): Promise<RunningProcess> {
     const configFile = join(this.#dir, 'knock-otp.conf');
     writeFileSync(
@@ -73,13 +72,13 @@ cmd_timeout = 1
     return daemon;
   }
 
-  /** The next factor, from a new address. */
+  /** Knocks the next factor, from a new address. */
   fresh(): SentKnock {
     this.#nextFactor += 1;
     return this.again(this.#nextFactor - 1);
   }
 
-  /** A factor that was sent before, from a new address. */
+  /** Knocks a used factor, from a new address. */
   again(factor: number): SentKnock {
     this.#sources += 1;
     const source = [127, 1 + ((this.#sources >> 16) & 127), (this.#sources >> 8) & 255, this.#sources & 255].join('.');
@@ -101,7 +100,7 @@ cmd_timeout = 1
     return this.#opened.size;
   }
 
-  /** Takes what the daemon's log says into the book. No factor opens twice, and nothing opens from where none was sent. */
+  /** Records the openings of the log. Checks that no factor opens twice, and that every opened source has knocked. */
   read(daemon: RunningProcess): void {
     for (const [, source = ''] of daemon.stderr.matchAll(/\b(?:opened|extended) .*\bsource=([0-9.]+)/g)) {
       const factor = this.#uses.get(source) ?? assert.fail(`a door opened for ${source}, from where nothing was sent`);
@@ -116,7 +115,7 @@ cmd_timeout = 1
   }
 }
 
-/** SYNs that have left, and were answered: the ports are closed. */
+/** Sends SYNs and waits until they are answered: the ports are closed. */
 export async function sendSyns(source: string, ports: readonly number[]): Promise<void> {
   await Promise.all(
     ports.map(
@@ -130,7 +129,7 @@ export async function sendSyns(source: string, ports: readonly number[]): Promis
   );
 }
 
-/** Kills the daemon's capture process, once there is one. */
+/** Kills the daemon's capture process as soon as there is one. */
 export async function killCapture(daemon: RunningProcess): Promise<void> {
   for (;;) {
     assert(!daemon.ended, `the daemon ended: ${daemon.stderr.slice(-2000)}`);

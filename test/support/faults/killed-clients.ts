@@ -1,7 +1,7 @@
 /**
- * Many doors of one knock-otpd on loopback, and knock-otp's own records of what it has used: reserved factors for some
- * doors, struck lines for the others. What really left is seen by the kernel, which keeps the ports of all SYNs in a set.
- * Needs a network namespace of its own.
+ * Many doors of one knock-otpd on loopback, and the records of knock-otp of its used sequences: reserved factors for
+ * some doors, struck lines for the others. The kernel shows which SYNs really left, because a set keeps their ports.
+ * Needs its own network namespace.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -25,24 +25,24 @@ const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const clientProgram = join(repository, 'dist/knock-otp.cjs');
 const HOST = '127.0.0.1';
 const FIRST_PORT = 201;
-/** Lines and factors that may be lost in a row; more are never left before a run is let finish. */
+/** The number of lines and factors that may be lost in a row. Before the tests lose more, they let a run finish. */
 export const LOOK_AHEAD = 60;
 const PORTS = '1024-65535';
 const EXCLUDED = '1900';
 const WIRE = 'inet wire';
 const START_TIMEOUT_MS = 60_000;
 
-/** A door as its client knows it. */
+/** A door from the view of its client. */
 export interface KnockedDoor {
   readonly name: string;
-  /** Hidden, with a listener behind it. */
+  /** The hidden port, with a listener behind it. */
   readonly port: number;
   readonly argv: readonly string[];
-  /** The ports of each factor or line that was taken since this was asked last. */
+  /** The ports of each factor or line that was used since the last call. */
   taken(): readonly (readonly number[])[];
-  /** Monotonic milliseconds of the last run that found it open. */
+  /** Monotonic milliseconds of the last run that found the door open. */
   openedAtMs: number;
-  /** Runs since then. */
+  /** The number of runs since then. */
   runs: number;
 }
 
@@ -67,7 +67,7 @@ export class ClientWorld implements AsyncDisposable {
     this.#listeners = listeners;
   }
 
-  /** @param lines of each file of sequences */
+  /** @param lines the number of lines of each file of sequences */
   static async create(dir: string, { derived = 8, written = 4, lines = 600 } = {}): Promise<ClientWorld> {
     execFileSync('ip', ['link', 'set', 'lo', 'up']);
     const nft = (await openLibnftables()) ?? assert.fail('no libnftables: scripts/setup --test');
@@ -107,13 +107,13 @@ clients_dir = ${join(dir, 'clients')}
     );
   }
 
-  /** A run of knock-otp. */
+  /** Runs knock-otp once. */
   run(door: KnockedDoor, ...more: readonly string[]): RunningProcess {
     const env = { XDG_CONFIG_HOME: join(this.#dir, 'home'), HOME: join(this.#dir, 'home') };
     return new RunningProcess([process.execPath, clientProgram, ...door.argv, ...more], { env, timeoutMs: 60_000 });
   }
 
-  /** The ports to which SYNs have left since this was asked last. Nothing may be running. */
+  /** The ports to which SYNs have left since the last call. No client may be running. */
   async sent(): Promise<readonly number[]> {
     const listed = await this.#nft.list(`list set ${WIRE} seen`, 'json');
     await this.#nft.run(`flush set ${WIRE} seen`);
@@ -121,7 +121,7 @@ clients_dir = ${join(dir, 'clients')}
     return nftables.flatMap(({ set }) => set?.elem ?? []);
   }
 
-  /** Doors that the daemon has opened so far, by its log. */
+  /** The doors that the daemon has opened so far, by its log. */
   get opened(): number {
     return this.daemon.stderr.match(/ opened .*door=|OPEN SESAME/g)?.length ?? 0;
   }
@@ -135,9 +135,9 @@ clients_dir = ${join(dir, 'clients')}
 
 interface MadeDoor {
   readonly door: KnockedDoor;
-  /** Of the daemon's configuration. */
+  /** The door's part of the daemon's configuration. */
   readonly section: string;
-  /** Of the client's file at the daemon. */
+  /** The door's part of the client file at the daemon. */
   readonly secret: string;
 }
 
@@ -150,7 +150,7 @@ function derivedDoor(dir: string, name: string, port: number): MadeDoor {
   };
   const uri = formatProfileUri(enrolled);
   writeFileSync(join(dir, 'home/knock-otp/profiles', `${name}@${name}.profile`), `${uri}\n`, { mode: 0o600 });
-  // As the client reads it: its records are named by what stands in the URI.
+  // The client's records have names from the URI.
   const profile = parseProfileUri(uri);
   const ledger = join(dir, 'home/knock-otp/spent', ledgerName(profile));
   const key = derivationKey(secret);
@@ -191,7 +191,7 @@ function writtenDoor(dir: string, name: string, port: number, lines: number): Ma
   let last = 0;
   const taken = () => {
     const before = last;
-    // Struck from the first line on, one after the other.
+    // Lines are struck from the first on, in order.
     last = spent();
     return written.slice(before, last);
   };

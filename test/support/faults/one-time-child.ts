@@ -1,6 +1,7 @@
 /**
- * A process that uses lines of a one-time file, so that a test can end it at any step of a strike, or let two of them at one
- * file. It says straight into its pipe what it is about to use and what it has used: what was read was so.
+ * A process that uses lines of a one-time file, so that a test can kill it at any step of a strike, or run two of them
+ * on one file. It writes what it is about to use, and what it has used, directly into its pipe: a line that was read is
+ * true.
  *
  *   until STEPS PATH AHEAD...   strikes; each AHEAD is how many unspent lines to skip; SIGKILL at the STEPSth step
  *   take PATH                   takes line after line until none is left
@@ -73,7 +74,9 @@ async function once(path: string): Promise<void> {
   say(`used ${taken?.line.key}`);
 }
 
-/** A strike in place needs no room; one that writes the file anew needs it, and fails without a trace when there is none. */
+/**
+ * A strike in place needs no space. A strike that rewrites the file needs space, and without it fails without a trace.
+ */
 async function fillTheDisk(mountPoint: string): Promise<void> {
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k,mode=0700', 'tmpfs', mountPoint]);
   const path = join(mountPoint, 'sequences');

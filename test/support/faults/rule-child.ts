@@ -1,4 +1,7 @@
-/** Opens one door by a given backend, says so, and is killed without a chance to clean up: KIND PORT SOURCE MILLISECONDS. */
+/**
+ * Opens one door by a given backend, reports it, and is killed without a chance to clean up: KIND PORT SOURCE
+ * MILLISECONDS.
+ */
 import { once } from 'node:events';
 import type { ServiceKind } from '../../../server/firewall/firewall.ts';
 import { IptablesTable } from '../../../server/firewall/rules/iptables.ts';

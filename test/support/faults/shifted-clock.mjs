@@ -1,6 +1,7 @@
 /**
- * Preloaded (`node --import`) into a program under test: its wall clock is off by the milliseconds in the file named by
- * KNOCK_OTP_TEST_CLOCK, read anew each time, so that a test can set a running program's clock. Monotonic clocks stay.
+ * Preloaded (`node --import`) into a program under test: shifts its wall clock by the milliseconds in the file that
+ * KNOCK_OTP_TEST_CLOCK names. Reads the file each time, so a test can set the clock of a running program. Monotonic
+ * clocks do not change.
  */
 import { readFileSync } from 'node:fs';
 

@@ -1,6 +1,6 @@
 /**
- * strace(1) as a saboteur: attached to a process that runs, it makes the system calls on some files fail, or take long,
- * and writes down what it saw. Knows strace's words; what must hold then is the tests' business.
+ * Injects faults with strace(1): attached to a running process, strace makes system calls on some files fail or take
+ * long, and records what it saw. The tests decide what must hold then.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RunningProcess } from '../../../scripts/lab/running-process.ts';
 
-/** What changes a disk. */
+/** System calls that change a disk. */
 export const WRITING_CALLS = ['pwrite64', 'write', 'fdatasync', 'fsync', 'rename'] as const;
 
 type Call = (typeof WRITING_CALLS)[number] | 'unlink';
@@ -17,9 +17,9 @@ export interface Fault {
   readonly call: Call | readonly Call[];
   /** `error=EIO`, `delay_enter=500ms` ... */
   readonly what: string;
-  /** Counted by call and thread, from 1; `1+` is every one. */
+  /** The number of the call, by call and thread, from 1; `1+` means every call. */
   readonly when: string;
-  /** Only on these files; every file when not given. Sockets, pipes and libuv's own descriptors are not files. */
+  /** Only calls on these files; all files when not given. Sockets, pipes and libuv's own descriptors are not files. */
   readonly paths?: readonly string[];
 }
 
@@ -32,7 +32,7 @@ export class Sabotage implements AsyncDisposable {
     this.#dir = dir;
   }
 
-  /** Resolves when it is in force. */
+  /** Resolves when the fault is active. */
   static async begin(pid: number, fault: Fault): Promise<Sabotage> {
     const dir = mkdtempSync(join(tmpdir(), 'knock-otp-strace-'));
     const argv = ['strace', '-f', '-ttt', '-y', '-o', join(dir, 'log'), ...expressionsOf(fault), '-p', `${pid}`];
@@ -41,7 +41,7 @@ export class Sabotage implements AsyncDisposable {
     return sabotage;
   }
 
-  /** Ends it; resolves with what it saw. */
+  /** Ends strace; resolves with its records. */
   async end(): Promise<string> {
     await this.#strace.end('SIGINT');
     return readFileSync(join(this.#dir, 'log'), 'latin1');
@@ -53,14 +53,14 @@ export class Sabotage implements AsyncDisposable {
   }
 }
 
-/** The words of strace for a fault, for a program that is started under it. */
+/** The options of strace for a fault, for a program that is started under it. */
 export function expressionsOf({ call, what, when, paths }: Fault): readonly string[] {
   const calls = [call].flat().join(',');
   const only = (paths ?? []).flatMap((path) => ['-P', path]);
   return ['-e', `trace=${calls}`, ...only, '-e', `inject=${calls}:${what}:when=${when}`];
 }
 
-/** Why it cannot be used here, or false. */
+/** Why strace cannot be used here, or false. */
 export function skipWithoutStrace(): string | false {
   const { status, stderr, error } = spawnSync('strace', ['-f', '-e', 'trace=none', 'true'], { encoding: 'utf8' });
   if (status === 0) return false;

@@ -1,4 +1,6 @@
-/** TCP Wrappers' table as it is built, one verb: `FILE add|remove|prepare SERVICE ADDRESS`. For faults of the disk. */
+/**
+ * Runs one operation of the built table of TCP Wrappers, for disk faults: `FILE add|remove|prepare SERVICE ADDRESS`.
+ */
 import { HostsAllowTable } from '../../../dist/server/firewall/wrappers/hosts-allow.js';
 import { addressKey } from '../../../dist/shared/address.js';
 

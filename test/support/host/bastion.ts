@@ -1,6 +1,6 @@
 /**
- * A bastion in a namespace: knock-otpd as it is built, a service on the hidden port, clients that are enrolled through
- * its command line, and hosts that knock with real frames. What end-to-end tests have in common, and no assertion.
+ * A bastion in a namespace, for end-to-end tests: the built knock-otpd, a service on the hidden port, clients enrolled
+ * through its command line, and hosts that knock with real frames. Holds no assertion.
  */
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,12 +22,13 @@ const shiftedClock = join(repository, 'test/support/faults/shifted-clock.mjs');
 
 const BARRIER_SOURCE = '10.77.0.200';
 
-/** All that a daemon needs. */
+/** The capabilities that a daemon needs. */
 const FEW = '-all,+net_admin,+net_raw';
 
 /**
- * What makes a command run with CAP_NET_ADMIN and CAP_NET_RAW alone: `few` as root, `user` as nobody, to whom the ambient
- * set gives them; `none` as nobody, with no capability at all. With anything else the command keeps what it has. nsenter before it needs more than these.
+ * The words before a command that limit its capabilities. `few`: root with CAP_NET_ADMIN and CAP_NET_RAW alone.
+ * `user`: nobody with the same two, by the ambient set. `none`: nobody without any. Any other value changes nothing.
+ * nsenter goes before these words, because it needs more capabilities.
  */
 export function daemonRights(rights: string | undefined): readonly string[] {
   if (rights === 'none') {
@@ -36,12 +37,12 @@ export function daemonRights(rights: string | undefined): readonly string[] {
   }
   if (rights !== 'few' && rights !== 'user') return [];
   const user = ['--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps', FEW, '--ambient-caps', FEW];
-  // A change of user clears the signal that ends it with the test.
+  // A change of user clears the signal that ends the process with the test.
   const own = rights === 'user' ? user : ['--inh-caps', '-all'];
   return ['setpriv', '--bounding-set', FEW, ...own, '--pdeathsig', 'KILL', '--'];
 }
 
-/** A client at a door, as a test sees it: the profile, and every sequence that could be. */
+/** A client at a door, as a test sees it: the profile, and every possible sequence. */
 export interface EnrolledClient {
   readonly uri: string;
   readonly profile: Profile;
@@ -50,7 +51,7 @@ export interface EnrolledClient {
 
 export interface SendOptions {
   readonly from?: NetworkHost;
-  /** A source address that is not the sender's: spoofed. */
+  /** A spoofed source address, which is not that of the sender. */
   readonly source?: string;
   readonly family?: 4 | 6;
   /** Packets a second; 1000 when not given. */
@@ -82,7 +83,7 @@ export class Bastion implements AsyncDisposable {
     this.#clockFile = join(dir, 'clock');
   }
 
-  /** Three hosts, a configuration, a service that says `hello`; the daemon is not started yet. */
+  /** Makes three hosts, a configuration, and a service that says `hello`. Does not start the daemon. */
   static async create(options: BastionOptions = {}): Promise<Bastion> {
     const network = await Network.create(['server', 'client', 'other']);
     const bastion = new Bastion(network, await mkdtemp(join(tmpdir(), 'knock-otp-e2e-')));
@@ -103,12 +104,12 @@ export class Bastion implements AsyncDisposable {
     await this.rewriteConfig(configText(this.dir, options));
   }
 
-  /** A configuration of the test's own making. */
+  /** Writes a configuration of the test's own. */
   async rewriteConfig(text: string): Promise<void> {
     await writeFile(this.configFile, text, { mode: 0o600 });
   }
 
-  /** Sets the wall clock of daemons, also of one that runs: milliseconds ahead of this machine's. */
+  /** Sets the wall clock of daemons, even of a running one, in milliseconds ahead of this machine's clock. */
   async setClock(aheadMs: number): Promise<void> {
     await writeFile(this.#clockFile, `${aheadMs}`);
   }
@@ -127,7 +128,7 @@ export class Bastion implements AsyncDisposable {
     return this.#daemon;
   }
 
-  /** Starts knock-otpd and waits until it hears. */
+  /** Starts knock-otpd and waits until it captures packets. */
   async start(args: readonly string[] = [], rights?: string): Promise<RunningProcess> {
     const daemon = this.launch(args, rights);
     await daemon.waitForLine(/\blistening\b/);
@@ -135,7 +136,7 @@ export class Bastion implements AsyncDisposable {
     return daemon;
   }
 
-  /** Starts knock-otpd, behind further words where given, and waits for nothing. */
+  /** Starts knock-otpd, after further words where given, and does not wait. */
   launch(
     args: readonly string[] = [],
     rights = process.env['KNOCK_OTP_TEST_RIGHTS'],
@@ -150,12 +151,12 @@ export class Bastion implements AsyncDisposable {
     return this.#daemon;
   }
 
-  /** Ends the daemon; a crash when the signal is SIGKILL. */
+  /** Ends the daemon. SIGKILL makes it a crash. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Finished> {
     return await this.daemon.end(signal);
   }
 
-  /** One command of knock-otpd on the server. */
+  /** Runs one command of knock-otpd on the server. */
   async control(...args: string[]): Promise<Finished> {
     return await this.server.run([process.execPath, SERVER_PROGRAM, ...args, '-c', this.configFile]);
   }
@@ -174,13 +175,13 @@ export class Bastion implements AsyncDisposable {
     };
   }
 
-  /** What a shell would run as knock-otpd. */
+  /** The command line of knock-otpd in a shell. */
   readonly serverCommand: readonly string[] = [process.execPath, SERVER_PROGRAM];
 
-  /** What a shell would run as knock-otp. */
+  /** The command line of knock-otp in a shell. */
   readonly clientCommand: readonly string[] = [process.execPath, CLIENT_PROGRAM];
 
-  /** knock-otp on a host, with a home of its own. */
+  /** Runs knock-otp on a host, with a home of its own. */
   async knockOtp(args: readonly string[], { from = this.client, input = '', env = {} } = {}): Promise<Finished> {
     return await from.run([...this.clientCommand, ...args], {
       input,
@@ -196,7 +197,7 @@ export class Bastion implements AsyncDisposable {
     return { HOME: home, XDG_CONFIG_HOME: join(home, 'config'), XDG_STATE_HOME: join(home, 'state') };
   }
 
-  /** The time step now on the daemon's clock. */
+  /** The current time step on the daemon's clock. */
   async timeStep(client: EnrolledClient): Promise<number> {
     const ahead = Number(await readFile(this.#clockFile, 'utf8'));
     return timeStepAt(Date.now() + ahead, client.profile.step);
@@ -217,7 +218,7 @@ export class Bastion implements AsyncDisposable {
     await from.must(['tcpreplay', '-q', `--pps=${rate}`, '-i', 'eth0', file]);
   }
 
-  /** Records what the server hears, by a filter of pcap, until it is ended with SIGINT. */
+  /** Records the frames that the server receives, by a filter of pcap, until SIGINT. */
   async record(file: string, filter: string): Promise<RunningProcess> {
     const recorder = this.#spawn(this.server, [process.execPath, recordFrames, file, filter]);
     await recorder.waitForLine(/^recording/);
@@ -225,8 +226,8 @@ export class Bastion implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the daemon has judged every packet that was sent before: a sequence of another client, from an
-   * address of its own, has opened a door of its own. So that "it did not open" is known and not waited for.
+   * Resolves when the daemon has judged every packet that was sent before: a sequence of another client, from its own
+   * address, has opened its own door. So a test knows that a door did not open, without waiting for a time to pass.
    */
   async barrier(): Promise<void> {
     if (this.#barrier === undefined) throw new Error('no barrier client');
@@ -242,7 +243,7 @@ export class Bastion implements AsyncDisposable {
     }
   }
 
-  /** What a connection to the hidden port from a host becomes. */
+  /** Tries a connection from a host to the hidden port, and returns what becomes of it. */
   async probe({
     from = this.client,
     family = 4,

@@ -1,10 +1,8 @@
 /**
- * Debian's knockd and our knock-otpd side by side: two hosts alike, each with one of them, the same knockd.conf, and the
- * same frames for both at the same moment. What each did is what its commands wrote into a file (`/var/lib/say open %IP%`).
- * Knows no expectation.
- *
- * Each daemon has a /var/lib of its own: the configuration names one path in it for both, and ours keeps its state there
- * without being told.
+ * Runs Debian's knockd and our knock-otpd side by side: two equal hosts with one daemon each, the same knockd.conf,
+ * and the same frames for both at the same moment. The commands of each daemon write into a file (`/var/lib/say open
+ * %IP%`) what the daemon did. Each daemon has a /var/lib of its own, because the configuration names one path for
+ * both, and knock-otpd keeps its state there by default. Expects nothing.
  */
 import { spawnSync } from 'node:child_process';
 import { access, chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -19,11 +17,11 @@ import { SERVER_PROGRAM } from './built.ts';
 
 const BARRIER = '[barrier]\nsequence = 61001,61003,61002\ntcpflags = syn\nstart_command = /bin/true %IP%\n';
 const BARRIER_SCRIPT = 'F>61001 F>61003 F>61002';
-/** Above all of a script's sources. */
+/** Higher than all sources of a script. */
 const BARRIER_NUMBER = 9;
 const PATIENCE_MS = 10_000;
 
-/** The `skip` option of a test that needs knockd and further programs. */
+/** The `skip` option of a test that needs knockd and other programs. */
 export function skipWithoutPrograms(...programs: string[]): string | false {
   const found = skipWithoutNamespaces();
   if (found !== false || process.env['CI'] === 'true') return found;
@@ -33,11 +31,11 @@ export function skipWithoutPrograms(...programs: string[]): string | false {
   return missing === undefined ? false : `${missing} is not installed`;
 }
 
-/** One of the two, with its host. */
+/** One of the two daemons, with its host. */
 export class Side {
   readonly name: 'knockd' | 'ours';
   readonly host: NetworkHost;
-  /** What the daemon sees as /var/lib. */
+  /** The folder that the daemon sees as /var/lib. */
   readonly dir: string;
   #daemon: RunningProcess | undefined;
   #logRead = 0;
@@ -53,13 +51,15 @@ export class Side {
     return this.#daemon;
   }
 
-  /** In the daemon's view of the file system. */
+  /** The command in the daemon's view of the file system. */
   inside(argv: readonly string[]): readonly string[] {
     const script = 'mount --bind "$0/sbin" /usr/local/sbin && mount --bind "$0" /var/lib && exec "$@"';
     return ['unshare', '-m', 'sh', '-c', script, this.dir, ...argv];
   }
 
-  /** Starts the daemon on a configuration file and waits until it hears; knockd, where it never will, until it says so. */
+  /**
+   * Starts the daemon with a configuration file and waits until it captures, or until knockd says that it never will.
+   */
   async start(
     config: string,
     { args = [], deaf = false }: { args?: readonly string[]; deaf?: boolean } = {},
@@ -74,8 +74,8 @@ export class Side {
       return;
     }
     const daemon = this.#daemon;
-    // Its log says so before its filter is in the kernel, and libpcap throws away what came before that. The first
-    // filter is libpcap's own of one instruction, which passes nothing.
+    // knockd logs this before its filter is in the kernel, and libpcap discards earlier packets. The first filter is
+    // libpcap's own: it has one instruction and passes nothing.
     const listens = async (): Promise<boolean> =>
       deaf
         ? (await this.log()).includes('starting up')
@@ -92,7 +92,7 @@ export class Side {
     return await textOf(join(this.dir, 'log'));
   }
 
-  /** What the commands wrote, in its order. */
+  /** What the commands wrote, in order. */
   async said(): Promise<readonly string[]> {
     return (await textOf(join(this.dir, 'said'))).split('\n').filter((line) => line !== '');
   }
@@ -101,7 +101,7 @@ export class Side {
     await writeFile(join(this.dir, file), content, { mode: 0o600 });
   }
 
-  /** The log since the last barrier says that the barrier's door has opened. */
+  /** Whether the log since the last barrier says that the barrier's door has opened. */
   async passedBarrier(): Promise<boolean> {
     const text = await this.log();
     const at = text.indexOf('barrier: OPEN SESAME', this.#logRead);
@@ -110,7 +110,7 @@ export class Side {
     return true;
   }
 
-  /** Looks every few milliseconds: knockd tells of nothing but by its files. False after a while. */
+  /** Polls every few milliseconds, because knockd shows its state only in files. Returns false after a time limit. */
   async sees(condition: () => Promise<boolean>, patienceMs = PATIENCE_MS): Promise<boolean> {
     const end = performance.now() + patienceMs;
     while (!(await condition())) {
@@ -170,17 +170,17 @@ export class BesideKnockd implements AsyncDisposable {
     }
   }
 
-  /** The configuration of both, with a door for barriers at its end. */
+  /** Writes the configuration of both, with a door for barriers at its end. */
   async configure(doors: string): Promise<void> {
     await writeFile(this.config, `${doors}\n${BARRIER}`, { mode: 0o600 });
   }
 
-  /** A file of both under /var/lib. */
+  /** Writes a file of both below /var/lib. */
   async put(file: string, content: string): Promise<void> {
     for (const side of this.sides) await side.put(file, content);
   }
 
-  /** A shell script of both under /var/lib; in `sbin/` it stands in /usr/local/sbin too. */
+  /** Writes a shell script of both below /var/lib; a script in `sbin/` is in /usr/local/sbin too. */
   async putProgram(file: string, script: string): Promise<void> {
     for (const { dir } of this.sides) {
       await writeFile(join(dir, file), `#!/bin/sh\n${script}\n`);
@@ -193,9 +193,9 @@ export class BesideKnockd implements AsyncDisposable {
   }
 
   /**
-   * Resolves when both have judged all that was sent before and their commands have run: a sequence from an address of
-   * its own has opened a door of its own, twice, so that a command that was started before the first has ended.
-   * A daemon that has ended instead is told by its name.
+   * Resolves when both daemons have judged all packets that were sent before, and their commands have run: a sequence
+   * from its own address has opened its own door twice, so a command that was started before the first opening has
+   * ended. The error names a daemon that has ended instead.
    */
   async barrier(): Promise<readonly Side[]> {
     const ended: Side[] = [];
@@ -222,7 +222,7 @@ export class BesideKnockd implements AsyncDisposable {
   async #take(step: Step): Promise<void> {
     if (step.kind === 'wait') return await pause(step.ms);
     if (step.kind === 'at') return await pause((step.ms + 1000 - (Date.now() % 1000)) % 1000);
-    // Slow enough that the commands of two packets start in their order; a sweep is fast, as sweeps are.
+    // Slow enough that the commands of two packets start in order; a sweep is fast, as real sweeps are.
     await this.sendFrames(step.frames, step.frames.length > 100 ? 20_000 : 100);
   }
 

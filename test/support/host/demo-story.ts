@@ -1,10 +1,10 @@
-/** What docs/pictures/demo.svg shows, line by line, and what of it every run of the demo says. */
+/** Reads docs/pictures/demo.svg line by line, and finds the lines that every run of the demo prints. */
 import { readFileSync } from 'node:fs';
 
 const PICTURE = new URL('../../../docs/pictures/demo.svg', import.meta.url);
 const DEMO = new URL('../../../scripts/demonstration/demo.ts', import.meta.url);
 
-/** The lines of a recording, wrapped rows put together again. */
+/** The lines of a recording, with wrapped rows joined. */
 export function linesOfPicture(svg: string): readonly string[] {
   return [...svg.matchAll(/<g(?: class="k\d+")?>(<text.*)<\/g>$/gm)].map(([, texts = '']) =>
     texts
@@ -20,17 +20,17 @@ export function demoPicture(): string {
   return readFileSync(PICTURE, 'utf8');
 }
 
-/** The lines that are the same in every run: without ports, times and packets, and without why a replay is refused. */
+/** The lines that are the same in every run: without ports, times, packets, and the reason why a replay is refused. */
 export function unchanging(lines: readonly string[]): readonly string[] {
   return lines.filter((line) => !/^ {3}(knock-otp: |Nmap done|Actual|\s+Successful|.*refused: )/.test(line));
 }
 
-/** Steps, and what was checked. */
+/** The steps and their checks. */
 export function storyLines(lines: readonly string[]): readonly string[] {
   return lines.filter((line) => /^(\d+\. | {3}✓ )/.test(line));
 }
 
-/** The story lines as scripts/demonstration/demo.ts tells them, in the order of a run: the scan stands where it is called. */
+/** The story lines of scripts/demonstration/demo.ts in the order of a run, with the scan at the place of its call. */
 export function storyInSource(): readonly string[] {
   const source = readFileSync(DEMO, 'utf8');
   const scan = bodyOf(source, 'scan');

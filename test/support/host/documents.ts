@@ -1,4 +1,4 @@
-/** README and docs as tests read them: what stands in fenced blocks, and what in the text between. */
+/** Reads README, CONTRIBUTING and docs for tests: the fenced blocks, and the code in the text between them. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 const root = new URL('../../../', import.meta.url);
@@ -6,6 +6,7 @@ const root = new URL('../../../', import.meta.url);
 /** Paths from the root of the repository. */
 export const DOCUMENTS: readonly string[] = [
   'README.md',
+  'CONTRIBUTING.md',
   ...readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .sort()
@@ -19,7 +20,7 @@ export function documentText(path: string): string {
 export interface FencedBlock {
   readonly language: string;
   readonly text: string;
-  /** NAME of a line `<!-- test: NAME -->` above it. */
+  /** The NAME in a line `<!-- test: NAME -->` above the block. */
   readonly mark?: string;
 }
 
@@ -32,7 +33,7 @@ export function fencedBlocks(text: string): readonly FencedBlock[] {
   }));
 }
 
-/** Code between backticks outside of the blocks, on one line each. */
+/** Code between backticks outside of the fenced blocks, each on one line. */
 export function inlineCode(text: string): readonly string[] {
   const between = text.replaceAll(/^```[\s\S]*?^```$/gm, '');
   return [...between.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code.replaceAll(/\s+/g, ' '));

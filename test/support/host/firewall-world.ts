@@ -1,7 +1,7 @@
 /**
- * Two ends of a virtual cable: this process's network namespace, which must be a private one, is the server with an echo
- * service on several ports; a prober process in another namespace is the clients. Nothing has a name and nothing stays:
- * the kernel takes both namespaces away with their last process.
+ * Two ends of a virtual cable. The server is the network namespace of this process, which must be a private one, with
+ * an echo service on several ports. The clients are a prober process in another namespace. Nothing has a name and
+ * nothing stays: the kernel removes both namespaces with their last process.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -16,15 +16,15 @@ const PROBER = supportProgram('host/prober');
 
 /** Ports with an echo service behind them. */
 export const PORTS = [2201, 2202, 2203] as const;
-/** Per family: the server, two clients, and one who is never let in: connection tracking remembers no port of his. */
+/** Per family: the server, two clients, and a source that is never let in, of whose ports conntrack knows none. */
 export const ADDRESSES = {
   IPv4: { server: '10.77.0.1', clients: ['10.77.0.2', '10.77.0.3'], stranger: '10.77.0.4' },
   IPv6: { server: 'fd77::1', clients: ['fd77::2', 'fd77::3'], stranger: 'fd77::4' },
 } as const;
 
-/** Long enough for a repeated SYN (1 s): a busy machine must not make an open door look shut. */
+/** Long enough for a repeated SYN (1 s), so that an open door does not look shut on a busy machine. */
 const OPEN_PATIENCE_MS = 5000;
-/** What is dropped never answers; a refusal or a success would be there in a fraction of this. */
+/** Dropped packets never get an answer. A refusal or a success arrives in a fraction of this time. */
 const DROP_PATIENCE_MS = 250;
 
 export class FirewallWorld {
@@ -40,7 +40,7 @@ export class FirewallWorld {
   }
 
   static async make(): Promise<FirewallWorld> {
-    // The one thing that must never happen is that a test works on the machine's own firewall.
+    // A test must never change the firewall of the machine itself.
     assert.deepEqual(Object.keys(networkInterfaces()), [], 'this network namespace is not a fresh one');
     const prober = spawn('unshare', ['--net', process.execPath, PROBER], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -56,7 +56,7 @@ export class FirewallWorld {
         waiting.set(request.id, resolve);
         prober.stdin.write(`${JSON.stringify(request)}\n`);
       });
-    // Its first answer says that unshare is done and the program runs, in a namespace of its own.
+    // The first answer shows that the program runs in its own namespace.
     await ask({ id: 0, do: 'end', connection: 0 });
     assert(prober.pid !== undefined);
     layCable(prober.pid);
@@ -64,7 +64,7 @@ export class FirewallWorld {
     const servers = await Promise.all(PORTS.map((port) => echoServer(port, sessions)));
     return new FirewallWorld(prober.pid, ask, async () => {
       for (const server of servers) server.close();
-      // Their other ends vanish with their namespace, without a word that would end these.
+      // The other ends vanish with their namespace without closing these connections.
       for (const session of sessions) session.destroy();
       const closed = once(prober, 'close');
       prober.kill('SIGKILL');
@@ -72,7 +72,7 @@ export class FirewallWorld {
     });
   }
 
-  /** The connection's number. Fails the test when the port does not answer. */
+  /** Returns the number of the connection. Fails the test when the port does not answer. */
   async connect(from: string, port: number, host: string = serverFor(from)): Promise<number> {
     const id = this.#nextId();
     const result = await this.#ask({ id, do: 'connect', host, port, from, timeoutMs: OPEN_PATIENCE_MS });
@@ -85,12 +85,12 @@ export class FirewallWorld {
     await this.#ask({ id: this.#nextId(), do: 'end', connection });
   }
 
-  /** Nothing at all comes back: no connection, no refusal. */
+  /** Checks that no answer comes: no connection, no refusal. */
   async assertDropped(from: string, port: number): Promise<void> {
     assert.equal(await this.tryOnce(from, port, DROP_PATIENCE_MS), 'timeout', `${from} to port ${port}`);
   }
 
-  /** `open`, `timeout` or an error's code. */
+  /** Returns `open`, `timeout` or the code of an error. */
   async tryOnce(from: string, port: number, timeoutMs: number): Promise<string> {
     const id = this.#nextId();
     const result = await this.#ask({ id, do: 'connect', host: serverFor(from), port, from, timeoutMs });
@@ -103,7 +103,7 @@ export class FirewallWorld {
     assert.equal(await this.#ask({ id: this.#nextId(), do: 'echo', connection, text }), text);
   }
 
-  /** Says something: `data`, `ended`, or `timeout` when the service does neither. */
+  /** Sends a message and returns `data`, `ended`, or `timeout` when neither follows. */
   hear(connection: number, timeoutMs: number): Promise<string> {
     return this.#ask({ id: this.#nextId(), do: 'hear', connection, timeoutMs });
   }
@@ -122,7 +122,7 @@ export class FirewallWorld {
   }
 }
 
-/** Runs an nft script in this process's namespace, as the administrator or another program would. */
+/** Runs an nft script in this process's namespace, as the administrator or another program does. */
 export function nft(script: string): string {
   return execFileSync('nft', ['--', script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }

@@ -1,13 +1,13 @@
 /**
- * Golden scripts: a text file of commands with what each prints and its exit code. `UPDATE_GOLDEN=1` writes what is
- * seen into the file instead of comparing, for a person to read in the diff.
+ * Runs golden scripts: text files of commands, with the output and exit code of each. `UPDATE_GOLDEN=1` writes the
+ * current output into the file instead of comparing. Read the diff before you commit it.
  *
  *     $ knock-otp show b1        the command; `< TEXT` at its end is its standard input
  *     out| ...                   a line of standard output
  *     err| ...                   a line of standard error
  *     exit 0
  *
- * Lines that begin with # and empty lines are kept as they are.
+ * The file keeps empty lines and lines that begin with #.
  */
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -22,7 +22,7 @@ export interface Ran {
 export type Runner = (args: readonly string[], input: string | undefined) => Promise<Ran>;
 
 /**
- * Plays a script against `run`; `vary` replaces what differs between machines, such as paths, in what was seen.
+ * Plays a script with `run`. `vary` replaces parts of the output that differ between machines, such as paths.
  * @throws AssertionError with the difference
  */
 export async function checkGolden(path: string, run: Runner, vary: (text: string) => string): Promise<void> {
@@ -47,7 +47,7 @@ async function play(line: string, run: Runner, vary: (text: string) => string): 
 function marked(mark: string, text: string): string[] {
   if (text === '') return [];
   const lines = text.split('\n');
-  // A missing last newline is a difference, so it has to be seen.
+  // The difference must show a missing last newline.
   if (lines.at(-1) === '') lines.pop();
   else lines.push('(no newline at the end)');
   return lines.map((line) => `${mark} ${line}`.trimEnd());

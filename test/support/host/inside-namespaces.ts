@@ -6,14 +6,14 @@ import type { TestContext } from 'node:test';
 import { OUTER_MOUNTS } from './private-etc.ts';
 
 export interface InsideOptions {
-  /** How many tests must have passed: a file that ran nothing must not look like a success. */
+  /** How many tests must pass, so that a file that ran nothing is not a success. */
   readonly atLeast: number;
-  /** A mount namespace too. */
+  /** Whether the file needs a mount namespace too. */
   readonly mounts?: boolean;
   readonly timeoutMs?: number;
 }
 
-/** Skips where there are no namespaces, fails with what failed inside, and passes on what was skipped there. */
+/** Skips without namespaces, fails with the failures inside, and passes on the skipped tests. */
 export function runInside(t: TestContext, file: string, { atLeast, mounts, timeoutMs = 300_000 }: InsideOptions): void {
   const own = [
     ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
@@ -25,7 +25,7 @@ export function runInside(t: TestContext, file: string, { atLeast, mounts, timeo
     t.skip(`no network namespace with nftables here: ${possible.stderr || possible.error?.message}`);
     return;
   }
-  // Without this variable the tests inside report to us in the runner's own format instead of in text.
+  // Without this variable the tests inside report in the runner's own format instead of in text.
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
   const env = { ...environment, [OUTER_MOUNTS]: readlinkSync('/proc/self/ns/mnt') };
   const { status, stdout, stderr } = spawnSync(
@@ -44,19 +44,21 @@ export function runInside(t: TestContext, file: string, { atLeast, mounts, timeo
   if (process.env['CI'] === 'true') assert.deepEqual(skipped, [], 'nothing may be skipped in CI: scripts/setup --test');
 }
 
-/** Whether there is time for everything: in CI and with --long. */
+/** Whether long tests run: in CI and with --long. */
 export function hasPatience(): boolean {
   return process.env['CI'] === 'true' || process.env['KNOCK_OTP_LONG'] !== undefined;
 }
 
-/** Skips a backend whose programs take minutes to answer the whole contract. */
+/** Skips a backend whose programs take minutes for the whole contract. */
 export function needsPatience(t: TestContext): boolean {
   if (hasPatience()) return false;
   t.skip('its programs take minutes to answer all of it: npm test -- --long');
   return true;
 }
 
-/** Buses and ufw change to other users and judge owners of files, which a user namespace of one user does not have. */
+/**
+ * Buses and ufw change to other users and check the owners of files. A user namespace of one user has no other users.
+ */
 export function needsRoot(t: TestContext): boolean {
   const isRoot =
     process.getuid?.() === 0 && /^\s*0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'utf8'));

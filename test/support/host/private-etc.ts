@@ -1,14 +1,14 @@
-/** A copy of /etc, and of what else programs write to, that only this process and its children see. */
+/** A copy of /etc, and of other folders that programs write to, which only this process and its children see. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What runInside passes on: the mount namespace that must not be changed. */
+/** The mount namespace of the machine, which must not change; runInside passes it on. */
 export const OUTER_MOUNTS = 'KNOCK_OTP_OUTER_MOUNTS';
 
-/** Call the result at the end. `scratch`: directories that begin empty. */
+/** Call the returned function at the end. `scratch`: directories that begin empty. */
 export function privateEtc(...scratch: readonly string[]): () => void {
   const outer = process.env[OUTER_MOUNTS];
   assert(
@@ -16,7 +16,7 @@ export function privateEtc(...scratch: readonly string[]): () => void {
     'this mount namespace is not a private one',
   );
   const copy = mkdtempSync(join(tmpdir(), 'knock-otp-etc-'));
-  // Files that a user namespace may not read are left out.
+  // Leaves out files that a user namespace may not read.
   spawnSync('cp', ['-r', '--preserve=mode,links', '/etc/.', copy]);
   execFileSync('mount', ['--bind', copy, '/etc']);
   assert.match(readFileSync('/proc/self/mounts', 'utf8'), / \/etc /);

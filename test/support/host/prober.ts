@@ -1,6 +1,6 @@
 /**
- * A process for the other end of a virtual cable: opens connections as it is told, one JSON object a line on stdin,
- * one answer a line on stdout. Started in a namespace of its own by firewall-world.ts.
+ * A process for the other end of a virtual cable: opens connections on request, with one JSON object a line on stdin
+ * and one answer a line on stdout. `firewall-world.ts` starts it in its own namespace.
  */
 import { createSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
@@ -93,7 +93,7 @@ function echo(connection: number, text: string): Promise<string> {
   });
 }
 
-/** Says something: `data` when anything comes back, `ended` when the other end closes instead, `timeout` for neither. */
+/** Sends a message: `data` when anything comes back, `ended` when the other end closes, `timeout` for neither. */
 function hear(connection: number, timeoutMs: number): Promise<string> {
   const socket = sockets.get(connection);
   if (socket === undefined || socket.destroyed) return Promise.resolve('ended');

@@ -1,6 +1,6 @@
 /**
- * A server and a client as documents have them: programs in the path, the name in /etc/hosts, ssh set up for its user. What
- * is typed there is a line of a document.
+ * A server and a client as documents describe them: programs in the path, the name in /etc/hosts, ssh set up for the
+ * user. Tests type lines of documents there.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { type SshServer, startSshServer } from '../../../scripts/lab/ssh-server.
 import { Bastion } from './bastion.ts';
 import { CLIENT_PROGRAM, SERVER_PROGRAM } from './built.ts';
 
-/** In a mount namespace of its own: files of /etc that are ours, and nothing of the host's state. */
+/** Runs in its own mount namespace, with our files in /etc, and without any state of the host. */
 const SCRIPT = `for file in "$0"/etc/*; do
   target=/etc/\${file##*/}
   [ -e "$target" ] || { mkdir -p "$0/whole" && cp -r --preserve=mode,links /etc/. "$0/whole" 2>/dev/null; : > "$0/whole/\${file##*/}"
@@ -39,7 +39,7 @@ export class Stage implements AsyncDisposable {
     const [ssh = '', ...flags] = stage.#sshd.command;
     const commands = {
       'knock-otp': program(CLIENT_PROGRAM),
-      // The configuration that a line names holds.
+      // The configuration that the document's line names is there.
       'knock-otpd': `#!/bin/sh\ncase " $* " in *" -c "*) ;; *) set -- "$@" -c ${bastion.configFile} ;; esac\n${program(SERVER_PROGRAM)}`,
       ssh: `#!/bin/sh\nexec /usr/bin/${ssh} ${flags.join(' ')} -o User=${stage.#sshd.user} "$@"\n`,
     };
@@ -54,13 +54,13 @@ export class Stage implements AsyncDisposable {
     await writeFile(join(this.bastion.dir, 'etc', name), text);
   }
 
-  /** One line as a person types it, in the shared folder of both hosts. */
+  /** Runs one line as a person types it, in the folder that both hosts share. */
   async type(host: NetworkHost, line: string): Promise<Finished> {
     const env = await this.bastion.clientHome(host);
     return await host.run(this.#words(line), { env, timeoutMs: 60_000 });
   }
 
-  /** One that goes on. */
+  /** Starts one line and lets it run. */
   async begin(host: NetworkHost, line: string): Promise<RunningProcess> {
     const begun = host.spawn(this.#words(line), { env: await this.bastion.clientHome(host) });
     this.#running.push(begun);

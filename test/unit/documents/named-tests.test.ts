@@ -13,6 +13,7 @@ const documents = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
   'README.md',
+  'CONTRIBUTING.md',
   'CHANGELOG.md',
 ];
 
