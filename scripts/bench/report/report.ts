@@ -6,7 +6,7 @@ import type { FloodCell, LossyResult, Machine, Results, SectionName, Sections } 
 export function renderMarkdown({ sections, machines }: Results): string {
   const parts = [
     HEAD,
-    ...goalsText(goals(sections)),
+    ...goalsText(goals(sections), sections),
     '![Charts of the results](benchmarks.svg)\n',
     METHOD,
     ...machineText(machines),
@@ -45,7 +45,7 @@ The figures are in [benchmarks.json](benchmarks.json). The benchmark program mak
     npm run bench -- --help            # all options
 `;
 
-function goalsText(all: readonly Goal[]): string[] {
+function goalsText(all: readonly Goal[], { flood }: Partial<Sections>): string[] {
   const measured = all.filter(({ reached }) => reached !== undefined);
   const reached = measured.filter((goal) => goal.reached === true);
   return [
@@ -62,11 +62,28 @@ knock-otp reaches ${reached.length} of its ${measured.length} measured goals:
         goal.bound,
       ]),
     ),
-    `- The CPU goal compares CPU per packet at the largest rate, because the daemons receive different rates there.
+    `- The CPU goal compares CPU per packet at the largest rate, because the daemons receive different rates there. A packet
+  here is one that the sender sent; most of them never reach the daemon.
+- Each CPU figure of a flood is one measurement of three seconds, so small figures vary from row to row. A smaller figure at
+  a higher rate does not mean that a larger flood costs less.
+- CPU without a flood stands in two tables. The flood section measures three seconds of a daemon that has just let a client
+  in. The section [At rest](#at-rest) measures whole time steps, a minute after the start.
+- Memory was measured for ten minutes at 10,000 packets a second only.${largestMemory(flood)}
 - Drift is the median of the last third of the samples minus the median of the first third. Memory is flat when its drift
   is less than 8 MB or less than a tenth of the memory at the start.
 `,
   ];
+}
+
+/** The largest memory of ours in the flood section, which no goal is about. */
+function largestMemory(flood: readonly FloodCell[] | undefined): string {
+  const ours = flood?.filter(({ contestant }) => contestant === 'kernel' || contestant === 'pcap') ?? [];
+  const [most] = ours.toSorted((a, b) => b.rssKb - a.rssKb);
+  if (most === undefined) return '';
+  const last = ours.findLast(({ contestant }) => contestant === most.contestant) ?? most;
+  return ` Larger floods took up to
+  ${mb(most.rssKb)} (${KINDS[most.kind]}, ${perSecond(most)}); the last flood of the same daemon took ${mb(last.rssKb)}.
+  Whether memory stays flat under a long flood of such a rate was not measured.`;
 }
 
 function machineText(machines: Results['machines']): string[] {
