@@ -61,14 +61,19 @@ async function bundle(root: string, entry: string, outFile: string, more: BuildO
   // A program that is started during the build is the old file or the new one.
   const unnamed = `${outFile}.${process.pid}.new`;
   await mkdir(dirname(outFile), { recursive: true });
-  await writeFile(unnamed, withoutRepeatedPaths(output.text));
+  await writeFile(unnamed, withShorterPaths(output.text));
   await chmod(unnamed, 0o755);
   await rename(unnamed, outFile);
 }
 
-/** A module that is run only when it is needed has its path as a key; esbuild writes the same path in a comment above it. */
-function withoutRepeatedPaths(text: string): string {
-  return text.replaceAll(/^\/\/ ((?:server|shared)\/\S+)\n(?=(?:.*\n){1,12}?.*"\1"\()/gm, '');
+/**
+ * esbuild writes the path of each module in a comment above it. A module that runs only when it is needed has its path as a
+ * key too, so its comment goes; the others lose the folder that all share.
+ */
+function withShorterPaths(text: string): string {
+  return text
+    .replaceAll(/^\/\/ ((?:server|shared)\/\S+)\n(?=(?:.*\n){1,12}?.*"\1"\()/gm, '')
+    .replaceAll(/^\/\/ server\//gm, '// ');
 }
 
 /** One comment that names each package with files in the bundle, its version and its licence; equal texts stand once. */
