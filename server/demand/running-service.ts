@@ -5,7 +5,7 @@
 import type { ServiceLook, ServiceState } from '../core/demand.ts';
 import type { Now } from '../core/grants.ts';
 import type { JournaledService } from '../store/store.ts';
-import { SERVICE_COMMAND_MS } from './service-commands.ts';
+import { commandMs } from './service-commands.ts';
 import type { ServiceReadings } from './service-inspection.ts';
 import { formatTerms, type ServiceTerms } from './service-terms.ts';
 
@@ -58,7 +58,7 @@ export function takenUp(row: JournaledService, terms: ServiceTerms, now: Now): R
       idleSinceMs: idleForMs === undefined ? undefined : now.monoMs - idleForMs,
     },
     // A stop command that was left alone by a kill may be about to do its work.
-    ...{ failures: 0, retryAtMs: row.stopping ? now.monoMs + SERVICE_COMMAND_MS : 0 },
+    ...{ failures: 0, retryAtMs: row.stopping ? now.monoMs + commandMs(terms) : 0 },
     ...{ connections: undefined, journaled: '' },
   };
 }

@@ -42,6 +42,8 @@ export type DoorAction =
       readonly shell?: boolean;
       /** The user whose rights they run with; absent: the daemon's. */
       readonly runAs?: string;
+      /** How long each command may take; absent: 10 s. */
+      readonly timeoutMs?: number;
     };
 
 export type CommandAction = Extract<DoorAction, { readonly kind: 'command' }>;

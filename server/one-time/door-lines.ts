@@ -2,16 +2,29 @@
  * The lines of one door's file as the engine is to see them: ids that stay with a sequence however the file is edited, and
  * a memory of what this daemon has used, so that a copy of the file put back does not bring it to life. Pure.
  */
-import { type FileLine, isUnspent, type LineRef, linePairs } from '../../shared/formats/sequences-file.ts';
+import {
+  type FileLine,
+  isUnspent,
+  type LineRef,
+  linePairs,
+  type MalformedLine,
+  type SequenceLine,
+} from '../../shared/formats/sequences-file.ts';
 import type { ListedLine } from '../core/door.ts';
 
 /** What is wrong in a file that can be used all the same. Line numbers from 1. */
 export interface FileNotes {
-  readonly malformed: readonly { readonly line: number; readonly reason: string }[];
+  readonly malformed: readonly (NotedLine & { readonly reason: string })[];
   /** Lines whose sequence stands in an earlier line, struck or not. They are not used: whoever saw that one could replay. */
-  readonly repeated: readonly number[];
+  readonly repeated: readonly NotedLine[];
   /** Lines that this daemon has struck and that are unstruck again. They are not used. */
-  readonly revived: readonly number[];
+  readonly revived: readonly NotedLine[];
+}
+
+export interface NotedLine {
+  readonly line: number;
+  /** The same for the same sequence, and another for any other: tells a line from one that took its place. */
+  readonly mark: number;
 }
 
 export const NO_NOTES: FileNotes = { malformed: [], repeated: [], revived: [] };
@@ -30,6 +43,7 @@ export class DoorLines {
   #lookAhead: number;
   readonly #ids = new Map<string, number>();
   readonly #refs = new Map<number, LineRef>();
+  readonly #marks = new Map<string, number>();
   /** Sequences that may not be offered again, and of those the ones that the file must show as struck. */
   readonly #used = new Set<string>();
   readonly #struck = new Set<string>();
@@ -53,21 +67,21 @@ export class DoorLines {
 
   /** Takes what the file holds now. Answers what is noteworthy, and the lines that must be struck again. */
   update(lines: readonly FileLine[]): { readonly notes: FileNotes; readonly revived: readonly LineRef[] } {
-    const repeated: number[] = [];
-    const revived: { readonly number: number; readonly ref: LineRef }[] = [];
+    const repeated: NotedLine[] = [];
+    const revived: { readonly noted: NotedLine; readonly ref: LineRef }[] = [];
     const present: ListedLine[] = [];
     for (const line of lines.filter(isUnspent)) {
       const ref = { key: line.key, repeats: line.repeats };
-      if (ref.repeats > 0) repeated.push(line.number);
-      else if (this.#struck.has(ref.key)) revived.push({ number: line.number, ref });
+      if (ref.repeats > 0) repeated.push(this.#noted(line));
+      else if (this.#struck.has(ref.key)) revived.push({ noted: this.#noted(line), ref });
       else if (!this.#used.has(ref.key)) present.push({ id: this.#idOf(ref), pairs: linePairs(line) });
     }
     this.#present = present;
     const malformed = lines.flatMap((line) =>
-      line.kind === 'malformed' ? [{ line: line.number, reason: line.reason }] : [],
+      line.kind === 'malformed' ? [{ ...this.#noted(line), reason: line.reason }] : [],
     );
     return {
-      notes: { malformed, repeated, revived: revived.map(({ number }) => number) },
+      notes: { malformed, repeated, revived: revived.map(({ noted }) => noted) },
       revived: revived.map(({ ref }) => ref),
     };
   }
@@ -106,6 +120,12 @@ export class DoorLines {
   /** The file shows it as struck, or does not have it any more: should it ever stand there unstruck, it is to be struck. */
   finish(use: LineUse): void {
     for (const { key } of [use.used, ...use.skipped]) this.#struck.add(key);
+  }
+
+  #noted({ number, key }: SequenceLine | MalformedLine): NotedLine {
+    const mark = this.#marks.get(key) ?? this.#marks.size + 1;
+    this.#marks.set(key, mark);
+    return { line: number, mark };
   }
 
   #idOf(ref: LineRef): number {

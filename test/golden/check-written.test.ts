@@ -17,12 +17,12 @@ before(async () => {
   await sequences('used', '#7000,9000,8000\n');
   await sequences('open-to-all', ' 7000,9000,8000\n', 0o644);
   const doors = [
-    '[openSSH]\nsequence = 7000,8000,9000\nseq_timeout = 5\ncommand = /bin/open %IP%\ntcpflags = syn\n',
+    '[openSSH]\nsequence = 7000,8000,9000\nseq_timeout = 5\ncommand = /bin/true %IP%\ntcpflags = syn\n',
     '[web]\nsequence = 7000,9000,8000,6500,7777\ntcpflags = syn\nopen = nftables tcp/443\n',
-    `[mail]\none_time_sequences = ${join(directory.root, 'list')}\nlook_ahead = 2\ntcpflags = fin,!ack\nstart_command = a %IP%\nstop_command = b %IP%\n`,
-    `[few]\none_time_sequences = ${join(directory.root, 'few')}\ntcpflags = syn\ncommand = a %IP%\n`,
-    `[used]\none_time_sequences = ${join(directory.root, 'used')}\ntcpflags = syn\ncommand = a %IP%\n`,
-    `[leaky]\none_time_sequences = ${join(directory.root, 'open-to-all')}\ntcpflags = syn\ncommand = a %IP%\n`,
+    `[mail]\none_time_sequences = ${join(directory.root, 'list')}\nlook_ahead = 2\ntcpflags = fin,!ack\nstart_command = true %IP%\nstop_command = true %IP%\n`,
+    `[few]\none_time_sequences = ${join(directory.root, 'few')}\ntcpflags = syn\ncommand = true %IP%\n`,
+    `[used]\none_time_sequences = ${join(directory.root, 'used')}\ntcpflags = syn\ncommand = true %IP%\n`,
+    `[leaky]\none_time_sequences = ${join(directory.root, 'open-to-all')}\ntcpflags = syn\ncommand = true %IP%\n`,
   ];
   await writeFile(
     directory.file,

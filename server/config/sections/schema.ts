@@ -279,6 +279,13 @@ export const doorKeys = {
   },
   shell: { type: 'switch', default: 'no', doc: 'run the commands with /bin/sh' },
   run_as: { type: 'user', otherwise: "the daemon's user", doc: 'the user who runs the commands' },
+  command_timeout: {
+    type: 'integer',
+    from: 1,
+    to: 600,
+    otherwise: '`10`; `30` with `stop_when`',
+    doc: 'how many seconds a command may take before the daemon kills it',
+  },
   cmd_timeout: {
     type: 'integer',
     default: '30',
