@@ -122,10 +122,11 @@ export class DoorLines {
     for (const { key } of [use.used, ...use.skipped]) this.#struck.add(key);
   }
 
-  #noted({ number, key }: SequenceLine | MalformedLine): NotedLine {
+  #noted(line: SequenceLine | MalformedLine): NotedLine {
+    const key = line.kind === 'malformed' ? `malformed ${line.text}` : line.key;
     const mark = this.#marks.get(key) ?? this.#marks.size + 1;
     this.#marks.set(key, mark);
-    return { line: number, mark };
+    return { line: line.number, mark };
   }
 
   #idOf(ref: LineRef): number {

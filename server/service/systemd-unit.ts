@@ -6,6 +6,8 @@ export const UNIT_NAME = 'knock-otpd.service';
 export const STATE_FOLDER = '/var/lib/knock-otp';
 /** Where the service may write whatever the configuration says. */
 export const OWN_FOLDERS = [STATE_FOLDER, '/run/knock-otp', '/var/log/knock-otp'] as const;
+/** How long the daemon may take to end, where the configuration does not need more. */
+export const STOP_SECONDS = 30;
 
 export interface UnitTerms {
   /** The comment that begins the file, without `#`. */
@@ -57,7 +59,7 @@ ExecReload=${words} reload${options}
 Restart=always
 RestartSec=2
 ${notifies ? 'WatchdogSec=30\n' : ''}TimeoutStartSec=60
-TimeoutStopSec=30
+TimeoutStopSec=${STOP_SECONDS}
 # The daemon alone is told to stop: it ends what it has started, and closes what is open by commands.
 KillMode=mixed
 OOMScoreAdjust=-500

@@ -39,7 +39,7 @@ export interface MalformedLine extends LinePlace {
   /** What is wrong, without quoting the line: it may be a sequence with one slip. */
   readonly reason: string;
   /** What stands there, one character a byte, for telling it from another line. As secret as a sequence. */
-  readonly key: string;
+  readonly text: string;
 }
 
 export type FileLine = SequenceLine | OtherLine | MalformedLine;
@@ -133,7 +133,7 @@ function lineOf(line: Uint8Array, place: LinePlace, seen: Map<string, number>): 
   if (typeof read === 'string') {
     return isStruck
       ? { ...place, kind: 'comment' }
-      : { ...place, kind: 'malformed', reason: read, key: latin1(content) };
+      : { ...place, kind: 'malformed', reason: read, text: latin1(content) };
   }
   const key = keyOf(read);
   const repeats = seen.get(key) ?? 0;
