@@ -111,7 +111,8 @@ test('when run_as may not run the program, or is nobody, then check says so', as
   assert.match((await problemsOf(context, shell)).join('\n'), /cannot run as no_such_user/);
 });
 
-const [IPV4, IPV6] = ['192.0.2.7', '2001:db8::7'].map((text) => addressKey(text) ?? assert.fail());
+const IPV4 = addressKey('192.0.2.7') ?? assert.fail();
+const IPV6 = addressKey('2001:db8::7') ?? assert.fail();
 
 test('when a command is : then it does nothing, as an empty one', () => {
   const { config, problems } = readText(
@@ -119,8 +120,8 @@ test('when a command is : then it does nothing, as an empty one', () => {
   );
   assert.deepEqual(problems, []);
   const [first, second] = config.doors.map(({ action }) => (action.kind === 'command' ? action : assert.fail()));
-  assert.deepEqual(commandsFor(first ?? assert.fail(), IPV4 ?? ''), { start: 'true %IP%', stop: undefined });
-  assert.deepEqual(commandsFor(first ?? assert.fail(), IPV6 ?? ''), { start: undefined, stop: undefined });
+  assert.deepEqual(commandsFor(first ?? assert.fail(), IPV4), { start: 'true %IP%', stop: undefined });
+  assert.deepEqual(commandsFor(first ?? assert.fail(), IPV6), { start: undefined, stop: undefined });
   assert.equal(hasAnyClose(second ?? assert.fail()), false);
 });
 
