@@ -93,6 +93,7 @@ test('when doors have written-down sequences then the report says how safe they 
   opens      command, and nothing closes it
   sequence   no unspent line in /etc/knock-otp/open-to-all: the door stays shut
 
+warning: /etc/knock-otp/knock-otpd.conf:17: [mail] tcpflags: no client knocks so: knock-otp and knock send SYNs without further flags (hint: write syn, unless you make the packets yourself)
 warning: /etc/knock-otp/knock-otpd.conf: [openSSH] sequence: anyone who sees one knock at this door can repeat it (hint: replace the line with otp = totp, then knock-otpd enroll NAME --door openSSH)
 warning: /etc/knock-otp/knock-otpd.conf: [web] sequence: anyone who sees one knock at this door can repeat it (hint: replace the line with otp = totp, then knock-otpd enroll NAME --door web)
 warning: /etc/knock-otp/few:2: this line is not used: knock 1 is not a port from 1 to 65535, with :tcp or :udp or neither (hint: ports with commas)
