@@ -1,6 +1,6 @@
 /**
- * The one web-standard class that the pure layers use. They compile without Node's and the DOM's types, so that they
- * cannot use anything else of a platform.
+ * The web-standard classes that the pure layers use. They are compiled without Node's and the DOM's types, so that
+ * nothing else of a platform can slip in.
  */
 declare class URLSearchParams {
   constructor(init?: string);
@@ -8,4 +8,9 @@ declare class URLSearchParams {
   set(name: string, value: string): void;
   keys(): IterableIterator<string>;
   toString(): string;
+}
+
+declare class TextDecoder {
+  constructor(label: string, options: { fatal?: boolean; ignoreBOM?: boolean });
+  decode(bytes: Uint8Array): string;
 }

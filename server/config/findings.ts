@@ -1,9 +1,19 @@
 /** Collects the problems (refused) and warnings (reported) of a configuration, so that knock-otpd reports all at once. */
 import { KnockError, type Problem } from '../../shared/errors.ts';
 
+/** A program that a command of the configuration runs, with the place of the command. */
+export interface NeededProgram {
+  readonly place: Omit<Problem, 'message' | 'hint'>;
+  readonly program: string;
+  /** The user who runs it; absent: the daemon's. */
+  readonly runAs?: string;
+}
+
 export class Findings {
   readonly problems: Problem[] = [];
   readonly warnings: Problem[] = [];
+  /** To be looked for by whoever reads more than the text. */
+  readonly programs: NeededProgram[] = [];
   /** True while every problem is a file that others can read or change. */
   #onlyInsecure = true;
 

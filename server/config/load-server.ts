@@ -6,6 +6,7 @@ import type { ConfiguredDoor, ServerConfig } from './config.ts';
 import { Findings } from './findings.ts';
 import { crowdProblem } from './listening-config.ts';
 import { type ConfigOptions, draftConfig } from './read-config.ts';
+import { checkPrograms } from './sections/command-programs.ts';
 import { doorBudget, type StrayBudget, staticPairs, writtenBudget } from './stray-budget.ts';
 import { readSequencesFile, type SequencesFile } from './written-sequences.ts';
 
@@ -30,6 +31,7 @@ export interface LoadedServer {
 export async function loadServer(file: string, options: ConfigOptions = {}): Promise<LoadedServer> {
   const findings = new Findings();
   const draft = await draftConfig(file, options, findings);
+  await checkPrograms(findings);
   // Clients are read even if the configuration has problems, so that one run reports the problems of both.
   const enrolments = draft?.optionsSound === true ? await readEnrolments(draft.config, draft.doorNames, findings) : [];
   // Only without other problems: `listening-config.ts` has already checked each door for one client.

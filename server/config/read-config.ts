@@ -67,7 +67,7 @@ export async function draftConfig(
       findings.problem(read.flaw);
       return undefined;
     case 'text':
-      if (read.warning !== undefined) findings.warn(read.warning);
+      for (const warning of read.warnings) findings.warn(warning);
       return parseConfig(read.text, file, surroundings(options), findings);
   }
 }
@@ -78,18 +78,11 @@ function surroundings(options: ConfigOptions): Surroundings {
 
 /** Parses the text, without any input or output. */
 export function parseConfig(text: string, file: string, around: Surroundings, findings: Findings): ConfigDraft {
-  const { sections, problems } = parseIni(text);
+  const { sections, problems } = parseIni(text, { merged: OPTIONS_SECTION });
   for (const { key, ...problem } of problems) {
     findings.problem(key !== undefined && isQuotable(key) ? { ...problem, key } : problem);
   }
-  const [options, ...furtherOptions] = sections.filter(isOptions);
-  for (const { name, line } of furtherOptions) {
-    // parseIni has already reported the same spelling.
-    if (name !== options?.name) {
-      const message = `[${options?.name}] is already at line ${options?.line}`;
-      findings.problem({ section: name, line, message, hint: 'merge both sections' });
-    }
-  }
+  const options = sections.find(isOptions);
   const doorSections = sections.filter((section) => !isOptions(section));
   const doors: ConfiguredDoor[] = [];
   const lines = new Map<ConfiguredDoor, number>();

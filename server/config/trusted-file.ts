@@ -4,21 +4,26 @@
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { decodeText } from '../../shared/formats/utf8-text.ts';
+
+/** Of a list of lines in a message. */
+const MAX_LINES = 20;
 
 export interface FileRules {
-  /** Refuse symbolic links, and files that anyone but the owner can read. */
+  /** Refuse symbolic links, and files that anyone but the owner can read. Otherwise: files that others can change. */
   readonly secret: boolean;
   readonly maxBytes: number;
 }
 
 export type TrustedRead =
-  | { readonly kind: 'text'; readonly text: string; readonly warning?: Flaw }
+  | { readonly kind: 'text'; readonly text: string; readonly warnings: readonly Flaw[] }
   | { readonly kind: 'missing' }
   /** By its owner or mode, others can read or change it. */
   | { readonly kind: 'insecure'; readonly flaw: Flaw }
   | { readonly kind: 'unreadable'; readonly flaw: Flaw };
 
 export interface Flaw {
+  readonly line?: number;
   readonly message: string;
   readonly hint?: string;
 }
@@ -37,22 +42,38 @@ export async function readTrusted(path: string, rules: FileRules): Promise<Trust
     const stat = await handle.stat();
     const { mode, uid, size } = stat;
     if (!stat.isFile()) return unreadable('it is not a regular file');
-    const flaw = ownershipFlaw(uid, mode, rules.secret ? 0o077 : 0o002);
+    const flaw = ownershipFlaw(uid, mode, rules.secret ? 0o077 : 0o022);
     if (flaw !== undefined) return { kind: 'insecure', flaw };
     // The file may grow after stat, so reading stops at the limit in any case.
     const bytes = size > rules.maxBytes ? undefined : await readUpTo(handle, rules.maxBytes + 1, size);
     if (bytes === undefined || bytes.length > rules.maxBytes) {
       return unreadable(`it is longer than ${rules.maxBytes} bytes`, 'is it the right file?');
     }
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    const warning = rules.secret ? undefined : ownershipFlaw(uid, mode, 0o020);
-    return { kind: 'text', text, ...(warning === undefined ? {} : { warning }) };
+    return readText(bytes);
   } catch (error) {
-    if (error instanceof TypeError) return unreadable('it is not UTF-8 text');
     return refusalOf(error);
   } finally {
     await handle.close();
   }
+}
+
+/** A comment in another encoding is read all the same: it says nothing to us. Anything else could be a name or a command. */
+function readText(bytes: Uint8Array): TrustedRead {
+  const { text, comments, others } = decodeText(bytes);
+  const [line] = others;
+  if (line !== undefined) {
+    const hint = 'save the file as UTF-8; only comments may be in another encoding';
+    return { kind: 'unreadable', flaw: { line, message: 'the line is not UTF-8 text', hint } };
+  }
+  const [first, ...more] = comments;
+  if (first === undefined) return { kind: 'text', text, warnings: [] };
+  const also = more.length === 0 ? '' : `, nor are those at ${formatLines(more)}`;
+  return { kind: 'text', text, warnings: [{ line: first, message: `the comment is not UTF-8 text${also}` }] };
+}
+
+function formatLines(lines: readonly number[]): string {
+  const shown = lines.slice(0, MAX_LINES).join(', ');
+  return `${lines.length === 1 ? 'line' : 'lines'} ${shown}${lines.length > MAX_LINES ? ' and further ones' : ''}`;
 }
 
 /** Why other users can read or change a file or directory; undefined if they cannot. `forbidden` are mode bits. */
@@ -71,7 +92,7 @@ export function ownershipFlaw(uid: number, mode: number, forbidden: number): Fla
 
 function modeHint(mode: number, forbidden: number): string {
   if ((forbidden & 0o077) === 0o077) return (mode & 0o040000) !== 0 ? '700' : '600';
-  return (forbidden & 0o020) !== 0 ? 'go-w' : 'o-w';
+  return 'go-w';
 }
 
 /** `size` is the first buffer's size: a buffer of `limit` bytes for each of thousands of small files would waste memory. */

@@ -4,7 +4,7 @@
  */
 import { KnockError, type Problem } from '../../shared/errors.ts';
 import { OneTimeFile } from '../../shared/files/one-time-file.ts';
-import { isUnspent, linePairs } from '../../shared/formats/sequences-file.ts';
+import { type FileLine, isUnspent, linePairs } from '../../shared/formats/sequences-file.ts';
 import type { Pair } from '../../shared/knock.ts';
 import { log10OpeningsPerDay } from '../../shared/odds.ts';
 import { writtenOdds, writtenStrayBudget } from '../../shared/written-odds.ts';
@@ -30,13 +30,15 @@ export async function readSequencesFile({ name, file, policy }: FileDoor): Promi
   };
   try {
     const lines = await new OneTimeFile(file).read();
-    const unspent = lines.filter(isUnspent).map(linePairs);
+    const usable = lines.filter(isUnspent).filter(({ repeats }) => repeats === 0);
+    const unspent = usable.map(linePairs);
     if (unspent.length === 0) return shut(`no unspent sequence is left in ${file}`, 'add new lines');
-    const warnings: Problem[] = lines.flatMap((line) =>
-      line.kind === 'malformed'
-        ? [{ file, line: line.number, message: `this line is not used: ${line.reason}`, hint: 'ports with commas' }]
-        : [],
-    );
+    const warnings: Problem[] = lines.flatMap((line) => {
+      const message = unusedReason(line);
+      if (message === undefined) return [];
+      const hint = line.kind === 'malformed' ? 'ports with commas' : 'remove it, or write another sequence';
+      return [{ file, line: line.number, message: `this line is not used: ${message}`, hint }];
+    });
     if (unspent.length <= FEW_LINES) {
       warnings.push({ ...place, message: `few sequences are left in ${file}: ${unspent.length}` });
     }
@@ -49,4 +51,10 @@ export async function readSequencesFile({ name, file, policy }: FileDoor): Promi
     if (!(error instanceof KnockError)) throw error;
     return shut(error.message, error.hint);
   }
+}
+
+/** As the daemon takes it: whoever saw an earlier use of a line could repeat it at a later one. */
+function unusedReason(line: FileLine): string | undefined {
+  if (line.kind === 'malformed') return line.reason;
+  return isUnspent(line) && line.repeats > 0 ? 'it repeats an earlier one' : undefined;
 }

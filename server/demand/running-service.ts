@@ -5,7 +5,7 @@
 import type { ServiceLook, ServiceState } from '../core/demand.ts';
 import type { Now } from '../core/grants.ts';
 import type { JournaledService } from '../store/store.ts';
-import { SERVICE_COMMAND_MS } from './service-commands.ts';
+import { commandMs } from './service-commands.ts';
 import type { ServiceReadings } from './service-inspection.ts';
 import { formatTerms, type ServiceTerms } from './service-terms.ts';
 
@@ -57,8 +57,8 @@ export function restored(row: JournaledService, terms: ServiceTerms, now: Now): 
       // It was busy, and no daemon has checked it since. So its idle time starts now.
       idleSinceMs: idleForMs === undefined ? undefined : now.monoMs - idleForMs,
     },
-    // The stop command of a killed daemon may still be running.
-    ...{ failures: 0, retryAtMs: row.stopping ? now.monoMs + SERVICE_COMMAND_MS : 0 },
+    // A stop command that was left alone by a kill may be about to do its work.
+    ...{ failures: 0, retryAtMs: row.stopping ? now.monoMs + commandMs(terms) : 0 },
     ...{ connections: undefined, journaled: '' },
   };
 }

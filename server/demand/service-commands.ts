@@ -7,8 +7,13 @@ import { runCommand } from '../process/run-command.ts';
 import { userOf } from '../process/user-of.ts';
 import type { ServiceTerms } from './service-terms.ts';
 
-/** A service manager may need long. */
-export const SERVICE_COMMAND_MS = 30_000;
+/** A service manager takes its time. */
+const DEFAULT_COMMAND_MS = 30_000;
+
+/** How long a command of the service may take. */
+export function commandMs({ timeoutMs = DEFAULT_COMMAND_MS }: ServiceTerms): number {
+  return timeoutMs;
+}
 
 /** @throws KnockError COMMAND with the command's output; CommandNotStarted when it could not be run */
 export async function runServiceCommand(door: string, terms: ServiceTerms, verb: 'start' | 'stop'): Promise<void> {
@@ -18,6 +23,6 @@ export async function runServiceCommand(door: string, terms: ServiceTerms, verb:
   await runCommand({
     ...(user === undefined ? line : asUser(user, line)),
     environment: { KNOCK_OTP_DOOR: door, ...user?.environment },
-    timeoutMs: SERVICE_COMMAND_MS,
+    timeoutMs: commandMs(terms),
   });
 }

@@ -15,12 +15,14 @@ export interface ServiceTerms {
   readonly idleMs: number;
   /** Also stop it if it was running before any knock. */
   readonly adopts?: boolean;
+  /** How long each command may take; absent: 30 s. */
+  readonly timeoutMs?: number;
 }
 
 /** Undefined for a text that {@link formatTerms} did not write. */
 export function parseTerms(text: string): ServiceTerms | undefined {
   try {
-    const { start, stop, shell, runAs, ports, idleMs, adopts } = JSON.parse(text) as Partial<ServiceTerms>;
+    const { start, stop, shell, runAs, ports, idleMs, adopts, timeoutMs } = JSON.parse(text) as Partial<ServiceTerms>;
     if (typeof start !== 'string' || typeof stop !== 'string' || typeof idleMs !== 'number') return undefined;
     if (!Array.isArray(ports) || !ports.every((port) => Number.isInteger(port))) return undefined;
     return {
@@ -28,12 +30,14 @@ export function parseTerms(text: string): ServiceTerms | undefined {
       ...(shell === true ? { shell } : {}),
       ...(typeof runAs === 'string' ? { runAs } : {}),
       ...(adopts === true ? { adopts } : {}),
+      ...(typeof timeoutMs === 'number' ? { timeoutMs } : {}),
     };
   } catch {
     return undefined;
   }
 }
 
-export function formatTerms({ start, stop, shell, runAs, ports, idleMs, adopts }: ServiceTerms): string {
-  return JSON.stringify({ start, stop, shell, runAs, ports, idleMs, adopts });
+export function formatTerms(terms: ServiceTerms): string {
+  const { start, stop, shell, runAs, ports, idleMs, adopts, timeoutMs } = terms;
+  return JSON.stringify({ start, stop, shell, runAs, ports, idleMs, adopts, timeoutMs });
 }

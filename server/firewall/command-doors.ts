@@ -21,7 +21,7 @@ import { userOf } from '../process/user-of.ts';
 import type { ActionDoor, DoorAction, Firewall, Opening } from './firewall.ts';
 
 export interface CommandOptions {
-  /** Milliseconds for one command; default 10,000. */
+  /** Milliseconds for one command of a door that does not say itself; default 10,000. */
   readonly timeoutMs?: number;
   /** Monotonic milliseconds; default performance.now. */
   readonly now?: () => number;
@@ -140,13 +140,13 @@ export class CommandFirewall implements Firewall {
     if (this.#running >= MAX_RUNNING) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running += 1;
     try {
-      const runAs = door.action.kind === 'command' ? door.action.runAs : undefined;
+      const { runAs, timeoutMs = this.#timeoutMs } = door.action.kind === 'command' ? door.action : {};
       const user = runAs === undefined ? undefined : await userOf(runAs);
       const line = { program: command.program, arguments: argumentsFor(command, source) };
       await runCommand({
         ...(user === undefined ? line : asUser(user, line)),
         environment: { KNOCK_OTP_IP: formatAddress(source), KNOCK_OTP_DOOR: door.name, ...user?.environment },
-        timeoutMs: this.#timeoutMs,
+        timeoutMs,
       });
     } finally {
       const next = this.#waiting.shift();

@@ -43,6 +43,8 @@ export type DoorAction =
       readonly shell?: boolean;
       /** The user that the commands run as; absent: the daemon's user. */
       readonly runAs?: string;
+      /** How long each command may take; absent: 10 s. */
+      readonly timeoutMs?: number;
     };
 
 export type CommandAction = Extract<DoorAction, { readonly kind: 'command' }>;

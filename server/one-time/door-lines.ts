@@ -2,19 +2,29 @@
  * The lines of one door's file, as the engine gets them. Pure. Each sequence keeps its id however the file is edited.
  * Used sequences are remembered, so that they stay used when an old copy of the file is put back.
  */
-import { type FileLine, isUnspent, type LineRef, linePairs } from '../../shared/formats/sequences-file.ts';
+import {
+  type FileLine,
+  isUnspent,
+  type LineRef,
+  linePairs,
+  type MalformedLine,
+  type SequenceLine,
+} from '../../shared/formats/sequences-file.ts';
 import type { ListedLine } from '../core/door.ts';
 
 /** Faults of a file that can still be used. Line numbers start at 1. */
 export interface FileNotes {
-  readonly malformed: readonly { readonly line: number; readonly reason: string }[];
-  /**
-   * Lines whose sequence is also in an earlier line, struck or not. Not used: an observer of that knock could replay
-   * it.
-   */
-  readonly repeated: readonly number[];
+  readonly malformed: readonly (NotedLine & { readonly reason: string })[];
+  /** Lines whose sequence is also in an earlier line, struck or not. Not used: an observer of that knock could replay it. */
+  readonly repeated: readonly NotedLine[];
   /** Lines that this daemon has struck, but that are unstruck again. Not used. */
-  readonly revived: readonly number[];
+  readonly revived: readonly NotedLine[];
+}
+
+export interface NotedLine {
+  readonly line: number;
+  /** One number for each sequence: tells a line from another one at its place. */
+  readonly mark: number;
 }
 
 export const NO_NOTES: FileNotes = { malformed: [], repeated: [], revived: [] };
@@ -33,7 +43,8 @@ export class DoorLines {
   #lookAhead: number;
   readonly #ids = new Map<string, number>();
   readonly #refs = new Map<number, LineRef>();
-  /** Sequences that may not be offered again; `#struck` has those that the file must show as struck. */
+  readonly #marks = new Map<string, number>();
+  /** Sequences that may not be offered again, and of those the ones that the file must show as struck. */
   readonly #used = new Set<string>();
   readonly #struck = new Set<string>();
   readonly #begun = new Map<number, LineUse>();
@@ -56,21 +67,21 @@ export class DoorLines {
 
   /** Takes the current lines of the file. Returns the faults, and the lines that must be struck again. */
   update(lines: readonly FileLine[]): { readonly notes: FileNotes; readonly revived: readonly LineRef[] } {
-    const repeated: number[] = [];
-    const revived: { readonly number: number; readonly ref: LineRef }[] = [];
+    const repeated: NotedLine[] = [];
+    const revived: { readonly noted: NotedLine; readonly ref: LineRef }[] = [];
     const present: ListedLine[] = [];
     for (const line of lines.filter(isUnspent)) {
       const ref = { key: line.key, repeats: line.repeats };
-      if (ref.repeats > 0) repeated.push(line.number);
-      else if (this.#struck.has(ref.key)) revived.push({ number: line.number, ref });
+      if (ref.repeats > 0) repeated.push(this.#noted(line));
+      else if (this.#struck.has(ref.key)) revived.push({ noted: this.#noted(line), ref });
       else if (!this.#used.has(ref.key)) present.push({ id: this.#idOf(ref), pairs: linePairs(line) });
     }
     this.#present = present;
     const malformed = lines.flatMap((line) =>
-      line.kind === 'malformed' ? [{ line: line.number, reason: line.reason }] : [],
+      line.kind === 'malformed' ? [{ ...this.#noted(line), reason: line.reason }] : [],
     );
     return {
-      notes: { malformed, repeated, revived: revived.map(({ number }) => number) },
+      notes: { malformed, repeated, revived: revived.map(({ noted }) => noted) },
       revived: revived.map(({ ref }) => ref),
     };
   }
@@ -109,6 +120,13 @@ export class DoorLines {
   /** The file shows the lines as struck, or no longer has them. If they appear unstruck, they are struck again. */
   finish(use: LineUse): void {
     for (const { key } of [use.used, ...use.skipped]) this.#struck.add(key);
+  }
+
+  #noted(line: SequenceLine | MalformedLine): NotedLine {
+    const key = line.kind === 'malformed' ? `malformed ${line.text}` : line.key;
+    const mark = this.#marks.get(key) ?? this.#marks.size + 1;
+    this.#marks.set(key, mark);
+    return { line: line.number, mark };
   }
 
   #idOf(ref: LineRef): number {

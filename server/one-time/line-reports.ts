@@ -25,17 +25,16 @@ export class LineReports {
     else if (left <= this.#warnLeft) this.#log.warn('few one-time sequences are left', { door, left });
   }
 
-  /** Logs the faults that are new since the last reading. */
+  /** Logs the faults that are new since the last reading. A line number may stand for another line in a replaced file. */
   notes({ name, path }: { readonly name: string; readonly path: string }, notes: FileNotes, before: FileNotes): void {
-    const warn = (message: string, numbers: readonly number[], old: readonly number[], reason?: string) => {
-      if (numbers.length === 0 || numbers.join() === old.join()) return;
-      this.#log.warn(message, { door: name, file: path, lines: formatNumbers(numbers), reason });
+    const warn = (message: string, key: keyof FileNotes, reason?: string) => {
+      const [found, old] = [notes[key], before[key]];
+      if (found.length === 0 || JSON.stringify(found) === JSON.stringify(old)) return;
+      this.#log.warn(message, { door: name, file: path, lines: formatNumbers(found.map(({ line }) => line)), reason });
     };
-    const malformed = notes.malformed.map(({ line }) => line);
-    const old = before.malformed.map(({ line }) => line);
-    warn('lines that are not sequences are not used', malformed, old, notes.malformed[0]?.reason);
-    warn('lines that repeat an earlier one are not used', notes.repeated, before.repeated);
-    warn('lines that were used are unstruck again: did you restore an old copy?', notes.revived, before.revived);
+    warn('lines that are not sequences are not used', 'malformed', notes.malformed[0]?.reason);
+    warn('lines that repeat an earlier one are not used', 'repeated');
+    warn('lines that were used are unstruck again: did you restore an old copy?', 'revived');
   }
 }
 

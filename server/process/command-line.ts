@@ -5,12 +5,10 @@
 import parseArgsStringToArgv from 'string-argv';
 import { type AddressKey, formatAddress } from '../../shared/address.ts';
 import { KnockError } from '../../shared/errors.ts';
+import { maskQuotes, shellSyntax } from './shell-syntax.ts';
 
 /** The source's address replaces this anywhere in an argument. */
 const PLACEHOLDER = '%IP%';
-
-/** Characters that need a shell when unquoted: sequences, pipes, redirections, substitution, variables, globs, escapes. */
-const SHELL_SYNTAX = /[;&|<>`$*?\\]/;
 
 export interface CommandLine {
   readonly program: string;
@@ -23,18 +21,16 @@ export interface CommandLine {
  * @throws KnockError CONFIG_INVALID when it is empty, a quote is not closed, or it needs a shell
  */
 export function parseCommandLine(line: string): CommandLine {
-  const outside = line.replaceAll(/'[^']*'|"[^"]*"/g, '');
-  if (/['"]/.test(outside)) throw invalid(line, 'a quote is not closed', 'close it, or put one kind inside the other');
-  const syntax = SHELL_SYNTAX.exec(outside)?.[0];
-  if (syntax !== undefined) {
-    throw invalid(
-      line,
-      `"${syntax}" needs a shell, and commands run without one`,
-      'quote it if it is literal text, else run a script with %IP% as its argument, or set shell = yes',
-    );
-  }
   if (line.includes('\0')) throw invalid(line, 'it contains a NUL character', 'remove it');
   const [program = '', ...rest] = parseArgsStringToArgv(line);
+  const syntax = shellSyntax(line, program);
+  if (syntax !== undefined) {
+    const hint = `${syntax.instead ?? 'name a script with %IP% as its argument'}, or say shell = yes`;
+    throw invalid(line, `commands run without a shell, and ${syntax.what}`, hint);
+  }
+  if (/['"]/.test(maskQuotes(line))) {
+    throw invalid(line, 'a quote is not closed', 'close it, or put one kind inside the other');
+  }
   if (program === '') throw invalid(line, 'it names no program', 'write a program and its arguments');
   if (program.includes(PLACEHOLDER)) throw invalid(line, 'the program name contains %IP%', 'name the program');
   return { program, arguments: rest };

@@ -7,6 +7,8 @@ export const UNIT_NAME = 'knock-otpd.service';
 export const STATE_FOLDER = '/var/lib/knock-otp';
 /** Folders that the service may write to in every configuration. */
 export const OWN_FOLDERS = [STATE_FOLDER, '/run/knock-otp', '/var/log/knock-otp'] as const;
+/** How long the daemon may take to end, where the configuration does not need more. */
+export const STOP_SECONDS = 30;
 
 export interface UnitTerms {
   /** The comment that begins the file, without `#`. */
@@ -58,7 +60,7 @@ ExecReload=${words} reload${options}
 Restart=always
 RestartSec=2
 ${notifies ? 'WatchdogSec=30\n' : ''}TimeoutStartSec=60
-TimeoutStopSec=30
+TimeoutStopSec=${STOP_SECONDS}
 # Only the daemon gets the stop signal: it ends its children, and closes what is open by commands.
 KillMode=mixed
 OOMScoreAdjust=-500

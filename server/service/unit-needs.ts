@@ -4,10 +4,14 @@
  */
 import { dirname } from 'node:path';
 import type { ConfiguredDoor, ServerConfig } from '../config/config.ts';
-import { type Need, OWN_FOLDERS, STATE_FOLDER } from './systemd-unit.ts';
+import type { DoorAction } from '../firewall/firewall.ts';
+import { type Need, OWN_FOLDERS, STATE_FOLDER, STOP_SECONDS } from './systemd-unit.ts';
 
 /** The service cannot see these, because of ProtectHome and PrivateTmp; and other users may write to some of them. */
 const HIDDEN_FOLDERS = ['/home', '/root', '/run/user', '/tmp', '/var/tmp'];
+
+/** For all else that ends. */
+const SPARE_SECONDS = 10;
 
 const INTERNET_SOCKETS = 'RestrictAddressFamilies=AF_INET AF_INET6';
 
@@ -45,7 +49,18 @@ export function needsOf(config: ServerConfig): readonly Need[] {
       settings: [INTERNET_SOCKETS, 'IPAddressAllow=any', writable('/run')],
     });
   }
-  return [...needs, ...doors.flatMap(needsOfDoor)];
+  return [...needs, ...doors.flatMap(needsOfDoor), ...patience(doors)];
+}
+
+/** Stopping waits for commands: those that close, after one that has just begun to open. */
+function patience(doors: readonly ConfiguredDoor[]): readonly Need[] {
+  const slowest = Math.max(0, ...doors.map(({ action, service }) => timeoutOf(action) ?? service?.timeoutMs ?? 0));
+  const seconds = 2 * Math.ceil(slowest / 1000) + SPARE_SECONDS;
+  return seconds <= STOP_SECONDS ? [] : [{ reason: 'command_timeout', settings: [`TimeoutStopSec=${seconds}`] }];
+}
+
+function timeoutOf(action: DoorAction): number | undefined {
+  return action.kind === 'command' ? action.timeoutMs : undefined;
 }
 
 function needsOfDoor(door: ConfiguredDoor): readonly Need[] {

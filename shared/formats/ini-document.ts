@@ -56,8 +56,11 @@ type Token =
   | { readonly kind: 'section'; readonly name: string; readonly line: number }
   | { readonly kind: 'entry'; readonly rawKey: string; readonly value: string | undefined; readonly line: number };
 
-/** Reads any text and never throws: readable parts are in `sections`, the others in `problems`. */
-export function parseIni(text: string): IniDocument {
+/**
+ * Never throws: whatever the text, what can be read is in `sections` and what cannot is in `problems`. Sections named
+ * `merged`, in any case of letters, are one section, where the first of them stands.
+ */
+export function parseIni(text: string, { merged }: { readonly merged?: string } = {}): IniDocument {
   if (text.length > MAX_INI_CHARACTERS) {
     const message = `the file has ${text.length} characters, more than ${MAX_INI_CHARACTERS}`;
     return { sections: [], problems: [{ message, hint: 'is it the right file?' }] };
@@ -68,7 +71,7 @@ export function parseIni(text: string): IniDocument {
     else if (problems.length === MAX_PROBLEMS)
       problems.push({ message: 'further problems of this kind are not listed', hint: 'is it the right file?' });
   };
-  const sections = assemble(tokenise(text, report));
+  const sections = mergeSections(assemble(tokenise(text, report)), merged);
   reportRepeated(sections, report);
   return { sections, problems };
 }
@@ -181,6 +184,15 @@ function assemble(tokens: readonly Token[]): IniSection[] {
     });
   }
   return sections;
+}
+
+function mergeSections(sections: readonly IniSection[], name: string | undefined): readonly IniSection[] {
+  const [first, ...others] = sections.filter((section) => section.name.toLowerCase() === name);
+  if (first === undefined || others.length === 0) return sections;
+  const whole = { ...first, entries: [first, ...others].flatMap(({ entries }) => entries) };
+  return sections
+    .filter((section) => !others.includes(section))
+    .map((section) => (section === first ? whole : section));
 }
 
 function sanitised(token: Token): string {

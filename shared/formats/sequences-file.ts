@@ -38,6 +38,8 @@ export interface MalformedLine extends LinePlace {
   readonly kind: 'malformed';
   /** What is wrong, without quoting the line, which may be a mistyped sequence. */
   readonly reason: string;
+  /** What stands there, one character a byte, for telling it from another line. As secret as a sequence. */
+  readonly text: string;
 }
 
 export type FileLine = SequenceLine | OtherLine | MalformedLine;
@@ -129,7 +131,9 @@ function lineOf(line: Uint8Array, place: LinePlace, seen: Map<string, number>): 
   const isStruck = content[0] === HASH;
   const read = isStruck ? readStruck(content.subarray(1)) : readSequence(content);
   if (typeof read === 'string') {
-    return isStruck ? { ...place, kind: 'comment' } : { ...place, kind: 'malformed', reason: read };
+    return isStruck
+      ? { ...place, kind: 'comment' }
+      : { ...place, kind: 'malformed', reason: read, text: latin1(content) };
   }
   const key = keyOf(read);
   const repeats = seen.get(key) ?? 0;

@@ -14,7 +14,7 @@ before(async () => {
   directory = await configDirectory(
     [
       doorText('ssh', 'clients = laptop, phone'),
-      doorText('vpn', 'otp = hotp', 'command = /bin/open %IP%', 'protocols = both', 'knocks = 4', 'order = strict'),
+      doorText('vpn', 'otp = hotp', 'command = /bin/true %IP%', 'protocols = both', 'knocks = 4', 'order = strict'),
       doorText('spare', 'open = nftables tcp/8443, udp/8443', 'port_range = 8000-8999', 'exclude_ports ='),
     ].join(''),
   );
@@ -156,10 +156,10 @@ test('when penalties and the scan command are on then the report has them, and s
       'sequence = 7001,8001,9001,7002,8002',
       'tcpflags = syn',
       'penalty = 60',
-      'command = /bin/open %IP%',
+      'command = /bin/true %IP%',
     ),
   ];
-  const options = 'scan_command = /bin/ban --token=hush %IP%\nnever_ban = 192.0.2.0/24, 2001:db8::7\n';
+  const options = 'scan_command = /bin/true --token=hush %IP%\nnever_ban = 192.0.2.0/24, 2001:db8::7\n';
   const place = await configDirectory([options, ...doors].join(''));
   try {
     const loaded = await loadServer(place.file);

@@ -17,12 +17,12 @@ before(async () => {
   await sequences('used', '#7000,9000,8000\n');
   await sequences('open-to-all', ' 7000,9000,8000\n', 0o644);
   const doors = [
-    '[openSSH]\nsequence = 7000,8000,9000\nseq_timeout = 5\ncommand = /bin/open %IP%\ntcpflags = syn\n',
+    '[openSSH]\nsequence = 7000,8000,9000\nseq_timeout = 5\ncommand = /bin/true %IP%\ntcpflags = syn\n',
     '[web]\nsequence = 7000,9000,8000,6500,7777\ntcpflags = syn\nopen = nftables tcp/443\n',
-    `[mail]\none_time_sequences = ${join(directory.root, 'list')}\nlook_ahead = 2\ntcpflags = fin,!ack\nstart_command = a %IP%\nstop_command = b %IP%\n`,
-    `[few]\none_time_sequences = ${join(directory.root, 'few')}\ntcpflags = syn\ncommand = a %IP%\n`,
-    `[used]\none_time_sequences = ${join(directory.root, 'used')}\ntcpflags = syn\ncommand = a %IP%\n`,
-    `[leaky]\none_time_sequences = ${join(directory.root, 'open-to-all')}\ntcpflags = syn\ncommand = a %IP%\n`,
+    `[mail]\none_time_sequences = ${join(directory.root, 'list')}\nlook_ahead = 2\ntcpflags = fin,!ack\nstart_command = true %IP%\nstop_command = true %IP%\n`,
+    `[few]\none_time_sequences = ${join(directory.root, 'few')}\ntcpflags = syn\ncommand = true %IP%\n`,
+    `[used]\none_time_sequences = ${join(directory.root, 'used')}\ntcpflags = syn\ncommand = true %IP%\n`,
+    `[leaky]\none_time_sequences = ${join(directory.root, 'open-to-all')}\ntcpflags = syn\ncommand = true %IP%\n`,
   ];
   await writeFile(
     directory.file,
@@ -93,6 +93,7 @@ test('when doors have written-down sequences then the report says how safe they 
   opens      command, and nothing closes it
   sequence   no unspent line in /etc/knock-otp/open-to-all: the door stays shut
 
+warning: /etc/knock-otp/knock-otpd.conf:17: [mail] tcpflags: no client knocks so: knock-otp and knock send SYNs without further flags (hint: write syn, unless you make the packets yourself)
 warning: /etc/knock-otp/knock-otpd.conf: [openSSH] sequence: anyone who sees one knock at this door can repeat it (hint: replace the line with otp = totp, then knock-otpd enroll NAME --door openSSH)
 warning: /etc/knock-otp/knock-otpd.conf: [web] sequence: anyone who sees one knock at this door can repeat it (hint: replace the line with otp = totp, then knock-otpd enroll NAME --door web)
 warning: /etc/knock-otp/few:2: this line is not used: knock 1 is not a port from 1 to 65535, with :tcp or :udp or neither (hint: ports with commas)

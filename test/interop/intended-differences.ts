@@ -48,6 +48,10 @@ export const INTENDED_DIFFERENCES = {
     phrase: 'a malformed line is struck in place of the used one',
     reason: 'the used sequence could be replayed',
   },
+  'repeated line': {
+    phrase: 'a sequence that stands in the file twice opens twice',
+    reason: 'whoever saw the first use could repeat it',
+  },
   'second one-time use over IPv6': {
     phrase: 'over IPv6 the second sequence does not work',
     reason: 'knockd does not renew its IPv6 filter, and is deaf to the second line',

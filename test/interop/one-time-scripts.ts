@@ -51,6 +51,16 @@ export const ONE_TIME_SCRIPTS: readonly OneTimeScript[] = [
     struck: '#7000,8000,7500\n 7100,8100,7600\n 7200,8200,7700\n',
   },
   {
+    title: 'a line stands in the file twice',
+    doors: SSH,
+    lines: ' 7000,8000,7500\n 7000,8000,7500\n 7200,8200,7700\n',
+    send: '7000 8000 7500 wait=0.3 7000 8000 7500',
+    opens: ['ssh A', 'ssh A'],
+    struck: '#7000,8000,7500\n#7000,8000,7500\n 7200,8200,7700\n',
+    ours: { opens: ['ssh A'], lines: '#7000,8000,7500\n 7000,8000,7500\n 7200,8200,7700\n' },
+    because: 'repeated line',
+  },
+  {
     title: 'the second line comes first',
     doors: SSH,
     lines: THREE,

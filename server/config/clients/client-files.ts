@@ -100,6 +100,7 @@ function sectionsOf(
     else findings.problem({ file, ...read.flaw });
     return 'refused';
   }
+  for (const warning of read.warnings) findings.warn({ ...warning, file });
   const { problems, warnings, ...sections } = parseClient(read.text, doorNames);
   for (const problem of problems) findings.problem({ ...problem, file });
   for (const warning of warnings) findings.warn({ ...warning, file });

@@ -1,6 +1,6 @@
 /** Reads how a door opens: by a firewall or by commands. Refuses keys that exclude each other, and unusable commands. */
 import type { DoorAction } from '../../firewall/firewall.ts';
-import { commandProblem } from './command-words.ts';
+import { type CommandTerms, checkCommand, effectiveCommand } from './command-words.ts';
 import type { doorKeys } from './schema.ts';
 import type { SectionReader } from './section-reader.ts';
 
@@ -9,7 +9,7 @@ export type DoorReader = SectionReader<typeof doorKeys>;
 const COMMANDS = ['start_command', 'start_command_6', 'stop_command', 'stop_command_6'] as const;
 type CommandKey = (typeof COMMANDS)[number];
 /** Keys that only commands use. */
-const COMMAND_KEYS = [...COMMANDS, 'shell', 'run_as'] as const;
+const COMMAND_KEYS = [...COMMANDS, 'shell', 'run_as', 'command_timeout'] as const;
 
 /** Undefined when there is no usable action; a problem then says why. */
 export function readAction(reader: DoorReader): DoorAction | undefined {
@@ -18,7 +18,8 @@ export function readAction(reader: DoorReader): DoorAction | undefined {
   if (reader.has('stop_when')) return action ?? unguarded(reader);
   const shell = reader.switch('shell');
   const runAs = reader.user('run_as');
-  const [start, start6, stop, stop6] = COMMANDS.map((key) => reader.command(key));
+  const [start, start6, stop, stop6] = COMMANDS.map((key) => effectiveCommand(reader.command(key), shell));
+  const timeout = reader.integer('command_timeout');
   if (reader.has('open')) {
     for (const key of COMMAND_KEYS.filter((candidate) => reader.has(candidate))) {
       reader.problem(key, 'a door opens by a firewall or by commands, not by both', 'remove open or the commands');
@@ -27,10 +28,22 @@ export function readAction(reader: DoorReader): DoorAction | undefined {
   }
   if (!start && !start6) {
     const stopOnly = stop || stop6 ? ' (stop_command alone opens nothing)' : '';
-    reader.problem('open', `the door opens nothing${stopOnly}`, 'write open = nftables tcp/22, or a start_command');
+    const logOnly = start === '' ? '; a door that is only logged has start_command = /bin/true' : '';
+    reader.problem(
+      'open',
+      `the door opens nothing${stopOnly}`,
+      `write open = nftables tcp/22, or a start_command${logOnly}`,
+    );
     return undefined;
   }
-  for (const key of COMMANDS) checkCommand(reader, key, shell);
+  for (const [key, command] of [
+    ['start_command', start],
+    ['start_command_6', start6],
+    ['stop_command', stop],
+    ['stop_command_6', stop6],
+  ] as const) {
+    if (command) checkDoorCommand(reader, key, command, { shell, shellKey: 'shell', runAs });
+  }
   return {
     kind: 'command',
     // As in knockd, a door may have a command for IPv6 alone.
@@ -41,6 +54,7 @@ export function readAction(reader: DoorReader): DoorAction | undefined {
     ...(stop6 === undefined ? {} : { stop6 }),
     ...(shell ? { shell } : {}),
     ...(runAs === undefined ? {} : { runAs }),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
   };
 }
 
@@ -60,12 +74,9 @@ function readOpen(reader: DoorReader): DoorAction | undefined {
   return action;
 }
 
-function checkCommand(reader: DoorReader, key: CommandKey, shell: boolean): void {
-  const command = reader.command(key);
-  if (!command) return;
+function checkDoorCommand(reader: DoorReader, key: CommandKey, command: string, terms: CommandTerms): void {
   if (!command.includes('%IP%')) {
     reader.warn(key, 'the command does not contain %IP%: it does the same for every source');
   }
-  const problem = commandProblem(command, shell, 'shell');
-  if (problem !== undefined) reader.problem(key, problem.message, problem.hint);
+  checkCommand(reader, key, command, terms);
 }

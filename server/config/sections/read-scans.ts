@@ -1,6 +1,6 @@
 /** Reads the scan detection of [options]: the scan_command, its threshold, and the addresses that it never receives. */
 import type { Network } from '../networks.ts';
-import { commandProblem } from './command-words.ts';
+import { checkCommand, effectiveCommand } from './command-words.ts';
 import type { optionKeys } from './schema.ts';
 import type { SectionReader } from './section-reader.ts';
 
@@ -16,8 +16,8 @@ export interface ScanOptions {
 
 /** Undefined without a scan_command. */
 export function readScans(reader: SectionReader<typeof optionKeys>): ScanOptions | undefined {
-  const command = reader.command('scan_command');
   const shell = reader.switch('scan_shell');
+  const command = effectiveCommand(reader.command('scan_command'), shell);
   const threshold = reader.integer('scan_threshold');
   const neverBan = reader.networks('never_ban') ?? [];
   if (!command) {
@@ -26,9 +26,8 @@ export function readScans(reader: SectionReader<typeof optionKeys>): ScanOptions
     }
     return undefined;
   }
-  const problem = commandProblem(command, shell, 'scan_shell');
-  if (problem !== undefined) reader.problem('scan_command', problem.message, problem.hint);
-  else if (!command.includes('%IP%')) {
+  const isSound = checkCommand(reader, 'scan_command', command, { shell, shellKey: 'scan_shell' });
+  if (isSound && !command.includes('%IP%')) {
     reader.problem('scan_command', 'the command does not contain %IP%: it cannot know what to ban', 'write %IP%');
   }
   reader.warn(

@@ -1,7 +1,7 @@
 /** Reads a service on demand: a knock starts it, the daemon stops it when it is idle (`stop_when` and related keys). */
 import type { ServiceTerms } from '../../demand/service-terms.ts';
 import { type DoorAction, servicesOf } from '../../firewall/firewall.ts';
-import { commandProblem } from './command-words.ts';
+import { type CommandTerms, checkCommand, effectiveCommand } from './command-words.ts';
 import type { DoorReader } from './read-action.ts';
 
 const COMMANDS = ['start_command', 'stop_command'] as const;
@@ -19,7 +19,8 @@ export function readService(reader: DoorReader, action: DoorAction | undefined):
   const idleMs = reader.idle('stop_when');
   const shell = reader.switch('shell');
   const runAs = reader.user('run_as');
-  const [start, stop] = COMMANDS.map((key) => readCommand(reader, key, shell));
+  const timeout = reader.integer('command_timeout');
+  const [start, stop] = COMMANDS.map((key) => readCommand(reader, key, { shell, shellKey: 'shell', runAs }));
   for (const key of ['start_command_6', 'stop_command_6'] as const) {
     if (reader.has(key)) reader.problem(key, 'a service starts for all sources alike', 'remove the line');
   }
@@ -42,11 +43,12 @@ export function readService(reader: DoorReader, action: DoorAction | undefined):
     ...(shell ? { shell } : {}),
     ...(runAs === undefined ? {} : { runAs }),
     ...(adopts ? { adopts } : {}),
+    ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
   };
 }
 
-function readCommand(reader: DoorReader, key: (typeof COMMANDS)[number], shell: boolean): string | undefined {
-  const command = reader.command(key);
+function readCommand(reader: DoorReader, key: (typeof COMMANDS)[number], terms: CommandTerms): string | undefined {
+  const command = effectiveCommand(reader.command(key), terms.shell);
   if (!command) {
     reader.problem(key, 'a service needs a start_command and a stop_command', `write ${key} = ...`);
     return undefined;
@@ -55,8 +57,5 @@ function readCommand(reader: DoorReader, key: (typeof COMMANDS)[number], shell: 
     reader.problem(key, 'a service starts for all sources alike: its commands have no %IP%', 'remove %IP%');
     return undefined;
   }
-  const problem = commandProblem(command, shell, 'shell');
-  if (problem === undefined) return command;
-  reader.problem(key, problem.message, problem.hint);
-  return undefined;
+  return checkCommand(reader, key, command, terms) ? command : undefined;
 }

@@ -1,7 +1,7 @@
 /** Reads the monitoring keys of [options]: metrics and the notify_command. */
 import { type NotifyConfig, type NotifyEvent, notifyEvents } from '../../log/notify-command.ts';
 import type { MetricsAddress } from '../metrics-address.ts';
-import { commandProblem } from './command-words.ts';
+import { checkCommand, effectiveCommand } from './command-words.ts';
 import type { optionKeys } from './schema.ts';
 import type { SectionReader } from './section-reader.ts';
 
@@ -17,8 +17,8 @@ export function readViews(reader: SectionReader<typeof optionKeys>): Views {
 }
 
 function readNotify(reader: SectionReader<typeof optionKeys>): NotifyConfig | undefined {
-  const command = reader.command('notify_command');
   const shell = reader.switch('notify_shell');
+  const command = effectiveCommand(reader.command('notify_command'), shell);
   const events = (reader.names('notify_events') ?? []).filter((name): name is NotifyEvent => {
     const isKnown = notifyEvents.some((event) => event === name);
     if (!isKnown) reader.problem('notify_events', `"${name}" is not an event`, `events are ${notifyEvents.join(', ')}`);
@@ -30,7 +30,6 @@ function readNotify(reader: SectionReader<typeof optionKeys>): NotifyConfig | un
     }
     return undefined;
   }
-  const problem = commandProblem(command, shell, 'notify_shell');
-  if (problem !== undefined) reader.problem('notify_command', problem.message, problem.hint);
+  checkCommand(reader, 'notify_command', command, { shell, shellKey: 'notify_shell' });
   return { command, shell, events };
 }

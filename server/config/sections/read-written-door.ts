@@ -31,7 +31,7 @@ export function readWrittenDoor(
 ): WrittenDoor | undefined {
   const sequence = reader.sequence('sequence');
   const file = reader.path('one_time_sequences');
-  const tcpFlags = readFlags(reader);
+  const tcpFlags = readFlags(reader, sequence?.every(({ protocol }) => protocol === 'udp') === true);
   const target = reader.address('target');
   const lookAhead = reader.integer('look_ahead');
   const maxStraysLimit = reader.integer('max_strays');
@@ -61,7 +61,7 @@ export function readWrittenDoor(
   return { ...rest, kind: 'file', policy: { ...common, mode: 'file', lookAhead }, file };
 }
 
-function readFlags(reader: DoorReader): TcpFlagRule {
+function readFlags(reader: DoorReader, onlyUdp: boolean): TcpFlagRule {
   const rule = reader.flags('tcpflags');
   if (rule === undefined) {
     if (!reader.has('tcpflags')) {
@@ -72,6 +72,13 @@ function readFlags(reader: DoorReader): TcpFlagRule {
       );
     }
     return ANY_PACKET;
+  }
+  if (!onlyUdp && ((rule.set & ~TCP_SYN) !== 0 || (rule.clear & TCP_SYN) !== 0)) {
+    reader.warn(
+      'tcpflags',
+      'no client knocks so: knock-otp and knock send SYNs without further flags',
+      'write syn, unless you make the packets yourself',
+    );
   }
   // knockd's `syn` also matches SYN-ACKs, the answers to this host's own connections. Those would only be strays.
   if (rule.set === TCP_SYN && (rule.clear & ~TCP_ACK) === 0) return OPENING_PACKETS;

@@ -272,13 +272,16 @@ export const doorKeys = {
     otherwise: 'the TCP ports of `open`',
     doc: 'the TCP ports whose connections show that the service is in use',
   },
-  stop_any: {
-    type: 'switch',
-    default: 'no',
-    doc: 'also stop a service that was already running before a knock',
-  },
+  stop_any: { type: 'switch', default: 'no', doc: 'also stop a service that was already running before a knock' },
   shell: { type: 'switch', default: 'no', doc: 'run the commands with /bin/sh' },
   run_as: { type: 'user', otherwise: "the daemon's user", doc: 'the user who runs the commands' },
+  command_timeout: {
+    type: 'integer',
+    from: 1,
+    to: 600,
+    otherwise: '`10`; `30` with `stop_when`',
+    doc: 'how many seconds a command may take before the daemon kills it',
+  },
   cmd_timeout: {
     type: 'integer',
     default: '30',

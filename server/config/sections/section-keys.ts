@@ -65,6 +65,12 @@ export class SectionKeys<T extends Table> {
     this.#findings.warn(this.#place(key, message, hint, this.#entries.get(key)));
   }
 
+  /** Notes the program of this key's command. */
+  needsProgram(key: keyof T & string, program: string, runAs?: string): void {
+    const { message: _, ...place } = this.#place(key, '', undefined, this.#entries.get(key));
+    this.#findings.programs.push({ place, program, ...(runAs === undefined ? {} : { runAs }) });
+  }
+
   protected entry(key: string): IniEntry | undefined {
     return this.#entries.get(key);
   }

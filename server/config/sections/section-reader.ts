@@ -9,6 +9,7 @@ import type { KnockError } from '../../../shared/errors.ts';
 import { NAME_PATTERN, parseService, type Service } from '../../../shared/formats/profile-uri.ts';
 import { parseSequencesFile } from '../../../shared/formats/sequences-file.ts';
 import type { Knock } from '../../../shared/knock.ts';
+import { isNflog } from '../../capture/pcap/pcap-filter.ts';
 import { type TcpFlagRule, tcpFlagBits } from '../../core/door.ts';
 import type { DoorAction } from '../../firewall/firewall.ts';
 import { isOpenProblem, parseOpen } from '../../firewall/parse-open.ts';
@@ -84,8 +85,8 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
   interfaces<K extends KeyOf<T, 'interfaces'>>(key: K): readonly string[] | undefined {
     const list = this.#list(
       key,
-      (part) => (INTERFACE_PATTERN.test(part) ? undefined : 'is not the name of an interface'),
-      'write names as ip link shows them, with commas, or any',
+      (part) => (isInterface(part) ? undefined : 'is not the name of an interface'),
+      interfaceHint,
     );
     if (list !== undefined && list.length > 1 && list.includes('any')) {
       this.problem(key, 'any is combined with other interfaces', 'any includes all: write it alone');
@@ -201,12 +202,16 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
     });
   }
 
-  #list(key: string, flawOf: (part: string) => string | undefined, hint: string): readonly string[] | undefined {
+  #list(
+    key: string,
+    flawOf: (part: string) => string | undefined,
+    hint: string | ((part: string) => string),
+  ): readonly string[] | undefined {
     return this.#read<string, readonly string[]>(key, (text, fail) => {
       const parts = text.split(',').map((part) => part.trim());
       for (const [index, part] of parts.entries()) {
         const flaw = flawOf(part) ?? (parts.indexOf(part) < index ? 'is listed twice' : undefined);
-        if (flaw !== undefined) return fail(`${quote(part)} ${flaw}`, hint);
+        if (flaw !== undefined) return fail(`${quote(part)} ${flaw}`, typeof hint === 'string' ? hint : hint(part));
       }
       return parts;
     });
@@ -233,6 +238,19 @@ export class SectionReader<T extends Table> extends SectionKeys<T> {
     const result = value() ?? (fallback === undefined ? undefined : parse(fallback, fail));
     return result as Read<T[K], V>;
   }
+}
+
+/** No interface has a colon in its name; `nflog:5` is a group of packets. */
+function isInterface(part: string): boolean {
+  return INTERFACE_PATTERN.test(part) && (!part.includes(':') || isNflog(part));
+}
+
+/** `eth0:0` is the label of an address of eth0. */
+function interfaceHint(part: string): string {
+  const [name = '', label] = part.split(':', 2);
+  return label === undefined || name === 'nflog' || !INTERFACE_PATTERN.test(name)
+    ? 'write names as ip link shows them, with commas, or any'
+    : `write ${name}, which has the address of that label too`;
 }
 
 /** Shortens and quotes a value for a message. parseIni has refused control characters. */

@@ -65,7 +65,7 @@ test("when knockd's options stand before a command then they count", async () =>
 test('when a door of a file stays shut then the check ends with 1, and says why', async () => {
   const file = configFile(
     'shut.conf',
-    `${SSH}[mail]\none_time_sequences = ${root}/none\ntcpflags = syn\ncommand = a %IP%\n`,
+    `${SSH}[mail]\none_time_sequences = ${root}/none\ntcpflags = syn\ncommand = true %IP%\n`,
   );
   const { code, stdout } = await cli('check', '-c', file);
   assert.equal(code, 1);

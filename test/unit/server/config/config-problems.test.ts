@@ -133,11 +133,6 @@ test('when two doors have one name or one port then both lines are named', () =>
   );
 });
 
-test('when [options] stands twice in two spellings then that is a problem', () => {
-  const { problems } = readText(`[options]\n[OPTIONS]\n${doorText('ssh')}`);
-  assert.match(problems[0]?.message ?? '', /\[options\] is already at line 1/);
-});
-
 test('when much is wrong then all of it is said together', () => {
   const { problems } = readText(
     `x = 1\n[options]\nserver_id = a b\n${doorText('ssh', 'nocks = 3', 'order = x')}[t\n${doorText('web', 'step = 0')}`,

@@ -67,6 +67,12 @@ for (const [doors, options, want, why] of [
     'a service that a knock starts, as another user',
   ],
   [
+    '[x]\notp = totp\nstart_command = /bin/echo %IP%\ncommand_timeout = 120\n[y]\notp = totp\nstart_command = /bin/true %IP%\n',
+    '',
+    ['RestrictAddressFamilies=AF_INET AF_INET6', 'IPAddressAllow=any', 'ReadWritePaths=-/run', 'TimeoutStopSec=250'],
+    'a command that may take long, and stopping waits for it',
+  ],
+  [
     '[x]\none_time_sequences = /etc/knock-otp/x.seq\nstart_command = /bin/echo %IP%\n',
     '',
     [

@@ -136,7 +136,7 @@ test('when others can write to the configuration then it is refused', async (con
   await chmod(directory.file, 0o666);
   const [code, lines] = await refused(directory, () => readConfig(directory.file));
   assert.equal(code, 'INSECURE_FILE');
-  assert.match(lines[0] ?? '', /others can .*chmod o-w/);
+  assert.match(lines[0] ?? '', /others can .*chmod go-w/);
 });
 
 test('when there is no configuration then that is the one problem', async (context) => {
