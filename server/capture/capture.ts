@@ -37,6 +37,9 @@ export type CaptureState =
   | 'listening' // the device is open and the child's heartbeat is fresh
   | 'deaf'; // the device is missing, down, or the child does not answer; the daemon retries
 
+/** Begins `privileges` of a child that could not drop all of its rights. */
+export const KEPT_RIGHTS = 'runs as ';
+
 export interface CaptureStatus {
   readonly interface: string;
   readonly state: CaptureState;

@@ -6,6 +6,8 @@
 export interface Libc {
   /** 0 or the value asked for; -1 when refused. */
   prctl(option: number, value: number): number;
+  /** Every thread becomes that user and group, for good, without other groups. 0, or the errno of the user's change. */
+  becomeUser(uid: number, gid: number): number;
   /** Drops every capability of the calling thread. False when refused. */
   dropCapabilities(): boolean;
   /** Index of the interface in this process's network namespace; 0 when it does not exist. */
@@ -54,6 +56,10 @@ async function load(): Promise<Libc | undefined> {
     const fprog = koffi.struct({ len: 'uint16_t', filter: 'uint8_t *' });
     const prctl = library.func('prctl', 'int', ['int', 'ulong', 'ulong', 'ulong', 'ulong']);
     const capset = library.func('capset', 'int', ['uint8_t *', 'uint8_t *']);
+    // glibc and musl change all threads. libuv, which Node asks, refuses to in its versions that may use io_uring.
+    const setgroups = library.func('setgroups', 'int', ['ulong', 'uint32_t *']);
+    const setresgid = library.func('setresgid', 'int', ['uint', 'uint', 'uint']);
+    const setresuid = library.func('setresuid', 'int', ['uint', 'uint', 'uint']);
     const ifNameToIndex = library.func('if_nametoindex', 'uint', ['str']);
     const socket = library.func('socket', 'int', ['int', 'int', 'int']);
     const ioctl = library.func('ioctl', 'int', ['int', 'ulong', koffi.inout(koffi.pointer('uint8_t'))]);
@@ -73,6 +79,11 @@ async function load(): Promise<Libc | undefined> {
     let ioctlFd = -1;
     return {
       prctl: (option, value) => Number(prctl(option, value, 0, 0, 0)),
+      becomeUser(uid, gid) {
+        setgroups(0, null);
+        setresgid(gid, gid, gid);
+        return setresuid(uid, uid, uid) === 0 ? 0 : koffi.errno();
+      },
       dropCapabilities() {
         const header = Buffer.alloc(8);
         header.writeUInt32LE(CAPABILITY_VERSION_3);

@@ -40,7 +40,11 @@ export const KEPT_GROUPS = 2;
 export const KEPT_CAPABILITIES = 4;
 export const KEPT_NEW_PRIVILEGES = 8;
 export const KEPT_SYSTEM_CALLS = 16;
-const KEPT_ALL = KEPT_USER | KEPT_GROUPS | KEPT_CAPABILITIES | KEPT_NEW_PRIVILEGES | KEPT_SYSTEM_CALLS;
+/** Why the child kept its user. */
+export const USER_UNMAPPED = 32;
+export const USER_FORBIDDEN = 64;
+export const USER_WITHOUT_LIBC = 128;
+const KEPT_ALL = 255;
 
 export interface Heartbeat {
   /** CLOCK_MONOTONIC in milliseconds. */
@@ -57,7 +61,7 @@ export interface Opened {
   readonly atMs: number;
   readonly linkType: number;
   readonly uid: number;
-  /** Bits {@link KEPT_USER} to {@link KEPT_SYSTEM_CALLS}. */
+  /** Bits {@link KEPT_USER} to {@link USER_WITHOUT_LIBC}. */
   readonly kept: number;
   /** Whether the child detects packets that the kernel dropped; if not, it sends no {@link Lost} for them. */
   readonly countsLosses: boolean;

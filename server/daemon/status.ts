@@ -3,7 +3,7 @@
  * secret, no sequence and no unspent factor.
  */
 import { formatAddress } from '../../shared/address.ts';
-import type { CaptureMethod, CaptureStatus } from '../capture/capture.ts';
+import { type CaptureMethod, type CaptureStatus, KEPT_RIGHTS } from '../capture/capture.ts';
 import type { Engine } from '../core/engine.ts';
 import type { Now } from '../core/grants.ts';
 import type { ServiceStatus } from '../demand/running-service.ts';
@@ -131,6 +131,10 @@ export function formatStatus(status: Status, nowMs: number): string {
     lines.push(
       `interface  ${name} ${state} for ${ago(nowMs - since)}${why} (${received} packets, ${dropped} dropped${unseen}, ${restarts} restarts)`,
     );
+  }
+  const rights = status.interfaces.map(({ privileges = '' }) => privileges);
+  for (const each of new Set(rights)) {
+    if (each.startsWith(KEPT_RIGHTS)) lines.push(`rights     the capture process ${each}`);
   }
   for (const { name, mode, clients, maxStrays, linesLeft, openFor } of status.doors) {
     const rest =

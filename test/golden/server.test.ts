@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runCli } from '../../server/cli.ts';
 import { checkGolden, type Runner } from '../support/host/golden.ts';
+import { readText } from '../support/host/stream-text.ts';
 
 const SCRIPTS = fileURLToPath(new URL('./server/', import.meta.url));
 
@@ -44,8 +45,7 @@ function runner(folder: string): Runner {
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
     const words = args.map((arg) => (arg.endsWith('.conf') ? join(folder, arg) : arg));
     const exit = await runCli(words, { version: '1.2.3', stdout, stderr });
-    const said = (stream: PassThrough) => (stream.read() as Buffer | null)?.toString() ?? '';
-    return { stdout: said(stdout), stderr: said(stderr), exit };
+    return { stdout: readText(stdout), stderr: readText(stderr), exit };
   };
 }
 

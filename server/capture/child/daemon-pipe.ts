@@ -24,6 +24,24 @@ export function leaveWithDaemon(): void {
 
 /** Ends this process; the daemon logs `message` as the reason. */
 export function failInChild(message: string): never {
-  writeSync(2, `${CHILD_PREFIX}${message}\n`);
+  writeReason(Buffer.from(`${CHILD_PREFIX}${message}\n`));
   process.exit(1);
+}
+
+/**
+ * Writes all of it to stderr, without returning to the event loop. The pipe may be non-blocking (Node 22 and later make it
+ * so when they load `node:util`), and full of a library's output: then it waits until the daemon has read, a second at most.
+ */
+function writeReason(bytes: Buffer): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  let written = 0;
+  for (let tries = 0; written < bytes.length && tries < 100; tries += 1) {
+    try {
+      written += writeSync(2, bytes, written);
+    } catch (error) {
+      // EPIPE: the daemon is gone, or no longer reads stderr.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      Atomics.wait(clock, 0, 0, 10);
+    }
+  }
 }

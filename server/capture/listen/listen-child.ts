@@ -7,7 +7,7 @@
  * connection that the child or the kernel drops tests no combination: it counts neither as a knock nor as a stray.
  */
 
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { AddressKey } from '../../../shared/address.ts';
 import { isUdp, type Pair } from '../../../shared/knock.ts';
@@ -90,7 +90,8 @@ async function main(): Promise<void> {
   });
   leaveWithDaemon();
   const libc = await loadLibc();
-  setPriority(NICENESS);
+  // Only upwards: a lower niceness than its own, as under `nice -n 10`, needs a right that this process does not have.
+  if (getPriority() < NICENESS) setPriority(NICENESS);
   const listeners = await Listeners.create(onArrival);
   const privileges = dropPrivileges(libc, { listens: true });
   const at = monotonicMs();

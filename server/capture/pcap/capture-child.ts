@@ -7,17 +7,17 @@
  * frame listener does by the clock, with synchronous writes, what must happen under a flood: batches, heartbeats, and the
  * check that the daemon still runs.
  */
-import { readdirSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { readdirSync } from 'node:fs';
 import { pairOf } from '../../../shared/knock.ts';
 import { monotonicMs } from '../../clock/monotonic.ts';
 import { LINK_NFLOG } from '../../core/packet/link-layer.ts';
 import { decodePacket } from '../../core/packet/packet.ts';
 import { packetView } from '../../core/packet/packet-view.ts';
 import type { CaptureScope } from '../capture.ts';
+import { failInChild, leaveWithDaemon, writeToDaemon } from '../child/daemon-pipe.ts';
 import { dropPrivileges } from '../child/privileges.ts';
 import { RecordWriter } from '../child/record-writer.ts';
-import { CHILD_PREFIX, HEARTBEAT_MS, RECORDS_FD, STALL_MS } from '../child-protocol.ts';
+import { HEARTBEAT_MS, STALL_MS } from '../child-protocol.ts';
 import { type Libc, loadLibc } from '../libc.ts';
 import { forgetPackets, writeHeartbeat, writeLost, writeOpened, writePacket } from '../records.ts';
 import { prepareNflogSocket, rememberLoggers } from './nflog-socket.ts';
@@ -76,7 +76,7 @@ function onFrame(length: number): void {
 
 /** The kernel numbers the messages of a group; a gap shows the messages that its queue dropped. */
 function noteNumber(): void {
-  if (view.number < 0) fail('an NFLOG message has no number');
+  if (view.number < 0) failInChild('an NFLOG message has no number');
   if (nextNumber >= 0 && view.number !== nextNumber) noteLost((view.number - nextNumber) >>> 0);
   nextNumber = (view.number + 1) >>> 0;
 }
@@ -98,7 +98,7 @@ function writeLoss(at: number): boolean {
  * Then an attempt that took too long, or that the kernel had stopped watching, would look short.
  */
 function noteAlive(at: number): void {
-  if (aliveAt > 0 && at - aliveAt > STALL_MS) fail('the capture process was suspended');
+  if (aliveAt > 0 && at - aliveAt > STALL_MS) failInChild('the capture process was suspended');
   aliveAt = at;
 }
 
@@ -133,29 +133,15 @@ function noteRingLosses(losses: RingLosses, bytes: Buffer, from: number, to: num
 
 function writeToPipe(bytes: Buffer, from: number, to: number): number {
   if (ring !== undefined) noteRingLosses(ring, bytes, from, to);
-  try {
-    return writeSync(RECORDS_FD, bytes, from, to - from);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
-    // EPIPE: the daemon is gone.
-    process.exit(0);
-  }
-}
-
-/** Ends this process with the daemon, which keeps stdin and the records' pipe open as long as it runs. */
-function leaveWithDaemon(): void {
-  const leave = (): never => process.exit(0);
-  // Wrapping the descriptor makes it non-blocking, which writeToPipe relies on.
-  const pipe = new Socket({ fd: RECORDS_FD, readable: true, writable: true });
-  for (const stream of [pipe, process.stdin]) stream.on('end', leave).on('close', leave).on('error', leave).resume();
+  return writeToDaemon(bytes, from, to);
 }
 
 async function main(): Promise<void> {
   const [interfaceName = '', protocols = '', packets = ''] = process.argv.slice(2);
   if (!isDeviceName(interfaceName) || (protocols !== 'tcp' && protocols !== 'udp')) {
-    fail('started with wrong arguments');
+    failInChild('started with wrong arguments');
   }
-  if (packets !== 'opening' && packets !== 'any') fail('started with wrong arguments');
+  if (packets !== 'opening' && packets !== 'any') failInChild('started with wrong arguments');
   udp = protocols === 'udp';
   view.anyTcp = packets === 'any';
   const scope: CaptureScope = { udp, tcp: packets };
@@ -181,7 +167,7 @@ async function main(): Promise<void> {
 function ringLosses(libc: Libc): RingLosses | undefined {
   const read = socketCounts(libc, descriptors());
   if (read === undefined) return undefined;
-  return new RingLosses(() => read() ?? fail('the loss counters of the packet socket cannot be read'));
+  return new RingLosses(() => read() ?? failInChild('the loss counters of the packet socket cannot be read'));
 }
 
 function descriptors(): readonly number[] {
@@ -192,9 +178,4 @@ function descriptors(): readonly number[] {
   }
 }
 
-function fail(message: string): never {
-  writeSync(2, `${CHILD_PREFIX}${message}\n`);
-  process.exit(1);
-}
-
-void main().catch((error: unknown) => fail((error as Error).message));
+void main().catch((error: unknown) => failInChild((error as Error).message));

@@ -12,6 +12,7 @@ import { run } from '../../../client/cli/run.ts';
 import { runCli } from '../../../server/cli.ts';
 import { inHome, testDeps, testUri, testWorld } from '../../support/client/client-deps.ts';
 import { offered, type ShellName, skipWithout } from '../../support/client/shell-completion.ts';
+import { readText } from '../../support/host/stream-text.ts';
 
 const SHELLS: readonly ShellName[] = ['bash', 'zsh', 'fish'];
 
@@ -86,7 +87,7 @@ async function scriptOf(program: string, shell: ShellName, home: string): Promis
   }
   const stdout = new PassThrough();
   assert.equal(await runCli(['completion', shell], { version: '1', stdout, stderr: process.stderr }), 0);
-  return String(stdout.read());
+  return readText(stdout);
 }
 
 /** Makes a home with three profiles, a group, and files with dangerous names. */

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
 import { mustRun } from '../../../scripts/lab/running-process.ts';
+import { assertNobody, rightsOfThreads } from '../../support/daemon/thread-rights.ts';
 import { Bastion, daemonRights } from '../../support/host/bastion.ts';
 import { needsRoot } from '../../support/host/inside-namespaces.ts';
 
@@ -55,6 +56,11 @@ for (const [rights, uid, childUid] of [
       assert.match(ofChild('Uid'), new RegExp(`^${childUid}\\t${childUid}\\t${childUid}\\t`));
       assert.equal(ofChild('NoNewPrivs'), '1');
       assert.equal(ofChild('Seccomp'), '2');
+      for (const thread of rightsOfThreads(childOf(daemon.pid))) {
+        assert.deepEqual([thread.NoNewPrivs, thread.Seccomp], ['1', '2']);
+      }
+      const status = (await bastion.control('status')).stdout;
+      if (rights === 'few') assert.match(status, /^rights +.* kept user 0 \(no CAP_SETUID to change it\)/m);
       await bastion.send(laptop.sequence(0));
       await daemon.waitForLine(/otpd: opened .*door=ssh/);
       await daemon.waitForLine(/\bclosed\b.*door=ssh/);
@@ -63,6 +69,20 @@ for (const [rights, uid, childUid] of [
       assert.equal(ended.code, 0, ended.stderr);
     },
   );
+}
+
+for (const capture of ['kernel', 'pcap', 'listen'] as const) {
+  test(`every thread of the child of capture = ${capture} is nobody without any right`, options, async (t) => {
+    if (needsRoot(t)) return;
+    await using bastion = await Bastion.create({ service: false });
+    const dirs = `state_dir = ${bastion.stateDir}\nclients_dir = ${bastion.dir}/clients\n`;
+    const door = '[ssh]\notp = totp\nknocks = 10\nopen = nftables tcp/22\ncmd_timeout = 1\n';
+    await bastion.rewriteConfig(`[options]\nserver_id = bastion\ncapture = ${capture}\n${dirs}\n${door}`);
+    await bastion.enroll('laptop');
+    const daemon = await bastion.start();
+    assertNobody(childOf(daemon.pid));
+    assert.doesNotMatch((await bastion.control('status')).stdout, /^rights /m);
+  });
 }
 
 test('the words that take the other capabilities away are words of setpriv', options, async () => {

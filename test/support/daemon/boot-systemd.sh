@@ -33,7 +33,7 @@ mount -t tmpfs -o mode=755 none "$root/etc/systemd/system"
 
 mkdir -p "$root/opt/knock-otp/node_modules" "$root/usr/local/bin"
 cp -r "$program/dist" "$program/package.json" "$root/opt/knock-otp/"
-mount --bind "$modules" "$root/opt/knock-otp/node_modules"
+mount --rbind "$modules" "$root/opt/knock-otp/node_modules"
 install -m 755 "$node" "$root/usr/local/bin/node"
 chown -R 0:0 "$root/opt/knock-otp/dist"
 

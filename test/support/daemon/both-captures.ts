@@ -3,18 +3,18 @@
  * where the addresses are this host's. After each barrier that both have seen it prints `barrier N KIND sees ... lost ...`,
  * and at the end one line `{"pcap": ..., "kernel": ...}` with every decision.
  */
-import { writeSync } from 'node:fs';
 import type { Capture, LossListener } from '../../../server/capture/capture.ts';
 import { KernelCapture } from '../../../server/capture/kernel/kernel-capture.ts';
 import { PcapCapture } from '../../../server/capture/pcap/pcap-capture.ts';
 import type { LivePairs } from '../../../server/core/matching/live-pairs.ts';
 import { addressKey, formatAddress } from '../../../shared/address.ts';
+import { sayAtOnce } from '../host/say.ts';
 import { BARRIER_SOURCE, NEXT, ROTATE, SEQ_TIMEOUT_MS, type Variant, World } from './both-worlds.ts';
 
 const [variant = 'opening', suspects = '65536', name = 'eth0', ...texts] = process.argv.slice(2);
 const own = new Set(texts.map((text) => addressKey(text)));
 const scope = { udp: true, tcp: variant as Variant } as const;
-const say = (line: string): void => void writeSync(2, `${line}\n`);
+const say = (line: string): void => sayAtOnce(2, line);
 let lost = 0;
 let barriers = 0;
 

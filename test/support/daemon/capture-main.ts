@@ -4,18 +4,18 @@
  * (`packet 10.0.0.1 > 10.0.0.2 8000:udp`). `any` captures every TCP packet and adds its flags. `count` prints, instead of
  * packets, one line a second about the load on the parent.
  */
-import { writeSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { PcapCapture } from '../../../server/capture/pcap/pcap-capture.ts';
 import { formatAddress } from '../../../shared/address.ts';
 import { formatKnock, knockOf } from '../../../shared/knock.ts';
+import { sayAtOnce } from '../host/say.ts';
 
 const [mode = 'tcp', ...interfaces] = process.argv.slice(2);
 const counting = mode === 'count';
 let packets = 0;
 
 // Synchronous, so that a line is out before a test's signal arrives; on stderr, where a test can wait for the next one.
-const say = (line: string): void => void writeSync(2, `${line}\n`);
+const say = (line: string): void => sayAtOnce(2, line);
 
 const supervisor = new PcapCapture({
   interfaces,

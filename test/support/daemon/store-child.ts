@@ -5,11 +5,12 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync, writeSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSqliteStore, type SqliteStore } from '../../../server/store/sqlite-store.ts';
 import { addressKey } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
+import { sayAtOnce } from '../host/say.ts';
 
 const OWNER = { door: 'ssh', client: 'laptop', keyId: 'k1' };
 const SOURCE = addressKey('192.0.2.1') ?? assert.fail();
@@ -44,7 +45,7 @@ async function spendUntilKilled(directory: string): Promise<never> {
 
 /** Writes straight to the pipe: everything the test reads was acknowledged, whatever happens to this process. */
 function say(line: string): void {
-  writeSync(1, `${line}\n`);
+  sayAtOnce(1, line);
 }
 
 async function fillTheDisk(mountPoint: string): Promise<void> {

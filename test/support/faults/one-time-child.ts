@@ -11,11 +11,12 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KnockError } from '../../../shared/errors.ts';
 import { OneTimeFile } from '../../../shared/files/one-time-file.ts';
 import { isUnspent } from '../../../shared/formats/sequences-file.ts';
+import { sayAtOnce } from '../host/say.ts';
 
 const [mode, ...words] = process.argv.slice(2);
 if (mode === 'until') await strikeUntilKilled(Number(words[0]), words[1] ?? '', words.slice(2).map(Number));
@@ -26,7 +27,7 @@ else if (mode === 'full-disk') await fillTheDisk(words[0] ?? '');
 else assert.fail(`unknown mode ${mode}`);
 
 function say(line: string): void {
-  writeSync(1, `${line}\n`);
+  sayAtOnce(1, line);
 }
 
 async function strikeUntilKilled(steps: number, path: string, aheads: readonly number[]): Promise<void> {
@@ -98,6 +99,6 @@ async function fillTheDisk(mountPoint: string): Promise<void> {
   rmSync(filler);
   assert.equal((await file.take())?.line.number, 2);
   execFileSync('mount', ['-o', 'remount,bind,ro', mountPoint]);
-  writeSync(1, 'read-only\n');
+  say('read-only');
   await assert.rejects(file.take(), { code: 'STORE' });
 }

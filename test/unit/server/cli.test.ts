@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { after, test } from 'node:test';
 import { runCli } from '../../../server/cli.ts';
 import { DEFAULT_CONFIGS, findConfig } from '../../../server/config/find-config.ts';
+import { readText } from '../../support/host/stream-text.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'knock-otp-cli-'));
 after(() => rmSync(root, { recursive: true }));
@@ -20,7 +21,7 @@ function configFile(name: string, text: string): string {
 async function cli(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const code = await runCli(args, { version: '1.2.3', stdout, stderr });
-  return { code, stdout: String(stdout.read() ?? ''), stderr: String(stderr.read() ?? '') };
+  return { code, stdout: readText(stdout), stderr: readText(stderr) };
 }
 
 const SSH = '[openSSH]\nsequence = 7000,9000,8000,6500\ntcpflags = syn\ncommand = /bin/open %IP%\n';

@@ -264,7 +264,8 @@ async function check(makeStore: () => { store: Store; remove: () => void }, numR
   } finally {
     mock.timers.reset();
   }
-  assert.ok(opened > numRuns, `only ${opened} openings in ${numRuns} runs`);
+  // Nearly two a run in the middle. Far below, so that no seed misses it by chance.
+  assert.ok(opened > numRuns / 4, `only ${opened} openings in ${numRuns} runs`);
 }
 
 test('when anything is knocked, fails and crashes then nothing opens that was not spent before, in memory', async () => {

@@ -60,7 +60,7 @@ const wrong: [reason: string, bytes: Buffer][] = [
   ['a broken count', bent(heartbeat, (bytes) => bytes.writeDoubleLE(0.5, 16))],
   ['a heartbeat with a value', bent(heartbeat, (bytes) => bytes.writeUInt32LE(1, 4))],
   ['a heartbeat with a tail', bent(heartbeat, (bytes) => bytes.writeDoubleLE(1, 40))],
-  ['privileges that we do not know', bent(opened, (bytes) => bytes.writeDoubleLE(32, 24))],
+  ['privileges that we do not know', bent(opened, (bytes) => bytes.writeDoubleLE(256, 24))],
   ['an answer about losses that is none', bent(opened, (bytes) => bytes.writeDoubleLE(2, 32))],
   ['a link type out of range', bent(opened, (bytes) => bytes.writeUInt32LE(0x10000, 4))],
 ];

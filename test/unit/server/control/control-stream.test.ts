@@ -13,6 +13,7 @@ import { LiveTrace } from '../../../../server/explain/live-trace.ts';
 import { KnockError } from '../../../../shared/errors.ts';
 import { address, enrolment } from '../../../support/core/doors.ts';
 import { DaemonBench } from '../../../support/daemon/daemon-bench.ts';
+import { memoryInUse } from '../../../support/host/memory.ts';
 
 type Send = (line: string) => void;
 
@@ -67,11 +68,11 @@ test('who does not read is cut off before he costs memory', async () => {
     const [send] = senders;
     assert.ok(send !== undefined);
     const gone = changed();
-    const before = process.memoryUsage().arrayBuffers;
+    const before = memoryInUse('arrayBuffers');
     for (let line = 0; line < 20_000; line += 1) send('x'.repeat(1_000));
     await gone;
     assert.equal(senders.size, 0);
-    assert.ok(process.memoryUsage().arrayBuffers - before < 10_000_000);
+    assert.ok(memoryInUse('arrayBuffers') - before < 10_000_000);
     socket.destroy();
   });
 });

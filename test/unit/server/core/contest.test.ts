@@ -6,6 +6,7 @@ import type { LiveSequence } from '../../../../server/core/matching/live-sequenc
 import { addressKeyOfBytes } from '../../../../shared/address.ts';
 import { address, doorPolicy, enrolment, liveSequence, pairsFor } from '../../../support/core/doors.ts';
 import { EngineBench, kinds, OTHER, SOURCE } from '../../../support/core/engine-bench.ts';
+import { memoryInUse } from '../../../support/host/memory.ts';
 
 const laptop = enrolment('laptop');
 const first = doorPolicy();
@@ -113,12 +114,12 @@ test('however many sources show a sequence, two are kept, and the first one is n
   const contest = new Contest();
   const sequence = liveSequence({ contestFrom: 3 });
   contest.addContender(sequence, SOURCE);
-  const before = process.memoryUsage().heapUsed;
+  const before = memoryInUse('heapUsed');
   for (let i = 0; i < 200_000; i += 1) {
     contest.addContender(sequence, addressKeyOfBytes(Uint8Array.of(11, (i >> 16) & 255, (i >> 8) & 255, i & 255)));
   }
   assert.equal(contest.rivalOf(sequence, OTHER), SOURCE);
-  assert.ok(process.memoryUsage().heapUsed - before < 20_000_000);
+  assert.ok(memoryInUse('heapUsed') - before < 20_000_000);
 });
 
 test('a second source is in time for a minute after the opening, or for as long as a knock may take where that is longer', () => {

@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { formatJson, type LogFields, type LogLevel } from '../../../../server/log/log.ts';
 import { createLog, isJournalStream, type LogSink, streamSink, syslogSink } from '../../../../server/log/log-sinks.ts';
+import { readText } from '../../../support/host/stream-text.ts';
 
 const AT = new Date('2026-11-21T07:40:00.123Z');
 
@@ -84,9 +85,9 @@ test('the journal gets levels in front, and a stream of objects gets nothing', (
   sink.write('info', 'ready');
   sink.write('error', 'deaf');
   sink.writeKnockd('192.0.2.7: old: OPEN SESAME');
-  assert.equal(String(journal.read()), '<6>ready\n<3>deaf\n<6>192.0.2.7: old: OPEN SESAME\n');
+  assert.equal(readText(journal), '<6>ready\n<3>deaf\n<6>192.0.2.7: old: OPEN SESAME\n');
   streamSink(objects, { format: 'json' }).write('warn', '{"event":"deaf"}');
-  assert.equal(String(objects.read()), '{"event":"deaf"}\n');
+  assert.equal(readText(objects), '{"event":"deaf"}\n');
 });
 
 test('the journal is what JOURNAL_STREAM names, by device and inode, and nothing else', () => {

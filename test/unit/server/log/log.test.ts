@@ -22,6 +22,8 @@ import fc from 'fast-check';
 import { formatLine } from '../../../../server/log/log.ts';
 import { createLogLimit } from '../../../../server/log/log-limit.ts';
 import { createLog, fileSink, type LogSink, streamSink, syslogSink } from '../../../../server/log/log-sinks.ts';
+import { memoryInUse } from '../../../support/host/memory.ts';
+import { readText } from '../../../support/host/stream-text.ts';
 
 const rows = [
   {
@@ -67,7 +69,7 @@ test('a stream gets the prefix, and the level where it matters', () => {
   sink.write('error', 'deaf');
   sink.writeKnockd('192.0.2.7: openSSH: Stage 1');
   const said = 'knock-otpd: ready\nknock-otpd: error: deaf\n192.0.2.7: openSSH: Stage 1\n';
-  assert.equal(stream.read().toString(), said);
+  assert.equal(readText(stream), said);
 });
 
 test('a log file is made for its owner and group, appended to, and opened again after a rotation', async () => {
@@ -142,10 +144,10 @@ for (const format of ['text', 'json'] as const) {
     const line = (at: number) =>
       format === 'json' ? `{"at":${at},"x":"${'x'.repeat(500)}"}` : `at=${at} ${'x'.repeat(500)}`;
     const from = performance.now();
-    const memory = process.memoryUsage().heapUsed;
+    const memory = memoryInUse('heapUsed');
     for (let at = 0; at < 100_000; at += 1) sink.write('info', line(at));
     assert.ok(performance.now() - from < 5000, 'who writes must not wait');
-    assert.ok(process.memoryUsage().heapUsed - memory < 50_000_000, 'what waits is bounded');
+    assert.ok(memoryInUse('heapUsed') - memory < 50_000_000, 'what waits is bounded');
     const until = Date.now() + 20_000;
     let said = '';
     const chunk = Buffer.alloc(65_536);

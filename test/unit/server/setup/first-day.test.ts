@@ -11,6 +11,7 @@ import { initialize } from '../../../../server/setup/init.ts';
 import { qrCode } from '../../../../server/setup/qr.ts';
 import { type Question, silentAsker, terminalAsker } from '../../../../server/setup/terminal-questions.ts';
 import { parseProfileUri } from '../../../../shared/formats/profile-uri.ts';
+import { readText } from '../../../support/host/stream-text.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'knock-otp-init-'));
 after(() => rmSync(root, { recursive: true }));
@@ -48,9 +49,9 @@ async function asked(typed: string): Promise<{ answer: string | undefined; said:
   const asker = terminalAsker(input, output);
   input.end(typed);
   try {
-    return { answer: await asker.ask(QUESTION), said: String(output.read()) };
+    return { answer: await asker.ask(QUESTION), said: readText(output) };
   } catch (error) {
-    return { answer: undefined, said: String(output.read()), error };
+    return { answer: undefined, said: readText(output), error };
   } finally {
     asker.close();
   }

@@ -8,6 +8,7 @@ import { Matcher } from '../../../../../server/core/matching/matcher.ts';
 import { SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
 import { type AddressKey, addressKeyOfBytes } from '../../../../../shared/address.ts';
 import { address, liveSequence } from '../../../../support/core/doors.ts';
+import { memoryInUse } from '../../../../support/host/memory.ts';
 
 const CLIENT = address('192.0.2.7');
 const LIMITS = { sources: 1_000, promisingSources: 50, boundSources: 20 };
@@ -65,10 +66,10 @@ test('one source cannot make its track grow, whatever it sends', () => {
     liveSequence({ id: id + 1, order: 'strict', pairs: [2000 + id, 3000 + id, 4000 + id] }),
   );
   const matcher = matcherOf(...strict);
-  const before = process.memoryUsage().heapUsed;
+  const before = memoryInUse('heapUsed');
   for (let i = 0; i < 300_000; i += 1) matcher.matchPacket(i / 100, CLIENT, 1 + (i % 65_535));
   assert.equal(matcher.trackedSources, 1);
-  assert.ok(process.memoryUsage().heapUsed - before < 50_000_000);
+  assert.ok(memoryInUse('heapUsed') - before < 50_000_000);
 });
 
 test('the noise of one host changes nothing for another: knockd forgot all attempts when the oldest ended', () => {

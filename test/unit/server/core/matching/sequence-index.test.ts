@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { LivePairs } from '../../../../../server/core/matching/live-pairs.ts';
 import { SequenceIndex } from '../../../../../server/core/matching/sequence-index.ts';
 import { liveSequence } from '../../../../support/core/doors.ts';
+import { memoryInUse } from '../../../../support/host/memory.ts';
 
 const one = liveSequence({ id: 1, pairs: [7001, 9002, 8003], maxStrays: 4, seqTimeoutMs: 1_000 });
 const two = liveSequence({ id: 2, pairs: [9002, 5005], maxStrays: 20, seqTimeoutMs: 500 });
@@ -109,12 +110,12 @@ test('when sequences come and go for ever then the index takes no more room than
     return sequence;
   };
   const there = [come(0), come(1), come(2)];
-  const before = process.memoryUsage().arrayBuffers;
+  const before = memoryInUse('arrayBuffers');
   for (let id = 3; id < 100_000; id += 1) {
     index.remove(there[id % 3] ?? one);
     there[id % 3] = come(id);
   }
-  const grown = process.memoryUsage().arrayBuffers - before;
+  const grown = memoryInUse('arrayBuffers') - before;
   assert.equal(index.size, 3);
   assert(grown < 1_000_000, `${grown} bytes`);
 });
