@@ -19,7 +19,7 @@ import {
   testUri,
   testWorld,
 } from '../support/client/client-deps.ts';
-import { checkGolden, type Ran, type Runner } from '../support/host/golden.ts';
+import { checkGolden, type Ran, type Runner } from '../support/documents/golden.ts';
 
 const SCRIPTS = fileURLToPath(new URL('./client/', import.meta.url));
 

@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runCli } from '../../server/cli.ts';
-import { checkGolden, type Runner } from '../support/host/golden.ts';
+import { checkGolden, type Runner } from '../support/documents/golden.ts';
 import { readText } from '../support/host/stream-text.ts';
 
 const SCRIPTS = fileURLToPath(new URL('./server/', import.meta.url));

@@ -10,9 +10,9 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { noSystemd } from '../../support/daemon/booted-systemd.ts';
-import { ServiceWorld } from '../../support/daemon/service-world.ts';
 import { hasPatience } from '../../support/host/inside-namespaces.ts';
+import { noSystemd } from '../../support/service/booted-systemd.ts';
+import { ServiceWorld } from '../../support/service/service-world.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'knock-otp-deb-'));

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
-import { noSystemd } from '../../support/daemon/booted-systemd.ts';
-import { ServiceWorld } from '../../support/daemon/service-world.ts';
 import { hasPatience } from '../../support/host/inside-namespaces.ts';
+import { noSystemd } from '../../support/service/booted-systemd.ts';
+import { ServiceWorld } from '../../support/service/service-world.ts';
 
 /** See scripts/setup. */
 const OPENRC = '/usr/local/lib/knock-otp-test/openrc';

@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { noSystemd } from '../../support/daemon/booted-systemd.ts';
-import { ServiceWorld } from '../../support/daemon/service-world.ts';
 import { hasPatience } from '../../support/host/inside-namespaces.ts';
+import { noSystemd } from '../../support/service/booted-systemd.ts';
+import { ServiceWorld } from '../../support/service/service-world.ts';
 
 const skip = hasPatience() ? (noSystemd() ?? false) : 'it takes half a minute: npm test -- --long';
 const options = { skip, timeout: 300_000 };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { mustRun } from '../../../scripts/lab/running-process.ts';
-import { documentText, fencedBlocks } from '../../support/host/documents.ts';
+import { documentText, fencedBlocks } from '../../support/documents/documents.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const VERSION = '99.0.1';

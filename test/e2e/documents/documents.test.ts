@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { type NetworkHost, skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
 import { type Finished, run } from '../../../scripts/lab/running-process.ts';
 import { plain } from '../../../scripts/recording/terminal-rows.ts';
-import { demoPicture, linesOfPicture, unchanging } from '../../support/host/demo-story.ts';
-import { documentText, fencedBlocks } from '../../support/host/documents.ts';
+import { demoPicture, linesOfPicture, unchanging } from '../../support/documents/demo-story.ts';
+import { documentText, fencedBlocks } from '../../support/documents/documents.ts';
 import { Stage } from '../../support/host/stage.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 180_000 };

@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { skipWithoutNamespaces } from '../../../scripts/lab/namespaces.ts';
-import { documentText, fencedBlocks } from '../../support/host/documents.ts';
+import { documentText, fencedBlocks } from '../../support/documents/documents.ts';
 import { Stage } from '../../support/host/stage.ts';
 
 const options = { skip: skipWithoutNamespaces(), timeout: 180_000 };

@@ -13,7 +13,7 @@ import {
 } from '../../../server/config/sections/schema.ts';
 import { formatProblem } from '../../../shared/errors.ts';
 import { readText } from '../../support/core/config-text.ts';
-import { parts, read, section } from '../../support/host/manual-pages.ts';
+import { parts, read, section } from '../../support/documents/manual-pages.ts';
 
 /** What a value of a type is, in the manual's words. */
 const TYPES: Readonly<Record<ValueType, string>> = {

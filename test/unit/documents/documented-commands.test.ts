@@ -9,7 +9,7 @@ import { completions as clientCompletions } from '../../../client/cli/completion
 import { completions as serverCompletions } from '../../../server/program/completions.ts';
 import { everyCommand, grammarOf } from '../../../shared/command-line/grammar.ts';
 import { clientProgram, commandsIn, parseCommand, serverProgram } from '../../support/client/command-lines.ts';
-import { DOCUMENTS, documentText, fencedBlocks, inlineCode } from '../../support/host/documents.ts';
+import { DOCUMENTS, documentText, fencedBlocks, inlineCode } from '../../support/documents/documents.ts';
 
 /** Blocks that are typed by a test without a mark above them: words that the block has, and the test. */
 const TYPED: readonly (readonly [document: string, words: string, test: string])[] = [

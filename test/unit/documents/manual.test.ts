@@ -14,7 +14,7 @@ import { EXAMPLES as serverExamples } from '../../../server/program/examples.ts'
 import { completionScript, SHELLS } from '../../../shared/command-line/completion.ts';
 import { everyCommand, type Grammar, grammarOf, type OptionWords } from '../../../shared/command-line/grammar.ts';
 import { clientProgram, commandsIn, parseCommand, serverProgram } from '../../support/client/command-lines.ts';
-import { MANUAL as folder, parts, read, section } from '../../support/host/manual-pages.ts';
+import { MANUAL as folder, parts, read, section } from '../../support/documents/manual-pages.ts';
 
 /** Options as the manual writes them: `Fl d , Fl -delay Ar ms`. */
 function itemOf({ words, value }: OptionWords): string {

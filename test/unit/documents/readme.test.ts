@@ -1,7 +1,7 @@
 /** The README leads to every page, so a reader who starts there finds each of them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DOCUMENTS, documentText } from '../../support/host/documents.ts';
+import { DOCUMENTS, documentText } from '../../support/documents/documents.ts';
 
 test('the README leads to every page in docs', () => {
   const readme = documentText('README.md');

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { type Picture, renderRecording } from '../../../scripts/recording/svg.ts';
 import { plain, spansOf, wrapped } from '../../../scripts/recording/terminal-rows.ts';
 import { LineCollector, type Pace, paced } from '../../../scripts/recording/timed-lines.ts';
-import { demoPicture, linesOfPicture, storyInSource, storyLines } from '../../support/host/demo-story.ts';
+import { demoPicture, linesOfPicture, storyInSource, storyLines } from '../../support/documents/demo-story.ts';
 
 const PICTURE: Picture = { title: 'a title', description: 'words', command: 'go', columns: 20, height: 3, hold: 1000 };
 const PACE: Pace = { stretch: 2, perLetter: 10, longest: 500 };

@@ -40,7 +40,7 @@ for (const [name, text] of [
   ['scripts/package/debian/knock-otp.postinst', undefined],
   ['scripts/package/debian/knock-otp.prerm', undefined],
   ['scripts/package/debian/knock-otp.postrm', undefined],
-  ['test/support/daemon/boot-systemd.sh', undefined],
+  ['test/support/service/boot-systemd.sh', undefined],
 ] as const) {
   test(`${name} is sound shell`, (t) => {
     const input = text ?? readFileSync(new URL(`../../../../${name}`, import.meta.url), 'utf8');

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { tarballsIn } from '../../../../scripts/lab/typed-session.ts';
 import { version } from '../../../../shared/files/version.ts';
-import { DOCUMENTS, documentText } from '../../../support/host/documents.ts';
+import { DOCUMENTS, documentText } from '../../../support/documents/documents.ts';
 
 test("the version is the package's", () => {
   const manifest = readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8');
