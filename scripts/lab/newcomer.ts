@@ -24,7 +24,7 @@ if (tarball === undefined) throw new Error('usage: scripts/newcomer [TARBALL]');
 const say = (line: string) => console.log(line);
 
 try {
-  const manual = await readFile(join(import.meta.dirname, '../../docs/INSTALL.md'), 'utf8');
+  const manual = await readFile(join(import.meta.dirname, '../../../docs/INSTALL.md'), 'utf8');
   const steps = typedSession(manual, 'newcomer');
   // Checked before the minutes that a Debian takes.
   for (const name of [basename(tarball), ...tarballsIn(steps.map(({ command }) => command).join('\n'))]) {
