@@ -1,9 +1,9 @@
 /**
  * A host of the network that is a clean Debian (`debian-root.ts`) under an overlay, with its own mount, process and
  * host name namespaces. Commands run as a logged-in user types them. The host borrows Node.js from this machine
- * (program, npm and headers), because bookworm's own is too old. It dies with the process that started it.
+ * (program, npm and headers) where the root's own is too old. It dies with the process that started it.
  */
-import { access, copyFile, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { access, copyFile, cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { NetworkHost } from './namespaces.ts';
 import { type Finished, mustRun, RunningProcess, run, type SpawnOptions } from './running-process.ts';
@@ -48,22 +48,28 @@ export class DebianHost implements AsyncDisposable {
     this.#pid = pid;
   }
 
-  /** @param folder a folder that is not on an overlay */
-  static async start(net: NetworkHost, root: string, folder: string): Promise<DebianHost> {
+  /** @param folder a folder that is not on an overlay. With `lendsNode: false` the root has a Node.js of its own. */
+  static async start(net: NetworkHost, root: string, folder: string, { lendsNode = true } = {}): Promise<DebianHost> {
     const dir = await mkdtemp(join(folder, `${net.name}-`));
     for (const name of ['upper', 'work', 'root']) await mkdir(join(dir, name), { mode: 0o755 });
     const own = ['unshare', '--mount', '--uts', '--pid', '--fork', '--kill-child'];
-    const lent = (await nodeOfThisMachine()).flat();
+    const lent = lendsNode ? (await nodeOfThisMachine()).flat() : [];
     const holder = net.spawn([...own, 'sh', '-c', HOLD, 'hold', root, dir, net.name, ...lent], { keepInput: true });
     await holder.waitForLine(/^held$/);
     const children = await readFile(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8');
     const host = new DebianHost(net, dir, holder, Number(children.trim()));
     await host.#settle();
+    if (lendsNode) await host.#settleNpm();
     return host;
   }
 
   get net(): NetworkHost {
     return this.#net;
+  }
+
+  /** Copies a folder of this machine into the host. */
+  async bringFolder(folder: string, to: string): Promise<void> {
+    await cp(folder, join(`/proc/${this.#pid}/root`, to), { recursive: true });
   }
 
   /** Types one line into a login shell, and waits for its end. */
@@ -106,11 +112,15 @@ export class DebianHost implements AsyncDisposable {
     return ['nsenter', `--target=${this.#pid}`, ...spaces, '--', ...shell];
   }
 
-  /** Gives the host the name resolution and the npm registry of this machine. */
+  /** Names are resolved as on this machine. */
   async #settle(): Promise<void> {
     await this.bring('/etc/resolv.conf', '/etc/resolv.conf');
     // Without its own name in this file, sudo waits for an unreachable name server.
     await this.write('/etc/hosts', `127.0.0.1 localhost\n127.0.1.1 ${this.#net.name}\n`);
+  }
+
+  /** npm asks the registry as on this machine. */
+  async #settleNpm(): Promise<void> {
     const setting = async (key: string) => (await mustRun(['npm', 'config', 'get', key])).trim();
     const lines = [`registry=${await setting('registry')}`, 'nodedir=/usr/local', 'update-notifier=false'];
     const cafile = await setting('cafile');

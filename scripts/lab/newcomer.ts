@@ -31,7 +31,7 @@ try {
     if (name !== PACKED) throw new Error(`${name} is not the tarball of this version, ${PACKED}`);
   }
   say('a clean Debian: debootstrap, or the one of an earlier run');
-  const root = await debianRoot();
+  const root = await debianRoot('bookworm');
   const folder = await mkdtemp(join(tmpdir(), 'knock-otp-newcomer-'));
   try {
     await using network = await Network.create(['bastion1', 'laptop', 'stranger']);
