@@ -136,7 +136,9 @@ export async function killCapture(daemon: RunningProcess): Promise<void> {
     assert(Date.now() < endMs, 'the daemon has no capture process');
     assert(!daemon.ended, `the daemon ended: ${daemon.stderr.slice(-2000)}`);
     const children = readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, 'latin1').trim().split(' ');
-    const capture = children.filter(Boolean).find((pid) => /capture\/pcap\/capture-child|knock-otpd-capture/.test(commandOf(pid)));
+    const capture = children
+      .filter(Boolean)
+      .find((pid) => /capture\/pcap\/capture-child|knock-otpd-capture/.test(commandOf(pid)));
     if (capture !== undefined) {
       process.kill(Number(capture), 'SIGKILL');
       return;
