@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { outputOf, type RunProgram } from '../../process/run-program.ts';
 import { serviceOf } from '../rules/rule-table.ts';
-import { readIptables } from './iptables-listing.ts';
+import { acceptsTranslated, leadingRule, readIptables } from './iptables-listing.ts';
 import type { Family } from './networks.ts';
 import { findPassage, type Passage } from './passage.ts';
 
@@ -17,13 +17,21 @@ export interface OpenPlace {
 
 /** The first place that is open to strangers. @throws KnockError FIREWALL when the rules cannot be read */
 export async function iptablesOpening(run: RunProgram, places: readonly string[]): Promise<OpenPlace | undefined> {
+  const own = ownAddresses();
   for (const family of families()) {
-    const listing = await outputOf(run, family === 4 ? 'iptables' : 'ip6tables', ['-w', LOCK_SECONDS, '-S']);
+    const list = (...table: string[]): Promise<string> =>
+      outputOf(run, family === 4 ? 'iptables' : 'ip6tables', ['-w', LOCK_SECONDS, ...table, '-S']);
+    const listing = await list();
     const ruleset = readIptables(listing, family);
+    const translation = acceptsTranslated(listing) ? await list('-t', 'nat') : '';
     for (const place of places) {
       const { protocol, port } = serviceOf(place);
-      const passage = findPassage(ruleset, 'INPUT', { family, protocol, port, own: ownAddresses() });
+      const passage = findPassage(ruleset, 'INPUT', { family, protocol, port, own });
       if (passage !== undefined) return { place, passage };
+      const rule = leadingRule(translation, port, own);
+      if (rule === undefined) continue;
+      const packet = { family, protocol, port: undefined, via: '', target: '' };
+      return { place, passage: { chain: 'PREROUTING', rule, certain: false, packet } };
     }
   }
   return undefined;

@@ -63,6 +63,26 @@ export function readIptables(listing: string, family: Family): Ruleset {
   return { chains: chains satisfies ReadonlyMap<string, Chain>, interfaces, targets };
 }
 
+/** Whether the rules let in what a translation of addresses leads here. */
+export function acceptsTranslated(listing: string): boolean {
+  return /^-A .*--(ct)?state \S*DNAT/m.test(listing);
+}
+
+/** A rule of the table nat that leads packets from another port to this one of this host; for `-t nat -S`. */
+export function leadingRule(listing: string, port: number, own: readonly string[]): string | undefined {
+  return listing.split('\n').find((line) => {
+    const [, target] = / -j (REDIRECT|DNAT)(?: |$)/.exec(line) ?? [];
+    if (target === undefined) return false;
+    const [, to = ''] = / --to-(?:ports|destination) (\S+)/.exec(line) ?? [];
+    const [, bracketed, plain, first, last = first] =
+      (target === 'REDIRECT' ? /^()()(\d+)(?:-(\d+))?$/ : /^(?:\[(.*)\]|([\d.]+))(?::(\d+)(?:-(\d+))?)?$/).exec(to) ??
+      [];
+    const address = bracketed || plain;
+    const elsewhere = address !== undefined && address !== '' && !own.includes(address);
+    return !elsewhere && (first === undefined || (port >= Number(first) && port <= Number(last)));
+  });
+}
+
 function readRule(text: string, options: readonly Option[], family: Family): ChainRule {
   const at = options.findIndex(({ name }) => name === '-j' || name === '-g');
   const conditions = at < 0 ? options : options.slice(0, at);
@@ -144,7 +164,8 @@ function stateMatch(state: string): Match {
   if (state === 'NEW') return 'yes';
   // A rule of the table raw can leave packets untracked.
   if (state === 'UNTRACKED') return 'maybe';
-  return ['ESTABLISHED', 'RELATED', 'INVALID'].includes(state) ? 'no' : 'unknown';
+  // Whether a translation leads to the port is a question of its own: `leadingRule`.
+  return ['ESTABLISHED', 'RELATED', 'INVALID', 'DNAT', 'SNAT'].includes(state) ? 'no' : 'unknown';
 }
 
 /** INPUT sees packets to addresses of this host, to groups, and to everyone. */

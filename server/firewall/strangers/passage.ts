@@ -43,7 +43,9 @@ export interface Ruleset {
 
 /** How a stranger gets in. */
 export interface Passage {
+  /** The chain that lets it in. */
   readonly chain: string;
+  /** The rule that decides: one that we do not understand, or the one that lets it in. */
   readonly rule: string;
   /** False where we do not understand the rule: it may let strangers in. */
   readonly certain: boolean;
@@ -101,7 +103,8 @@ function follow(ruleset: Ruleset, base: string, packet: Stranger): Passage | und
         if (!ruleset.chains.has(verdict.chain)) return { passage, returns };
         const inner = walk(verdict.chain);
         if (inner.passage !== undefined) {
-          return { passage: match === 'unknown' ? passage : inner.passage, returns };
+          const unclear = { ...passage, chain: inner.passage.chain };
+          return { passage: match === 'unknown' ? unclear : inner.passage, returns };
         }
         if (inner.returns && verdict.do === 'jump') goesOn = true;
         if (inner.returns && verdict.do === 'goto') returns = true;

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readIptables } from '../../../../../server/firewall/strangers/iptables-listing.ts';
+import {
+  acceptsTranslated,
+  leadingRule,
+  readIptables,
+} from '../../../../../server/firewall/strangers/iptables-listing.ts';
 import { findPassage } from '../../../../../server/firewall/strangers/passage.ts';
 
 /** `open`, `unclear` or `shut`: what a stranger meets at tcp/22 of 10.0.0.1 or 2001:db8::1. */
@@ -105,3 +109,30 @@ test('when the rules are of IPv6 then private networks are nobody, and parts of 
 test('when a datagram may go to a group then the rule counts', () => {
   assert.equal(fate('-d 224.0.0.251/32 -p udp -m udp --dport 22 -j ACCEPT', { protocol: 'udp' }), 'open');
 });
+
+test('when rules let in what a translation leads here then that is noticed', () => {
+  assert.equal(acceptsTranslated('-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT'), true);
+  assert.equal(acceptsTranslated('-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT'), false);
+});
+
+for (const [rule, leads] of [
+  ['-j REDIRECT --to-ports 22', true],
+  ['-j REDIRECT --to-ports 20-30', true],
+  ['-j REDIRECT --to-ports 23', false],
+  ['-j REDIRECT', true],
+  ['-j DNAT --to-destination 10.0.0.1:22', true],
+  ['-j DNAT --to-destination 10.0.0.1', true],
+  ['-j DNAT --to-destination :22', true],
+  ['-j DNAT --to-destination 172.17.0.2:22', false],
+  ['-j DNAT --to-destination [2001:db8::1]:22', true],
+  ['-j DNAT --to-destination [2001:db8::2]:22', false],
+  ['-j MASQUERADE', false],
+] as const) {
+  test(`a translation ${leads ? 'leads' : 'does not lead'} to the port by ${rule}`, () => {
+    const line = `-A PREROUTING -p tcp -m tcp --dport 8022 ${rule}`;
+    assert.equal(
+      leadingRule(`-P PREROUTING ACCEPT\n${line}`, 22, ['10.0.0.1', '2001:db8::1']),
+      leads ? line : undefined,
+    );
+  });
+}
