@@ -1,4 +1,5 @@
 /** Makes the backends that need no connection to the kernel, one for each kind of door. */
+import type { NftRunner } from '../nft/nft-runner.ts';
 import { CommandFirewall } from './command-doors.ts';
 import type { Backends } from './doors-firewall.ts';
 import { FirewalldTable } from './rules/firewalld.ts';
@@ -13,14 +14,16 @@ import { HostsAllowTable } from './wrappers/hosts-allow.ts';
 export interface BackendOptions {
   /** Also guards connections over `lo`, where the guard is ours. */
   readonly guardLoopback: boolean;
+  /** Lists the rules of other programs. */
+  readonly nft: NftRunner;
 }
 
 /** All backends but nftables: its caller has to close a connection to the kernel. */
-export function otherBackends({ guardLoopback }: BackendOptions): Backends {
+export function otherBackends({ guardLoopback, nft }: BackendOptions): Backends {
   return {
     iptables: new RuleFirewall(new IptablesTable({ guardLoopback })),
     ufw: new RuleFirewall(new UfwTable()),
-    firewalld: new RuleFirewall(new FirewalldTable()),
+    firewalld: new RuleFirewall(new FirewalldTable(nft)),
     ipfw: new RuleFirewall(new IpfwTable()),
     pf: new RuleFirewall(new PfTable()),
     'hosts.allow': new RuleFirewall(new HostsAllowTable()),

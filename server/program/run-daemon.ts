@@ -88,7 +88,7 @@ export async function runDaemon(options: RunOptions): Promise<boolean> {
   const firewall = new DoorsFirewall(
     {
       nftables: new NftablesFirewall(nft, { guardLoopback }),
-      ...otherBackends({ guardLoopback }),
+      ...otherBackends({ guardLoopback, nft }),
     },
     touchedFirewalls(config.stateDir),
   );

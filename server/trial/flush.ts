@@ -31,7 +31,7 @@ export async function flushFirewall(config: ServerConfig): Promise<FlushReport> 
     const guardLoopback = false;
     const firewall = new DoorsFirewall({
       nftables: new NftablesFirewall(nft, { guardLoopback }),
-      ...otherBackends({ guardLoopback }),
+      ...otherBackends({ guardLoopback, nft }),
     });
     const store = openStore(config, left);
     if (store !== undefined) {

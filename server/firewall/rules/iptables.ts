@@ -9,6 +9,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { formatAddress } from '../../../shared/address.ts';
 import { outputOf, type RunProgram, runProgram } from '../../process/run-program.ts';
 import { olderSessions } from '../older-sessions.ts';
+import { families } from '../strangers/iptables-judge.ts';
 import {
   CHAIN,
   type ChainParts,
@@ -192,11 +193,6 @@ export class IptablesTable implements RuleTable {
     const names = (await outputOf(this.#run, 'ipset', ['list', '-n'])).split('\n');
     for (const name of names) if (isOurSet(name) && !used.has(name)) await this.#run('ipset', ['destroy', name]);
   }
-}
-
-/** Without IPv6 in the kernel there is no IPv6 port to guard, and ip6tables fails. */
-function families(): readonly Family[] {
-  return existsSync('/proc/net/if_inet6') ? [4, 6] : [4];
 }
 
 function hasLegacyFilter(family: Family): boolean {

@@ -1,26 +1,25 @@
 /**
  * Rule table for ufw: an allow rule before all others lets a source in. The guard is the administrator's default
- * policy, which must deny. Our rules carry the comment `knock-otp DOOR`. A rule of the same meaning without that
- * comment is the administrator's: it is neither added again nor deleted.
+ * policy, which must deny, and no rule may let strangers in (`strangers/passage.ts`). Our rules carry the comment
+ * `knock-otp DOOR`. A rule of the same meaning without that comment is the administrator's: it is neither added again
+ * nor deleted.
  *
  * ufw keeps its rules over a reboot: grants of a killed daemon are removed at its next start.
  */
 import { readFile } from 'node:fs/promises';
 import { type AddressKey, addressKey, formatAddress } from '../../../shared/address.ts';
 import { KnockError } from '../../../shared/errors.ts';
+import { cleanWords } from '../../process/program-search-path.ts';
 import { outputOf, type RunProgram, runProgram } from '../../process/run-program.ts';
+import { iptablesOpening } from '../strangers/iptables-judge.ts';
 import { type Rule, type RuleTable, ruleKey, serviceOf, servicePlaces, type WantedRule } from './rule-table.ts';
 
 const MARK = 'knock-otp';
-/** Between two full checks: ufw takes 150 ms to run. In between, its files show whether it was disabled. */
-const FULL_CHECK_MS = 30_000;
-
 export class UfwTable implements RuleTable {
   readonly kind = 'ufw';
   readonly timed = false;
   readonly #run: RunProgram;
   #places: readonly string[] = [];
-  #checkedAt = 0;
 
   constructor(run: RunProgram = runProgram) {
     this.#run = run;
@@ -61,7 +60,7 @@ export class UfwTable implements RuleTable {
     ]);
     if (!/^ENABLED="?yes"?\s*$/im.test(settings)) return false;
     if (!/^DEFAULT_INPUT_POLICY="?(DROP|REJECT)"?\s*$/im.test(defaults)) return false;
-    if (performance.now() - this.#checkedAt > FULL_CHECK_MS) await this.#check();
+    await this.#checkRules();
     return true;
   }
 
@@ -69,10 +68,25 @@ export class UfwTable implements RuleTable {
   async release(): Promise<void> {}
 
   async #check(): Promise<void> {
-    const fault = findFault(await outputOf(this.#run, 'ufw', ['status', 'verbose']), this.#places);
+    const fault = findFault(await outputOf(this.#run, 'ufw', ['status', 'verbose']));
     if (fault !== undefined)
       throw new KnockError('FIREWALL', `ufw guards nothing: ${fault.what}`, { hint: fault.hint });
-    this.#checkedAt = performance.now();
+    await this.#checkRules();
+  }
+
+  /** By the rules that the kernel has: what `ufw status` prints leaves out rules of /etc/ufw/before.rules and others. */
+  async #checkRules(): Promise<void> {
+    const open = await iptablesOpening(this.#run, this.#places);
+    if (open === undefined) return;
+    const { certain, rule } = open.passage;
+    const what = `${open.place} is allowed for everyone`;
+    throw new KnockError(
+      'FIREWALL',
+      `ufw guards nothing: ${certain ? what : `it is not clear whether ${what}`} (${cleanWords(rule)})`,
+      {
+        hint: 'delete that rule ("ufw status numbered", "ufw delete NUMBER"), or let it name the addresses that it is for: "from 192.0.2.0/24"',
+      },
+    );
   }
 
   async #delete(rule: Rule): Promise<void> {
@@ -109,38 +123,12 @@ export function parseAdded(listing: string): Added {
   return { ours, foreign };
 }
 
-/** The reason in `ufw status verbose` why a place is open to everyone; undefined when none is open. */
-export function findFault(
-  status: string,
-  places: readonly string[],
-): { readonly what: string; readonly hint: string } | undefined {
+/** The reason in `ufw status verbose` why ufw guards nothing at all. */
+export function findFault(status: string): { readonly what: string; readonly hint: string } | undefined {
   if (!/^Status: active$/m.test(status))
     return { what: 'it is not active', hint: 'allow yourself in, then: ufw enable' };
   if (!/^Default: (deny|reject) \(incoming\)/m.test(status)) {
     return { what: 'incoming traffic is allowed by default', hint: 'ufw default deny incoming' };
   }
-  for (const line of status.split('\n')) {
-    const [, to = '', protocol] =
-      /^([\d:,]+|Anywhere)(?:\/(tcp|udp))?(?: \([^)]*\))*\s+(?:ALLOW|LIMIT) IN\s+Anywhere/.exec(line) ?? [];
-    if (to === '') continue;
-    const open = places.find((place) => {
-      const service = serviceOf(place);
-      return (protocol ?? service.protocol) === service.protocol && (to === 'Anywhere' || hasPort(to, service.port));
-    });
-    if (open !== undefined) {
-      return {
-        what: `${open} is allowed for everyone`,
-        hint: 'delete that rule: "ufw status numbered", "ufw delete NUMBER"',
-      };
-    }
-  }
   return undefined;
-}
-
-/** `22`, `20:30`, `80,443`. */
-function hasPort(list: string, port: number): boolean {
-  return list.split(',').some((part) => {
-    const [from = '', to = from] = part.split(':');
-    return port >= Number(from) && port <= Number(to);
-  });
 }

@@ -9,7 +9,7 @@ import { needsPatience, needsRoot, runInside } from '../../support/host/inside-n
 test('the firewall contract holds for firewalld', (t) => {
   if (needsPatience(t) || needsRoot(t)) return;
   runInside(t, fileURLToPath(new URL('./firewall-firewalld-inside.ts', import.meta.url)), {
-    atLeast: 15,
+    atLeast: 35,
     mounts: true,
     timeoutMs: 600_000,
   });

@@ -113,20 +113,70 @@ if (spawnSync('ufw', ['--version']).status !== 0) {
       assert.deepEqual(added(), before);
     });
 
+    const services = [22, port].map((on) => ({ protocol: 'tcp' as const, port: on }));
+    const prepared = () =>
+      new RuleFirewall(new UfwTable()).prepare([{ name: 'a', action: { kind: 'ufw', services } }], []);
+    const server = ADDRESSES.IPv4.server;
     for (const [what, says, ...command] of [
-      ['is switched off', /not active/, '--force', 'disable'],
-      ['allows everything', /allowed by default/, 'default', 'allow', 'incoming'],
-      ['allows the port to everyone', /2201 is allowed for everyone/, 'allow', `${port}/tcp`],
-      ['limits a range with the port', /2201 is allowed for everyone/, 'limit', '2200:2210/tcp'],
-      ['allows an application', /tcp\/22 is allowed for everyone/, 'allow', 'OpenSSH'],
+      ['is switched off', /not active/, '--force disable'],
+      ['allows everything', /allowed by default/, 'default allow incoming'],
+      ['allows the port to everyone', /: tcp.2201 is allowed for everyone/, `allow ${port}/tcp`],
+      ['limits a range with the port', /: tcp.2201 is allowed for everyone/, 'limit 2200:2210/tcp'],
+      ['allows an application', /: tcp.22 is allowed for everyone/, 'allow OpenSSH'],
+      ['allows the port on an interface', /: tcp.2201 is .*-i server/, `allow in on server to any port ${port}`],
+      ['allows it there for TCP', /: tcp.2201 is .*-i server/, `allow in on server to any port ${port} proto tcp`],
+      ['allows a whole interface', /: tcp.22 is .*-i server -j/, 'allow in on server'],
+      ['allows an interface that is not there yet', /: tcp.22 is .*-i ppp0/, 'allow in on ppp0'],
+      ['limits the port on an interface', /: tcp.2201 is allowed/, `limit in on server to any port ${port} proto tcp`],
+      ['allows the port at an own address', /: tcp.2201 is .*-d 10.77/, `allow from any to ${server} port ${port}`],
+      ['allows an own address of IPv6', /: tcp.22 is .*-d fd77/, `allow from any to ${ADDRESSES.IPv6.server}`],
+      ['allows half of the internet', /: tcp.2201 is allowed/, `allow from 128.0.0.0/1 to any port ${port}`],
+      [
+        'allows several ports on an interface',
+        /: tcp.2201 is allowed/,
+        `allow in on server proto tcp to any port 80,${port}`,
+      ],
+      ['allows it after a rule for somebody else', /: tcp.22 is/, 'deny from 192.0.2.0/24', 'allow in on server'],
     ] as const) {
       test(`when ufw ${what} then preparing is refused with a hint`, async () => {
-        ufw(...command);
-        const services = [22, port].map((on) => ({ protocol: 'tcp' as const, port: on }));
+        for (const words of command) ufw(...words.split(' '));
         await assert.rejects(
-          new RuleFirewall(new UfwTable()).prepare([{ name: 'a', action: { kind: 'ufw', services } }], []),
+          prepared(),
           (error: Error & { hint?: string }) => says.test(error.message) && error.hint !== undefined,
         );
+      });
+    }
+
+    for (const [what, ...command] of [
+      ['allows the loopback interface', 'allow in on lo'],
+      ['allows the port to a network', `allow from 192.0.2.0/24 to any port ${port}`, 'allow from fd00::/8'],
+      ['allows an interface to a network', `allow in on server from 192.168.0.0/16 to any port ${port}`],
+      ['denies before it allows', `deny in on server to any port ${port}`, 'reject 22/tcp', 'allow in on server'],
+      ['allows another port on an interface', `allow in on server to any port ${unguarded} proto tcp`],
+      ['allows the port for the other protocol', `allow in on server to any port ${port} proto udp`],
+      ['lets another interface pass through', `route allow in on server to any port ${port}`],
+    ] as const) {
+      test(`when ufw ${what} then strangers stay out and preparing succeeds`, async () => {
+        for (const words of command) ufw(...words.split(' '));
+        await theWorld().assertDropped(ADDRESSES.IPv4.stranger, port);
+        await prepared();
+      });
+    }
+
+    for (const [what, says, rule] of [
+      ['lets everyone in before ufw', /: tcp.2201 is allowed/, `-p tcp --dport ${port} -j ACCEPT`],
+      ['has a condition that nobody understands', /not clear whether tcp.22 /, '-m mark --mark 7 -j ACCEPT'],
+    ] as const) {
+      test(`when another program ${what} then preparing is refused, and the guard does not stand`, async () => {
+        assert.equal(await firewall.guardStands(), true);
+        execFileSync('iptables', ['-I', 'INPUT', ...rule.split(' ')]);
+        try {
+          await assert.rejects(prepared(), says);
+          assert.equal(await firewall.guardStands(), false);
+        } finally {
+          execFileSync('iptables', ['-D', 'INPUT', ...rule.split(' ')]);
+        }
+        assert.equal(await firewall.guardStands(), true);
       });
     }
 

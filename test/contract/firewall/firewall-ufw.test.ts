@@ -8,5 +8,5 @@ import { needsPatience, needsRoot, runInside } from '../../support/host/inside-n
 
 test('the firewall contract holds for ufw', (t) => {
   if (needsPatience(t) || needsRoot(t)) return;
-  runInside(t, fileURLToPath(new URL('./firewall-ufw-inside.ts', import.meta.url)), { atLeast: 15, mounts: true });
+  runInside(t, fileURLToPath(new URL('./firewall-ufw-inside.ts', import.meta.url)), { atLeast: 40, mounts: true });
 });
