@@ -107,7 +107,7 @@ test(
     const insisting = await bastion.launch().finished();
     assert.equal(insisting.code, 1);
     assert.match(insisting.stderr, /error: the kernel cannot choose packets here: cannot open nflog:7077/);
-    assert.match(insisting.stderr, /hint: capture = pcap in \[options\]/);
+    assert.match(insisting.stderr, /hint: set capture = pcap in \[options\]/);
     assert.match(await tables(bastion), /knock_otp_watch/, "the first one's table stands");
     await bastion.configure({ doors: DOORS, stateDir: 'other' });
     const second = await bastion.start();

@@ -103,8 +103,8 @@ test('while a used time step is waited out, the countdown fits the terminal', wh
   const [folder = ''] = await readdir(spent);
   await writeFile(join(spent, folder, `${timeStepAt(Date.now(), 30) + 2}`), '');
   for (const [columns, want] of [
-    [80, /^\[[#.]{20}\] \d+ s until b1 takes/],
-    [20, /^\d+ s until b1 takes?/],
+    [80, /^\[[#.]{20}\] \d+ s until b1 accepts/],
+    [20, /^\d+ s until b1 ac/],
   ] as const) {
     const argv = [...bastion.clientCommand, 'b1', '--no-verify', '--again', '--timeout', '120'];
     // timeout(1) interrupts the countdown after two seconds.
