@@ -54,7 +54,7 @@ test('the commands of a release work in a copy of the repository', whenLong, asy
     const program = ['node', join(copy, 'dist/knock-otp.cjs'), '--version'];
     assert.match(await mustRun(program), new RegExp(`\\b${VERSION.replaceAll('.', '\\.')}\\b`));
     assert.match(
-      await readFile(join(copy, 'README.md'), 'utf8'),
+      await readFile(join(copy, 'docs/INSTALL.md'), 'utf8'),
       new RegExp(`npm install .*/knock-otp-${VERSION}\\.tgz`),
     );
     assert.equal((await mustRun(['git', 'status', '--porcelain'], { cwd: copy })).trim(), '');
