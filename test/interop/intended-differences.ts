@@ -13,7 +13,7 @@ export const INTENDED_DIFFERENCES = {
     reason: 'the network repeats packets (a SYN after a second): a repetition is no wrong port',
   },
   restart: {
-    phrase: 'the packets that follow can be a whole knock at once',
+    phrase: 'the packet that breaks the attempt can be the first knock of the next one',
     reason: 'the packet that breaks an attempt may be the first knock of the next',
   },
   strays: {
